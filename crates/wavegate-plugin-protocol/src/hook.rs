@@ -119,14 +119,8 @@ mod tests {
     #[test]
     fn outcomes_are_tagged_by_kind() {
         for (outcome, message) in [
-            (
-                HookOutcome::Pass { detail: "ok".into() },
-                json!({"kind": "pass", "detail": "ok"}),
-            ),
-            (
-                HookOutcome::Fail { reason: "no".into() },
-                json!({"kind": "fail", "reason": "no"}),
-            ),
+            (HookOutcome::Pass { detail: "ok".into() }, json!({"kind": "pass", "detail": "ok"})),
+            (HookOutcome::Fail { reason: "no".into() }, json!({"kind": "fail", "reason": "no"})),
             (
                 HookOutcome::Retry { after_ms: 1, detail: "soon".into() },
                 json!({"kind": "retry", "after_ms": 1, "detail": "soon"}),

@@ -104,15 +104,9 @@ mod tests {
         for (decision, message) in [
             (Decision::Shift { weight_bp }, json!({"kind": "shift", "weight_bp": 1000})),
             (Decision::Wait { millis: 5 }, json!({"kind": "wait", "millis": 5})),
-            (
-                Decision::Pause { reason: "r".into() },
-                json!({"kind": "pause", "reason": "r"}),
-            ),
+            (Decision::Pause { reason: "r".into() }, json!({"kind": "pause", "reason": "r"})),
             (Decision::Promote, json!({"kind": "promote"})),
-            (
-                Decision::Rollback { reason: "r".into() },
-                json!({"kind": "rollback", "reason": "r"}),
-            ),
+            (Decision::Rollback { reason: "r".into() }, json!({"kind": "rollback", "reason": "r"})),
         ] {
             assert_eq!(serde_json::to_value(&decision).unwrap(), message);
             assert_eq!(serde_json::from_value::<Decision>(message).unwrap(), decision);
