@@ -1,0 +1,510 @@
+//! The plan: what a release will do, and why each function is in it, left alone or blocked.
+//!
+//! Planning is pure and total: it reports every problem at once and yields a plan only if none of
+//! them blocks. A [`Plan`] is immutable; execution chooses nothing except a strategy inside its
+//! [`Outline`].
+
+mod diff;
+mod problem;
+mod schedule;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+pub use diff::{Change, Diff, diff, same_config};
+pub use problem::{Problem, Severity};
+pub use schedule::{Schedule, schedule};
+
+use crate::graph::Graph;
+use crate::inventory::{AliasState, Artifact, Inventory};
+use crate::name::{AliasName, AppName, FunctionName, VersionId};
+use crate::spec::{
+    AlarmUse, AppSpec, CodeSource, ComponentUse, FunctionConfig, HookUse, IfAlreadyAlarming, OnFailure,
+    RollbackScope,
+};
+use crate::token::{LockPhase, LockRecord};
+use crate::weight::Weight;
+
+/// What a strategy promises before it starts, and the fence around what it may decide.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Outline {
+    /// The weights it will set, in order, below 100 %.
+    pub steps: Vec<OutlineStep>,
+    /// The longest it takes if nothing goes wrong.
+    pub longest: Duration,
+}
+
+/// One step of an outline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutlineStep {
+    /// The weight.
+    pub weight: Weight,
+    /// The shortest time at it.
+    pub bake_min: Duration,
+    /// The longest time at it.
+    pub bake_max: Duration,
+}
+
+/// What a release will do. Made by [`plan`] or [`switch_plan`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// The app.
+    pub app: AppName,
+    /// The alias behind which traffic moves.
+    pub alias: AliasName,
+    /// The release's number: one more than the last one the lock knows.
+    pub number: u64,
+    /// The function that carries the lock alias.
+    pub anchor: FunctionName,
+    /// The anchor's name in Lambda.
+    pub anchor_lambda_name: FunctionName,
+    /// The lock alias as it was observed; `None`: there is none yet.
+    pub lock: Option<AliasState>,
+    /// The functions that change, by name.
+    pub functions: BTreeMap<FunctionName, FunctionPlan>,
+    /// Dependencies before dependants.
+    pub order: Vec<FunctionName>,
+    /// The functions that change, layer by layer.
+    pub waves: Vec<Vec<FunctionName>>,
+    /// What a failure does.
+    pub on_failure: OnFailure,
+    /// How far a rollback reaches.
+    pub scope: RollbackScope,
+    /// How many functions may move at once.
+    pub max_parallel: usize,
+    /// How many versions of each changed function are kept.
+    pub keep_versions: usize,
+    /// A fingerprint of everything above.
+    pub fingerprint: u32,
+}
+
+/// What happens to one function.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FunctionPlan {
+    /// Its key.
+    pub name: FunctionName,
+    /// Its name in Lambda.
+    pub lambda_name: FunctionName,
+    /// What is done.
+    pub action: Action,
+    /// What is different, for people.
+    pub changes: Vec<Change>,
+    /// The functions of this plan that must be done first.
+    pub depends_on: BTreeSet<FunctionName>,
+    /// How its traffic moves.
+    pub strategy: ComponentUse,
+    /// What the strategy promised.
+    pub outline: Outline,
+    /// Its pre-traffic hooks.
+    pub pre_traffic: Vec<HookUse>,
+    /// Its post-traffic hooks.
+    pub post_traffic: Vec<HookUse>,
+    /// Its rollback hooks.
+    pub on_rollback: Vec<HookUse>,
+    /// Its alarms.
+    pub alarms: Vec<PlannedAlarm>,
+    /// How long its alarms are watched after promotion.
+    pub bake: Duration,
+    /// The live alias as it was observed.
+    pub live: Option<AliasState>,
+    /// The pin alias as it was observed.
+    pub pin: Option<AliasState>,
+    /// The wanted configuration.
+    pub config: FunctionConfig,
+    /// The wanted code; `None` for a switch to a version that exists.
+    pub artifact: Option<Artifact>,
+}
+
+/// An alarm of the plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedAlarm {
+    /// The alarm.
+    pub alarm: AlarmUse,
+    /// It was red before the release, and was told not to count until it has been quiet once.
+    pub already_red: bool,
+}
+
+/// What is done to a function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// It has no alias yet: create it or update it, then create the alias.
+    First {
+        /// Whether the function itself exists.
+        exists: bool,
+    },
+    /// Publish a version and move the alias to it.
+    Update {
+        /// The version that the alias serves.
+        stable: VersionId,
+    },
+    /// Move the alias to a version that exists: a rollback after the fact.
+    Switch {
+        /// The version that the alias serves.
+        stable: VersionId,
+        /// The version to serve.
+        target: VersionId,
+    },
+}
+
+impl Action {
+    /// The version being replaced, unless there is none.
+    pub fn stable(self) -> Option<VersionId> {
+        match self {
+            Self::First { .. } => None,
+            Self::Update { stable } | Self::Switch { stable, .. } => Some(stable),
+        }
+    }
+}
+
+/// How one alarm looked before anything was changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlarmSnapshot {
+    /// Its state.
+    pub status: AlarmStatus,
+    /// The provider's words.
+    pub detail: String,
+}
+
+/// What an alarm says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AlarmStatus {
+    /// Quiet.
+    Ok,
+    /// It cannot tell. Never taken for quiet.
+    Unknown,
+    /// Red.
+    Firing,
+    /// There is no such alarm.
+    Missing,
+}
+
+/// Why each function is in the plan or not, and every problem.
+#[derive(Debug, Clone, PartialEq, Default)]
+#[must_use = "an unread report is not actionable"]
+pub struct PlanReport {
+    /// One entry per function of the app.
+    pub functions: BTreeMap<FunctionName, Standing>,
+    /// Everything that is wrong or worth knowing.
+    pub problems: Vec<Problem>,
+}
+
+/// Where a function stands in a plan report.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Standing {
+    /// It is deployed for the first time.
+    New,
+    /// It changes.
+    Changed(Vec<Change>),
+    /// The alias serves what is wanted already.
+    Unchanged(VersionId),
+    /// It was left out by `--only`, though it may have changed.
+    NotSelected,
+}
+
+impl PlanReport {
+    /// Whether a problem blocks the release.
+    pub fn is_blocked(&self) -> bool {
+        self.problems.iter().any(|problem| problem.severity == Severity::Error)
+    }
+}
+
+/// What [`plan`] looks at.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// What is wanted.
+    pub spec: &'a AppSpec,
+    /// What was observed.
+    pub inventory: &'a Inventory,
+    /// What was packaged, for every function.
+    pub artifacts: &'a BTreeMap<FunctionName, Artifact>,
+    /// What the strategies promise, for every function that changes.
+    pub outlines: &'a BTreeMap<FunctionName, Outline>,
+    /// How the alarms look, by function and alarm name, for every function that changes.
+    pub alarms: &'a BTreeMap<(FunctionName, String), AlarmSnapshot>,
+    /// The functions to look at; `None`: all.
+    pub only: Option<&'a BTreeSet<FunctionName>>,
+}
+
+/// Plans a release: pure, and every problem at once.
+///
+/// The plan is `None` if a problem blocks it. A plan without functions is a deploy of nothing.
+pub fn plan(facts: Facts<'_>) -> (Option<Plan>, PlanReport) {
+    let spec = facts.spec;
+    let diff = diff(spec, facts.inventory, facts.artifacts, facts.only);
+    let mut report = PlanReport { functions: diff.standings.clone(), problems: diff.problems.clone() };
+    let graph = match Graph::new(spec.functions.iter().map(|(n, f)| (n, &f.depends_on))) {
+        Ok(graph) => graph,
+        Err(cycles) => {
+            report.problems.extend(cycles.iter().map(problem::cycle));
+            return (None, report);
+        }
+    };
+    let lock = find_lock(spec, facts.inventory);
+    report.problems.extend(problem::lock(spec, lock.as_ref(), facts.inventory));
+    let changed: BTreeSet<FunctionName> = diff.changed().cloned().collect();
+    let depends = graph.contract(&changed);
+    let mut functions = BTreeMap::new();
+    for name in &changed {
+        let (planned, problems) = function_plan(facts, &diff, name, depends.get(name));
+        report.problems.extend(problems);
+        functions.extend(planned.map(|planned| (name.clone(), planned)));
+    }
+    if report.is_blocked() {
+        return (None, report);
+    }
+    let anchor = anchor(spec, facts.inventory, lock.as_ref(), &graph, &changed);
+    let Some(anchor) = anchor else { return (None, report) };
+    let number = next_number(lock.as_ref());
+    let plan = assemble(spec, anchor, lock.map(|(_, alias, _)| alias), number, functions);
+    (Some(plan), report)
+}
+
+/// A plan that moves aliases to versions that exist: the whole app back to where it was. What
+/// depended on others goes back first, so every dependency is reversed.
+pub fn switch_plan(
+    spec: &AppSpec,
+    inventory: &Inventory,
+    targets: &BTreeMap<FunctionName, VersionId>,
+) -> (Option<Plan>, PlanReport) {
+    let mut report = PlanReport::default();
+    let Ok(graph) = Graph::new(spec.functions.iter().map(|(n, f)| (n, &f.depends_on))) else {
+        return (None, report);
+    };
+    let lock = find_lock(spec, inventory);
+    report.problems.extend(problem::lock(spec, lock.as_ref(), inventory));
+    let mut functions = BTreeMap::new();
+    for (name, function) in &spec.functions {
+        let Some(observed) = inventory.functions.get(name) else { continue };
+        let Some(live) = observed.alias(&spec.alias) else { continue };
+        let Some(stable) = live.main() else { continue };
+        let Some(target) = targets.get(name).copied().filter(|target| *target != stable) else {
+            report.functions.insert(name.clone(), Standing::Unchanged(stable));
+            continue;
+        };
+        report.problems.extend(problem::alias(spec, name, live));
+        let change = Change::new("version", stable, target);
+        report.functions.insert(name.clone(), Standing::Changed(vec![change.clone()]));
+        let action = Action::Switch { stable, target };
+        let switched = FunctionPlan {
+            name: name.clone(),
+            lambda_name: function.lambda_name.clone(),
+            action,
+            changes: vec![change],
+            depends_on: BTreeSet::new(),
+            strategy: ComponentUse {
+                name: "AllAtOnce".to_owned(),
+                component: "all-at-once".to_owned(),
+                config: crate::spec::Opaque("{}".to_owned()),
+            },
+            outline: Outline::default(),
+            pre_traffic: Vec::new(),
+            post_traffic: Vec::new(),
+            on_rollback: Vec::new(),
+            alarms: Vec::new(),
+            bake: Duration::ZERO,
+            live: Some(live.clone()),
+            pin: observed.alias(&spec.alias.pin()).cloned(),
+            config: function.config.clone(),
+            artifact: None,
+        };
+        functions.insert(name.clone(), switched);
+    }
+    if report.is_blocked() {
+        return (None, report);
+    }
+    let changed: BTreeSet<FunctionName> = functions.keys().cloned().collect();
+    for (name, needs) in graph.contract(&changed) {
+        for need in needs {
+            if let Some(function) = functions.get_mut(&need) {
+                function.depends_on.insert(name.clone());
+            }
+        }
+    }
+    let Some(anchor) = anchor(spec, inventory, lock.as_ref(), &graph, &changed) else {
+        return (None, report);
+    };
+    let number = next_number(lock.as_ref());
+    (Some(assemble(spec, anchor, lock.map(|(_, alias, _)| alias), number, functions)), report)
+}
+
+/// The app's lock: the function that carries it, the alias and the record. Where two functions
+/// carry one (the anchor was changed by hand), the later epoch counts.
+pub fn find_lock(
+    spec: &AppSpec,
+    inventory: &Inventory,
+) -> Option<(FunctionName, AliasState, LockRecord)> {
+    let name = spec.alias.lock();
+    inventory
+        .functions
+        .iter()
+        .filter_map(|(function, observed)| {
+            let alias = observed.alias(&name)?;
+            let record = LockRecord::decode(&alias.description)?;
+            (record.app == spec.name).then(|| (function.clone(), alias.clone(), record))
+        })
+        .max_by_key(|(_, _, record)| record.epoch)
+}
+
+fn next_number(lock: Option<&(FunctionName, AliasState, LockRecord)>) -> u64 {
+    lock.map_or(1, |(_, _, record)| record.number + 1)
+}
+
+/// Where the lock is or will be: where it is, else on the first function that exists, else on the
+/// first that will be created.
+fn anchor(
+    spec: &AppSpec,
+    inventory: &Inventory,
+    lock: Option<&(FunctionName, AliasState, LockRecord)>,
+    graph: &Graph,
+    changed: &BTreeSet<FunctionName>,
+) -> Option<FunctionName> {
+    lock.map(|(function, _, _)| function.clone())
+        .or_else(|| inventory.functions.keys().find(|f| spec.functions.contains_key(*f)).cloned())
+        .or_else(|| graph.order().iter().find(|name| changed.contains(*name)).cloned())
+        .or_else(|| graph.order().first().cloned())
+}
+
+fn function_plan(
+    facts: Facts<'_>,
+    diff: &Diff,
+    name: &FunctionName,
+    depends_on: Option<&BTreeSet<FunctionName>>,
+) -> (Option<FunctionPlan>, Vec<Problem>) {
+    let spec = facts.spec;
+    let Some(function) = spec.functions.get(name) else { return (None, Vec::new()) };
+    let observed = facts.inventory.functions.get(name);
+    let live = observed.and_then(|o| o.alias(&spec.alias)).cloned();
+    let mut problems = Vec::new();
+    let action = match (&live, observed) {
+        (None, _) => Action::First { exists: observed.is_some() },
+        (Some(alias), _) => {
+            problems.extend(problem::alias(spec, name, alias));
+            match alias.main() {
+                Some(stable) => Action::Update { stable },
+                None => return (None, problems),
+            }
+        }
+    };
+    let outline = facts.outlines.get(name).cloned().unwrap_or_default();
+    if let Some(observed) = observed.filter(|_| live.is_some()) {
+        problems.extend(problem::split(name, function, &observed.served.config, &outline));
+        let was_image = observed.served.image_uri.is_some();
+        if was_image != matches!(function.code, CodeSource::Image(_)) {
+            problems.push(problem::package_type(name, was_image));
+        }
+    }
+    let mut alarms = Vec::new();
+    for alarm in &function.alarms {
+        let snapshot = facts.alarms.get(&(name.clone(), alarm.alarm.name.clone()));
+        problems.extend(snapshot.and_then(|seen| problem::alarm(name, alarm, seen)));
+        let already_red = alarm.if_already_alarming == IfAlreadyAlarming::Ignore
+            && snapshot.is_some_and(|seen| seen.status == AlarmStatus::Firing);
+        alarms.push(PlannedAlarm { alarm: alarm.clone(), already_red });
+    }
+    let changes = match diff.standings.get(name) {
+        Some(Standing::Changed(changes)) => changes.clone(),
+        _ => Vec::new(),
+    };
+    let planned = FunctionPlan {
+        name: name.clone(),
+        lambda_name: function.lambda_name.clone(),
+        action,
+        changes,
+        depends_on: depends_on.cloned().unwrap_or_default(),
+        strategy: function.strategy.clone(),
+        outline,
+        pre_traffic: function.hooks.pre_traffic.clone(),
+        post_traffic: function.hooks.post_traffic.clone(),
+        on_rollback: function.hooks.on_rollback.clone(),
+        alarms,
+        bake: function.bake,
+        pin: observed.and_then(|o| o.alias(&spec.alias.pin())).cloned(),
+        live,
+        config: function.config.clone(),
+        artifact: facts.artifacts.get(name).cloned(),
+    };
+    (Some(planned), problems)
+}
+
+fn assemble(
+    spec: &AppSpec,
+    anchor: FunctionName,
+    lock: Option<AliasState>,
+    number: u64,
+    functions: BTreeMap<FunctionName, FunctionPlan>,
+) -> Plan {
+    // Contracting an acyclic graph, or reversing it, leaves it acyclic.
+    let waves = Graph::new(functions.iter().map(|(n, f)| (n, &f.depends_on)))
+        .map(|graph| graph.waves())
+        .unwrap_or_default();
+    let anchor_lambda_name =
+        spec.functions.get(&anchor).map_or_else(|| anchor.clone(), |f| f.lambda_name.clone());
+    let mut plan = Plan {
+        app: spec.name.clone(),
+        alias: spec.alias.clone(),
+        number,
+        anchor,
+        anchor_lambda_name,
+        lock,
+        order: waves.iter().flatten().cloned().collect(),
+        functions,
+        waves,
+        on_failure: spec.on_failure,
+        scope: spec.rollback_scope,
+        max_parallel: spec.max_parallel.max(1),
+        keep_versions: spec.keep_versions,
+        fingerprint: 0,
+    };
+    plan.fingerprint = fingerprint(&plan);
+    plan
+}
+
+/// What makes two plans the same: what is released, in which order, how. Not when, nor under which
+/// revision ids, so that the same manifest gives the same plan on another machine.
+fn fingerprint(plan: &Plan) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    let head = format!("{:?}", (&plan.app, &plan.alias, plan.on_failure, plan.scope, &plan.waves));
+    hasher.update(head.as_bytes());
+    for function in plan.functions.values() {
+        let code = match &function.artifact {
+            Some(Artifact::Zip { code_sha256, .. }) => code_sha256.clone(),
+            Some(Artifact::S3 { bucket, key }) => format!("s3://{bucket}/{key}"),
+            Some(Artifact::Image { uri }) => uri.clone(),
+            None => String::new(),
+        };
+        let body = format!(
+            "{:?}",
+            (
+                &function.lambda_name,
+                function.action,
+                &function.depends_on,
+                &function.strategy,
+                (&function.pre_traffic, &function.post_traffic, &function.on_rollback),
+                &function.alarms,
+                function.bake,
+                &function.config,
+                code,
+            )
+        );
+        hasher.update(body.as_bytes());
+        // `Debug` hides secrets; the fingerprint must still see that one changed.
+        for (key, value) in &function.config.environment {
+            hasher.update(key.as_bytes());
+            hasher.update(value.expose().as_bytes());
+        }
+    }
+    hasher.finalize()
+}
+
+/// Whether a lock leaves the app free for the next release.
+pub fn is_free(lock: Option<&LockRecord>) -> bool {
+    lock.is_none_or(|record| record.phase.is_over())
+}
+
+/// Whether a lock says that a release stopped in the middle and nobody owns it.
+pub fn is_held(lock: Option<&LockRecord>) -> bool {
+    lock.is_some_and(|record| record.phase == LockPhase::Held)
+}
+
+#[cfg(test)]
+mod tests;

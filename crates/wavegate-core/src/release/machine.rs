@@ -1,0 +1,4 @@
+//! In the making.
+/// In the making.
+#[derive(Debug)]
+pub struct Release;

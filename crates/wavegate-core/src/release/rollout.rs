@@ -1,0 +1,203 @@
+//! One function's journey inside a release.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::{Illegal, Prepared};
+use crate::inventory::AliasState;
+use crate::name::VersionId;
+use crate::plan::AlarmStatus;
+use crate::spec::Opaque;
+use crate::time::Mono;
+use crate::weight::Weight;
+
+/// Where a rollout stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Phase {
+    /// Its version is being published and its alias claimed. Runs ahead of the gates.
+    Preparing,
+    /// Ready, and waiting for the barrier, its dependencies or a free place.
+    Waiting,
+    /// Pre-traffic hooks run.
+    PreTraffic,
+    /// The candidate has a share.
+    Shifting,
+    /// The candidate gets everything.
+    Promoting,
+    /// Post-traffic hooks run.
+    PostTraffic,
+    /// Alarms are watched a while longer.
+    Baking,
+    /// Done.
+    Done,
+    /// Going back.
+    RollingBack,
+    /// Back, and read so; or never moved.
+    RolledBack,
+    /// Left as it is: it is outside of the rollback's scope, or the release is frozen.
+    Kept,
+    /// Somebody else changed its alias, or an undo failed: a person is needed.
+    Stuck,
+}
+
+impl Phase {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Preparing => "preparing",
+            Self::Waiting => "waiting",
+            Self::PreTraffic => "pre_traffic",
+            Self::Shifting => "shifting",
+            Self::Promoting => "promoting",
+            Self::PostTraffic => "post_traffic",
+            Self::Baking => "baking",
+            Self::Done => "done",
+            Self::RollingBack => "rolling_back",
+            Self::RolledBack => "rolled_back",
+            Self::Kept => "kept",
+            Self::Stuck => "stuck",
+        }
+    }
+
+    /// Whether it takes one of the `max_parallel` places.
+    pub fn is_moving(self) -> bool {
+        matches!(
+            self,
+            Self::PreTraffic | Self::Shifting | Self::Promoting | Self::PostTraffic | Self::Baking
+        )
+    }
+
+    /// Whether nothing more happens to it, unless the release goes back.
+    pub fn is_settled(self) -> bool {
+        matches!(self, Self::Done | Self::RolledBack | Self::Kept | Self::Stuck)
+    }
+
+    /// The one table of legal moves.
+    pub fn may_become(self, next: Self) -> bool {
+        use Phase::{
+            Baking, Done, Kept, PostTraffic, PreTraffic, Preparing, Promoting, RolledBack, RollingBack,
+            Shifting, Stuck, Waiting,
+        };
+        match (self, next) {
+            (Preparing, Waiting)
+            | (Waiting, PreTraffic)
+            | (PreTraffic, Shifting | Promoting)
+            | (Shifting, Promoting)
+            | (Promoting, PostTraffic)
+            | (PostTraffic, Baking)
+            | (Baking, Done)
+            // Nothing was different after all.
+            | (Preparing, Done)
+            | (RollingBack, RolledBack | Stuck) => true,
+            // A failure reaches every phase that is not an end, and what is done too.
+            (RolledBack | Kept | Stuck | RollingBack, _) => false,
+            (_, RollingBack | RolledBack | Kept | Stuck) => true,
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+/// The state of one rollout.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Rollout {
+    pub(super) phase: Phase,
+    pub(super) candidate: Option<Prepared>,
+    /// The user's own description of the live alias, restored at the end.
+    pub(super) own_text: String,
+    /// Grows with every write on the live alias.
+    pub(super) sequence: u64,
+    /// The live alias carries our token.
+    pub(super) claimed: bool,
+    /// A write on the live alias was sent, whatever came of it.
+    pub(super) touched: bool,
+    pub(super) weight: Weight,
+    /// When the weight counts as in force.
+    pub(super) in_force: Mono,
+    /// When the candidate first took traffic.
+    pub(super) since: Option<Mono>,
+    /// When the live alias was last read as the rollout wants it.
+    pub(super) proven: Option<Mono>,
+    pub(super) hook: usize,
+    pub(super) strategy_state: Option<Opaque>,
+    pub(super) asks: u32,
+    /// The question whose answer counts; older answers are dropped.
+    pub(super) ask: Option<u64>,
+    pub(super) alarms: BTreeMap<String, AlarmSeen>,
+    /// Alarms cannot tell since then, at a gate that waits for them.
+    pub(super) blind_since: Option<Mono>,
+    /// A look at the alias that may be somebody else's change.
+    pub(super) suspect: Option<(AliasState, Mono)>,
+    /// Somebody else's change, believed.
+    pub(super) contested: Option<AliasState>,
+    /// Baking ends then.
+    pub(super) bake_until: Option<Mono>,
+    /// AWS's own weights are in force since then.
+    pub(super) transient_since: Option<Mono>,
+    /// What a person must do.
+    pub(super) todo: Option<String>,
+}
+
+/// What an alarm said last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct AlarmSeen {
+    pub(super) status: AlarmStatus,
+    /// It does not count until it has been quiet once.
+    pub(super) baselined: bool,
+}
+
+impl Rollout {
+    pub(super) fn new(own_text: String) -> Self {
+        Self {
+            phase: Phase::Preparing,
+            candidate: None,
+            own_text,
+            sequence: 0,
+            claimed: false,
+            touched: false,
+            weight: Weight::ZERO,
+            in_force: Mono(0),
+            since: None,
+            proven: None,
+            hook: 0,
+            strategy_state: None,
+            asks: 0,
+            ask: None,
+            alarms: BTreeMap::new(),
+            blind_since: None,
+            suspect: None,
+            contested: None,
+            bake_until: None,
+            transient_since: None,
+            todo: None,
+        }
+    }
+
+    /// The version being rolled out, once it is known.
+    pub(super) fn version(&self) -> Option<VersionId> {
+        self.candidate.as_ref().map(|candidate| candidate.version)
+    }
+
+    /// Whether the candidate takes, or took, any traffic that was not taken back.
+    pub(super) fn carries(&self) -> bool {
+        self.touched && !matches!(self.phase, Phase::RolledBack | Phase::Stuck)
+    }
+
+    pub(super) fn move_to(&mut self, subject: &str, next: Phase) -> Result<Phase, Illegal> {
+        let from = self.phase;
+        if !from.may_become(next) {
+            return Err(Illegal {
+                subject: subject.to_owned(),
+                from: from.to_string(),
+                to: next.to_string(),
+            });
+        }
+        self.phase = next;
+        Ok(from)
+    }
+}
