@@ -77,6 +77,7 @@ export_plugin! { strategies: [Canary] }
 mod tests {
     use proptest::collection::vec;
     use proptest::prelude::*;
+    use proptest::strategy::Strategy as _;
     use serde_json::{Value, json};
     use wavegate_plugin_sdk::laws::{self, Turn};
     use wavegate_plugin_sdk::{DynStrategy, OutlineStep};

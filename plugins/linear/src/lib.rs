@@ -90,6 +90,7 @@ export_plugin! { strategies: [Linear] }
 mod tests {
     use proptest::collection::vec;
     use proptest::prelude::*;
+    use proptest::strategy::Strategy as _;
     use serde_json::{Value, json};
     use wavegate_plugin_sdk::DynStrategy;
     use wavegate_plugin_sdk::laws::{self, Turn};

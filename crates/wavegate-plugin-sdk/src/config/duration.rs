@@ -29,7 +29,7 @@ const UNITS: [&str; 5] = ["ms", "s", "m", "h", "d"];
 const PATTERN: &str = "^([0-9]+(ms|s|m|h|d))+$";
 
 /// Longer than any rollout, and short enough that sums of many cannot overflow.
-const MAX: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+const MAX: Duration = Duration::from_hours(366 * 24);
 
 impl HumanDuration {
     /// A duration of so many milliseconds, at most 366 days.
