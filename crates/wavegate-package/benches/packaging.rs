@@ -1,4 +1,5 @@
-//! How long packaging takes: one large tree, many small functions in parallel, and a tree that has not changed.
+//! How long packaging takes: one large tree, many small functions in parallel, and a tree that has
+//! not changed.
 
 use std::fs;
 use std::path::Path;
@@ -64,8 +65,8 @@ fn tree_of_50_mb(bencher: Bencher<'_, '_>) {
         .bench(|| package(source.path(), &options).expect("the tree is sound"));
 }
 
-/// The same tree once more. Files of this very second are never taken from the notes, so this waits until
-/// they are old enough; the wait is not measured.
+/// The same tree once more. Files of this very second are never taken from the notes, so this waits
+/// until they are old enough; the wait is not measured.
 #[divan::bench(sample_count = 5, sample_size = 1)]
 fn tree_of_50_mb_unchanged(bencher: Bencher<'_, '_>) {
     let (source, out) = directories();

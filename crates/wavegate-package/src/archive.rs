@@ -1,12 +1,12 @@
 //! A tree to a zip, in one pass.
 //!
-//! The zip is written strictly forwards (sizes and checksums follow each entry in a data descriptor, as Go's
-//! archive tools and therefore Terraform write them), so it can be hashed on its way to the
-//! disk. It gets its name from the hash, by a rename: a reader finds a whole artifact under that
-//! name or none.
+//! The zip is written strictly forwards (sizes and checksums follow each entry in a data
+//! descriptor, as Go's archive tools and therefore Terraform write them), so it can be hashed on
+//! its way to the disk. It gets its name from the hash, by a rename: a reader finds a whole
+//! artifact under that name or none.
 //!
-//! Nothing is synced to disk. After a crash an artifact may be cut short under its right name, which is
-//! why [`holds`] judges by content, and why writing one always replaces what is there.
+//! Nothing is synced to disk. After a crash an artifact may be cut short under its right name,
+//! which is why [`holds`] judges by content, and why writing one always replaces what is there.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Write};
@@ -79,8 +79,9 @@ pub(crate) fn hash(mut reader: impl Read) -> io::Result<([u8; 32], u64)> {
     }
 }
 
-/// Appends every file; the sum of their sizes. After a first problem nothing is compressed any more, but
-/// the files left are still opened, so that all that cannot be read are reported together.
+/// Appends every file; the sum of their sizes. After a first problem nothing is compressed any
+/// more, but the files left are still opened, so that all that cannot be read are reported
+/// together.
 fn append_all(output: &mut Output, tree: &Tree, out_dir: &Path) -> Result<u64, Vec<Problem>> {
     let mut chunk = vec![0; CHUNK_BYTES];
     let mut problems = Vec::new();
@@ -133,7 +134,8 @@ fn append(
         .start_file(file.name.as_str(), entry_options(file))
         .map_err(|error| writing(into_io(error)))?;
     let mut length: u64 = 0;
-    // One byte more than was seen is enough to know that it grew; a file that grows for ever ends here too.
+    // One byte more than was seen is enough to know that it grew; a file that grows for ever ends
+    // here too.
     let mut bounded = (&mut opened).take(file.stamp.size.saturating_add(1));
     loop {
         match read_chunk(&mut bounded, chunk).map_err(reading)? {
@@ -210,8 +212,9 @@ impl<W: Write> Hashing<W> {
 
 impl<W: Write> Write for Hashing<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // After an error, which the caller has been given, everything is swallowed: a `ZipWriter` that is
-        // dropped tries to finish the archive and prints to stderr if it cannot. `finish` remembers.
+        // After an error, which the caller has been given, everything is swallowed: a `ZipWriter`
+        // that is dropped tries to finish the archive and prints to stderr if it cannot. `finish`
+        // remembers.
         if self.failed {
             return Ok(bytes.len());
         }

@@ -1,7 +1,8 @@
 //! What can be wrong with a source, where, and what to do about it.
 //!
-//! Codes are stable: a code keeps its meaning and is never given to another one. Text that came from outside
-//! (paths, entry names) has its control and direction-changing characters escaped here, once.
+//! Codes are stable: a code keeps its meaning and is never given to another one. Text that came
+//! from outside (paths, entry names) has its control and direction-changing characters escaped
+//! here, once.
 
 use std::fmt;
 use std::io;
@@ -46,7 +47,11 @@ impl fmt::Display for PackageError {
         let noun = if count == 1 { "problem" } else { "problems" };
         write!(f, "cannot package `{}`: {count} {noun}", shown(&self.source_path))?;
         for problem in self.problems.iter().take(SHOWN_PROBLEMS_MAX) {
-            write!(f, "\n  {}: {problem}; fix: {}", problem.code(), problem.fix())?;
+            write!(f, "\n  {}: {problem}", problem.code())?;
+            if let Some(cause) = std::error::Error::source(problem) {
+                write!(f, ": {cause}")?;
+            }
+            write!(f, "; fix: {}", problem.fix())?;
         }
         if count > SHOWN_PROBLEMS_MAX {
             write!(f, "\n  and {} more", count - SHOWN_PROBLEMS_MAX)?;
@@ -55,25 +60,29 @@ impl fmt::Display for PackageError {
     }
 }
 
-impl std::error::Error for PackageError {
-    // The problems are part of the message; only a lone problem has one cause to name.
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self.problems.as_slice() {
-            [problem] => std::error::Error::source(&problem.fault),
-            _ => None,
-        }
-    }
-}
+// Causes are part of the message: there is one per problem, and a chain has room for one.
+impl std::error::Error for PackageError {}
 
 /// One thing that is wrong, and where.
-#[derive(Debug, thiserror::Error)]
-#[error("{place}: {fault}")]
+#[derive(Debug)]
 pub struct Problem {
     /// The path, ready to be printed; `archive.zip!name` for an entry of a zip.
     pub place: String,
     /// What is wrong there.
-    #[source]
     pub fault: Fault,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.fault)
+    }
+}
+
+impl std::error::Error for Problem {
+    // The fault itself is in the message already.
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        std::error::Error::source(&self.fault)
+    }
 }
 
 impl Problem {
@@ -173,7 +182,8 @@ pub enum Fault {
     /// WG207: the same name twice.
     #[error("is in the archive more than once")]
     Duplicate,
-    /// WG207: two names that are one on a case-insensitive file system, or a file that is also a directory.
+    /// WG207: two names that are one on a case-insensitive file system, or a file that is also a
+    /// directory.
     #[error("is in conflict with `{other}`: unpacked, one would replace the other")]
     Conflict {
         /// The other name.
@@ -306,8 +316,8 @@ pub(crate) fn shown(path: &Path) -> String {
     shown_bytes(path.as_os_str().as_encoded_bytes())
 }
 
-/// A name as people may see it: valid UTF-8 without control or direction-changing characters, which could
-/// rewrite what a terminal or a log viewer shows.
+/// A name as people may see it: valid UTF-8 without control or direction-changing characters, which
+/// could rewrite what a terminal or a log viewer shows.
 pub(crate) fn shown_bytes(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {

@@ -1,22 +1,23 @@
 //! Notes about earlier runs, so that an unchanged source is not compressed again.
 //!
-//! A note says: a source with this fingerprint became that artifact. The fingerprint covers the name, size,
-//! times, inode and mode of every file, not the content, so a note is only kept where a change of the
-//! content could not have left all of these as they were:
+//! A note says: a source with this fingerprint became that artifact. The fingerprint covers the
+//! name, size, times, inode and mode of every file, not the content, so a note is only kept where a
+//! change of the content could not have left all of these as they were:
 //!
-//! - Time stamps have a granularity, up to 2 s on some file systems. A file that is written twice inside one tick
-//!   looks the same after both writes. If it was read in between, a note would make the old content
-//!   immortal. So, as git does for its index ("racy git"), nothing is noted if any file
-//!   was changed less than 2 s before reading began. A file that is older than that and is
+//! - Time stamps have a granularity, up to 2 s on some file systems. A file that is written twice
+//!   inside one tick looks the same after both writes. If it was read in between, a note would make
+//!   the old content immortal. So, as git does for its index ("racy git"), nothing is noted if any
+//!   file was changed less than 2 s before reading began. A file that is older than that and is
 //!   changed later gets a later time stamp, and the fingerprint with it.
-//! - "Before reading began" is measured by the clock that also stamps files: the time of a file made in
-//!   `out_dir` before the first byte is read. The end of the run would be too late: a file
+//! - "Before reading began" is measured by the clock that also stamps files: the time of a file
+//!   made in `out_dir` before the first byte is read. The end of the run would be too late: a file
 //!   changed twice in one tick, then ten seconds of compressing, and it would look old enough.
-//! - The time of the last change of attributes is part of it: unlike the modification time, which tools
-//!   that unpack or copy set back, no program can choose it.
+//! - The time of the last change of attributes is part of it: unlike the modification time, which
+//!   tools that unpack or copy set back, no program can choose it.
 //!
-//! A note is never trusted further: one that is missing, damaged or of another version is as good as none, and
-//! the artifact it names is hashed before it is used. Failing to write one is no error.
+//! A note is never trusted further: one that is missing, damaged or of another version is as good
+//! as none, and the artifact it names is hashed before it is used. Failing to write one is no
+//! error.
 
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -32,7 +33,8 @@ use crate::stamp::{self, Stamp};
 /// artifacts would live on.
 const FORMAT: &str = concat!("wavegate-package-index 1 ", env!("CARGO_PKG_VERSION"));
 
-/// How old a file's last change must be for the file to be noted: the granularity of FAT, the coarsest in use.
+/// How old a file's last change must be for the file to be noted: the granularity of FAT, the
+/// coarsest in use.
 const RACY_NS: i128 = 2_000_000_000;
 
 /// The largest note in bytes; real ones are a third of that.

@@ -4,26 +4,27 @@
 //! whose bytes depend on nothing but the content, a `.zip` file is judged and taken as it is.
 //!
 //! Invariants:
-//! - The same content gives the same bytes on any machine: entries are sorted bytewise by path, every
-//!   time is 1980-01-01 00:00, modes are 0644 or 0755, one deflate implementation at one level, and
-//!   no extra fields. A test pins the hash of a known tree, so that a new version of a dependency cannot
-//!   change it unseen.
+//! - The same content gives the same bytes on any machine: entries are sorted bytewise by path,
+//!   every time is 1980-01-01 00:00, modes are 0644 or 0755, one deflate implementation at one
+//!   level, and no extra fields. A test pins the hash of a known tree, so that a new version of a
+//!   dependency cannot change it unseen.
 //! - Packages stream: memory does not grow with the size of a file or of the package.
 //! - The hash is of the bytes that were written, never of what should have been written.
 //! - Nothing outside the source directory is read, and nothing is ever extracted.
 //! - Every problem of a source is reported at once, each with place, cause, fix and a stable code.
 //!
 //! Choices, where others were possible:
-//! - Directories have no entries of their own, so an empty directory is not in the package (as in git).
+//! - Directories have no entries of their own, so an empty directory is not in the package (as in
+//!   git).
 //! - A symlink is replaced by what it points to, if that lies inside the source.
 //! - `.lambdaignore` holds at any level. Only a source without one at its top falls back to its own
-//!   top-level `.gitignore`; `.gitignore` files further up or down are not read: the former name what
-//!   must be deployed (`node_modules/`), the latter belong to vendored packages.
-//! - Two paths that are equal but for case are an error: one would replace the other as soon as
-//!   the package is unpacked on a case-insensitive file system.
+//!   top-level `.gitignore`; `.gitignore` files further up or down are not read: the former name
+//!   what must be deployed (`node_modules/`), the latter belong to vendored packages.
+//! - Two paths that are equal but for case are an error: one would replace the other as soon as the
+//!   package is unpacked on a case-insensitive file system.
 //!
-//! Deliberately absent: async (callers use a blocking thread per function), layers, container images,
-//! uploading, extraction, and any clock but that of the file system.
+//! Deliberately absent: async (callers use a blocking thread per function), layers, container
+//! images, uploading, extraction, and any clock but that of the file system.
 
 mod archive;
 mod error;
@@ -58,7 +59,8 @@ pub const MAX_ENTRIES: usize = 100_000;
 /// How a source is packaged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// Where artifacts are written, as `<sha256>.zip`. Created with mode 0700 when it does not exist.
+    /// Where artifacts are written, as `<sha256>.zip`. Created with mode 0700 when it does not
+    /// exist.
     pub out_dir: PathBuf,
     /// The most bytes the package may unfold to.
     pub max_unzipped: u64,
@@ -119,10 +121,11 @@ impl Artifact {
     }
 }
 
-/// Packages `source`: a directory becomes a reproducible zip in `options.out_dir`, a `.zip` file is judged
-/// and hashed where it lies.
+/// Packages `source`: a directory becomes a reproducible zip in `options.out_dir`, a `.zip` file is
+/// judged and hashed where it lies.
 ///
-/// Blocking. Several calls may run at the same time, also on the same source and the same `out_dir`.
+/// Blocking. Several calls may run at the same time, also on the same source and the same
+/// `out_dir`.
 ///
 /// # Errors
 /// Every problem of the source, each with a code from WG201 to WG211.
@@ -228,5 +231,6 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
-#[cfg(test)]
+// The laws about modes, links and special files need a system that has them.
+#[cfg(all(test, unix))]
 mod tests;

@@ -1,7 +1,8 @@
 //! Which names an entry may have.
 //!
-//! The same law for what is built and for what is taken: a name is a relative path that means the same on every
-//! system, and no two names fall together when they are unpacked. Pure: nothing here touches a file system.
+//! The same law for what is built and for what is taken: a name is a relative path that means the
+//! same on every system, and no two names fall together when they are unpacked. Pure: nothing here
+//! touches a file system.
 
 use std::collections::HashMap;
 
@@ -44,9 +45,9 @@ pub(crate) fn check(name: &[u8]) -> Result<&str, NameFault> {
     Ok(text)
 }
 
-/// Pairs of different names of which only one could exist in a case-insensitive file system, or of which
-/// one is a file and the other needs a directory in its place. Names of directories end with a slash
-/// and may repeat what files imply.
+/// Pairs of different names of which only one could exist in a case-insensitive file system, or of
+/// which one is a file and the other needs a directory in its place. Names of directories end with
+/// a slash and may repeat what files imply.
 pub(crate) fn conflicts<'a>(
     names: impl Iterator<Item = &'a str> + Clone,
 ) -> Vec<(&'a str, &'a str)> {

@@ -1,10 +1,11 @@
 //! A `.zip` that somebody else built: judged, hashed, taken as it is.
 //!
-//! Nothing is extracted and nothing is believed. Names and kinds of entries are checked, every entry is
-//! decompressed into nothing and counted, and reading stops at the limit, whatever the headers claim.
+//! Nothing is extracted and nothing is believed. Names and kinds of entries are checked, every
+//! entry is decompressed into nothing and counted, and reading stops at the limit, whatever the
+//! headers claim.
 //!
-//! Symlinks are accepted, since `zip -y` writes them and Lambda keeps them, if they stay inside whoever unpacks
-//! the archive: see [`link_stays_inside`].
+//! Symlinks are accepted, since `zip -y` writes them and Lambda keeps them, if they stay inside
+//! whoever unpacks the archive: see [`link_stays_inside`].
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::File;
@@ -20,8 +21,9 @@ use crate::stamp::{self, Stamp};
 use crate::tree::largest;
 use crate::{Artifact, MAX_ENTRIES, archive, name};
 
-/// What headers and names may add to a package's content, in bytes: 100 000 entries with paths of 250 bytes,
-/// each written twice, and the fixed parts. A larger zip is refused unopened, which bounds the memory that its directory takes.
+/// What headers and names may add to a package's content, in bytes: 100 000 entries with paths of
+/// 250 bytes, each written twice, and the fixed parts. A larger zip is refused unopened, which
+/// bounds the memory that its directory takes.
 const OVERHEAD_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// The longest target of a symlink in bytes (Linux's PATH_MAX).
@@ -117,8 +119,8 @@ impl<'a> Judge<'a> {
         self.problems.push(Problem::in_zip(self.source, name, fault));
     }
 
-    /// Checks what the library's list of entries does not show: names that occur twice, of which it keeps
-    /// one, names that an extra field replaces, and data shared by entries.
+    /// Checks what the library's list of entries does not show: names that occur twice, of which it
+    /// keeps one, names that an extra field replaces, and data shared by entries.
     fn judge_directory(&mut self) -> Result<(), ZipError> {
         let known: HashSet<Vec<u8>> = self.zip.file_names_raw().map(<[u8]>::to_vec).collect();
         let start = self.zip.central_directory_start();
@@ -276,12 +278,14 @@ fn is_readable(method: CompressionMethod) -> bool {
     matches!(method, CompressionMethod::Stored | CompressionMethod::Deflated)
 }
 
-/// Whether a symlink entry leads to a place inside the archive, also when other symlinks have been unpacked.
+/// Whether a symlink entry leads to a place inside the archive, also when other symlinks have been
+/// unpacked.
 ///
-/// Adding up `..` is not enough: with `a/up -> ..`, the target `up/..` of another link in `a` looks like `a` and is
-/// the parent of everything. So `..` may only lead, where it climbs real directories (no entry lies below a
-/// symlink, or it would have been in conflict with it), and nothing but the target's last component may
-/// itself be a symlink. That last one is judged on its own.
+/// Adding up `..` is not enough: with `a/up -> ..`, the target `up/..` of another link in `a` looks
+/// like `a` and is the parent of everything. So `..` may only lead, where it climbs real
+/// directories (no entry lies below a symlink, or it would have been in conflict with it), and
+/// nothing but the target's last component may itself be a symlink. That last one is judged on its
+/// own.
 fn link_stays_inside(name: &str, target: &str, links: &HashSet<String>) -> bool {
     if target.is_empty() || target.starts_with('/') || target.contains(['\\', '\0']) {
         return false;

@@ -1,8 +1,8 @@
 //! What is left out of a package.
 //!
-//! `.lambdaignore` in gitignore syntax at any level, the deepest file that has a say wins; a source without one
-//! at its top uses its own `.gitignore` instead. Neither parent directories nor the user's git
-//! configuration are looked at: the package must not depend on where the source lies.
+//! `.lambdaignore` in gitignore syntax at any level, the deepest file that has a say wins; a source
+//! without one at its top uses its own `.gitignore` instead. Neither parent directories nor the
+//! user's git configuration are looked at: the package must not depend on where the source lies.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,8 @@ pub(crate) const GITIGNORE: &str = ".gitignore";
 /// The largest rule file in bytes. Patterns are compiled together, so this bounds time and memory.
 const RULE_FILE_BYTES_MAX: u64 = 1 << 20;
 
-/// Whether something is never part of a package: traces of tools that differ from machine to machine.
+/// Whether something is never part of a package: traces of tools that differ from machine to
+/// machine.
 pub(crate) fn is_always_left_out(name: &[u8]) -> bool {
     matches!(name, b".git" | b".wavegate" | b".DS_Store" | b"__pycache__")
         || name == LAMBDAIGNORE.as_bytes()

@@ -1,7 +1,8 @@
 //! What the file system says about a file, and opening one without being led astray.
 //!
-//! A path can be replaced between the look and the opening. So files are opened without following a last
-//! symlink and without waiting for a fifo's writer, and the opened file must be the one that was looked at.
+//! A path can be replaced between the look and the opening. So files are opened without following a
+//! last symlink and without waiting for a fifo's writer, and the opened file must be the one that
+//! was looked at.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
@@ -14,8 +15,8 @@ pub(crate) struct Stamp {
     pub(crate) size: u64,
     /// Time of the last change of the content, in nanoseconds since 1970.
     pub(crate) modified_ns: i128,
-    /// Time of the last change of content or attributes, in nanoseconds since 1970. Unlike the former
-    /// it cannot be set back by a program.
+    /// Time of the last change of content or attributes, in nanoseconds since 1970. Unlike the
+    /// former it cannot be set back by a program.
     pub(crate) changed_ns: i128,
     /// Whether its owner may execute it. Other bits depend on the umask of whoever made the file.
     pub(crate) executable: bool,
@@ -37,8 +38,8 @@ impl Stamp {
         }
     }
 
-    /// Where there are no modes every file is executable, as in AWS's own tool for Windows: a `bootstrap` that
-    /// is not would fail in Lambda only.
+    /// Where there are no modes every file is executable, as in AWS's own tool for Windows: a
+    /// `bootstrap` that is not would fail in Lambda only.
     #[cfg(not(unix))]
     pub(crate) fn of(metadata: &Metadata) -> Self {
         let modified_ns = metadata

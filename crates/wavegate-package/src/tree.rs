@@ -1,11 +1,12 @@
 //! The files of a source directory, as they will be packaged.
 //!
-//! The walk reads names and attributes only. It follows symlinks as long as they stay inside the source, meets every
-//! directory once per path, and ends: loops are found by the chain of real directories above,
-//! farms of links by the limit on entries. All problems are gathered; nothing is packaged if there is one.
+//! The walk reads names and attributes only. It follows symlinks as long as they stay inside the
+//! source, meets every directory once per path, and ends: loops are found by the chain of real
+//! directories above, farms of links by the limit on entries. All problems are gathered; nothing is
+//! packaged if there is one.
 //!
-//! Written by hand rather than on `ignore`'s walker, whose link following knows no boundary and which
-//! reports a dangling link even when a rule leaves it out.
+//! Written by hand rather than on `ignore`'s walker, whose link following knows no boundary and
+//! which reports a dangling link even when a rule leaves it out.
 
 use std::ffi::OsString;
 use std::fs;
@@ -125,8 +126,8 @@ struct Found {
 }
 
 impl Walk<'_> {
-    /// Walks one directory. `name` is its entry name without a slash at the end, `link` the path shown
-    /// when the directory turns out to be a loop.
+    /// Walks one directory. `name` is its entry name without a slash at the end, `link` the path
+    /// shown when the directory turns out to be a loop.
     fn directory(&mut self, name: &str, real: &Path, link: Option<&Path>) {
         let path = self.source.join(name);
         if self.chain.iter().any(|above| above == real) {
@@ -150,8 +151,8 @@ impl Walk<'_> {
         let gitignore_rules = match self.enter_rules(depth, name, real, &names) {
             Ok(gitignore_rules) => gitignore_rules,
             Err(problems) => {
-                // What the rules would leave out is unknown, so whatever else is said about this directory
-                // could be wrong.
+                // What the rules would leave out is unknown, so whatever else is said about this
+                // directory could be wrong.
                 self.problems.extend(problems);
                 return;
             }
@@ -206,8 +207,8 @@ impl Walk<'_> {
         Ok(file == Some(GITIGNORE))
     }
 
-    /// Judges one entry of a directory. `relative` is its place in the source, `beside` the same through
-    /// the directory's real path.
+    /// Judges one entry of a directory. `relative` is its place in the source, `beside` the same
+    /// through the directory's real path.
     fn entry(&mut self, relative: &Path, beside: &Path, depth: usize) {
         let path = &self.source.join(relative);
         // Rules come first: what they leave out cannot be a problem.

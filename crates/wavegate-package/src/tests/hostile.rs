@@ -283,7 +283,8 @@ fn bombs_end_at_the_limit() {
         package(&path, &Options { max_unzipped: 999, ..bench.options() }).unwrap_err().to_string();
     assert!(error.contains("1000 bytes") && error.contains("`a` 600, `b` 400"), "{error}");
 
-    // The data unfolds to 20 MB; what the headers claim stays below the limit, so only reading can tell.
+    // The data unfolds to 20 MB; what the headers claim stays below the limit, so only reading can
+    // tell.
     let bomb = deflated("bomb", &vec![0; 20_000_000]);
     for size in [0, 10, 999] {
         let lying = archive(&[Entry { size, ..bomb.clone() }]);

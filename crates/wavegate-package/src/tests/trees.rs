@@ -29,8 +29,8 @@ fn the_bytes_of_a_known_tree_never_change() {
     let run = bench.source().join("bin/run");
     fs::set_permissions(run, Permissions::from_mode(0o700)).unwrap();
     let artifact = bench.package().unwrap();
-    // If this fails after an update of `zip`, `flate2` or `zlib-rs`, every function of every user would be
-    // deployed again. That may be worth it, but must be said in the changelog.
+    // If this fails after an update of `zip`, `flate2` or `zlib-rs`, every function of every user
+    // would be deployed again. That may be worth it, but must be said in the changelog.
     assert_eq!(
         artifact.sha256_hex(),
         "ae582551c33b46fe8aa984c040328af7554ce992d6b4404428e8a6a614c07c23"
@@ -481,4 +481,6 @@ fn every_file_that_cannot_be_read_is_named() {
     let expected = [("WG210", "a".to_owned()), ("WG210", "b".to_owned())];
     assert_eq!(problems(&error), expected);
     assert!(error.problems()[0].fix().contains("access"));
+    let text = error.to_string();
+    assert!(text.contains("a: cannot open it: Permission denied"), "the cause is told: {text}");
 }
