@@ -232,5 +232,6 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 // The laws about modes, links and special files need a system that has them.
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;
