@@ -19,10 +19,10 @@ use crate::graph::Graph;
 use crate::inventory::{AliasState, Artifact, Inventory};
 use crate::name::{AliasName, AppName, FunctionName, VersionId};
 use crate::spec::{
-    AlarmUse, AppSpec, CodeSource, ComponentUse, FunctionConfig, HookUse, IfAlreadyAlarming, OnFailure,
-    RollbackScope,
+    AlarmUse, AppSpec, CodeSource, ComponentUse, FunctionConfig, FunctionSpec, HookUse,
+    IfAlreadyAlarming, OnFailure, RollbackScope,
 };
-use crate::token::{LockPhase, LockRecord};
+use crate::token::{LockPhase, LockRecord, Token};
 use crate::weight::Weight;
 
 /// What a strategy promises before it starts, and the fence around what it may decide.
@@ -286,26 +286,10 @@ pub fn switch_plan(
         report.functions.insert(name.clone(), Standing::Changed(vec![change.clone()]));
         let action = Action::Switch { stable, target };
         let switched = FunctionPlan {
-            name: name.clone(),
-            lambda_name: function.lambda_name.clone(),
-            action,
             changes: vec![change],
-            depends_on: BTreeSet::new(),
-            strategy: ComponentUse {
-                name: "AllAtOnce".to_owned(),
-                component: "all-at-once".to_owned(),
-                config: crate::spec::Opaque("{}".to_owned()),
-            },
-            outline: Outline::default(),
-            pre_traffic: Vec::new(),
-            post_traffic: Vec::new(),
-            on_rollback: Vec::new(),
-            alarms: Vec::new(),
-            bake: Duration::ZERO,
             live: Some(live.clone()),
             pin: observed.alias(&spec.alias.pin()).cloned(),
-            config: function.config.clone(),
-            artifact: None,
+            ..bare(function, action)
         };
         functions.insert(name.clone(), switched);
     }
@@ -325,6 +309,73 @@ pub fn switch_plan(
     };
     let number = next_number(lock.as_ref());
     (Some(assemble(spec, anchor, lock.map(|(_, alias, _)| alias), number, functions)), report)
+}
+
+/// What an unfinished release left, as a plan for [`crate::release::Release::put_back`]: every
+/// alias that carries its token, judged by the tokens alone. `None`: the lock is free.
+pub fn put_back_plan(spec: &AppSpec, inventory: &Inventory) -> Option<(Plan, LockRecord)> {
+    let (anchor, lock, record) = find_lock(spec, inventory)?;
+    if record.phase.is_over() {
+        return None;
+    }
+    let graph = Graph::new(spec.functions.iter().map(|(n, f)| (n, &f.depends_on))).ok()?;
+    let mut functions = BTreeMap::new();
+    for (name, function) in &spec.functions {
+        let Some(observed) = inventory.functions.get(name) else { continue };
+        let Some(live) = observed.alias(&spec.alias) else { continue };
+        let Some(token) = Token::decode(&live.description) else { continue };
+        if token.release != record.release {
+            continue;
+        }
+        let action = match token.stable {
+            Some(stable) => Action::Switch { stable, target: token.candidate },
+            None => Action::First { exists: true },
+        };
+        let left = FunctionPlan {
+            changes: vec![Change::new("version", token.candidate, token.stable.map_or_else(|| "none".to_owned(), |v| v.to_string()))],
+            pin: observed.alias(&spec.alias.pin()).cloned(),
+            live: Some(live.clone()),
+            on_rollback: function.hooks.on_rollback.clone(),
+            ..bare(function, action)
+        };
+        functions.insert(name.clone(), left);
+    }
+    let changed: BTreeSet<FunctionName> = functions.keys().cloned().collect();
+    for (name, needs) in graph.contract(&changed) {
+        if let Some(function) = functions.get_mut(&name) {
+            function.depends_on = needs;
+        }
+    }
+    let mut plan = assemble(spec, anchor, Some(lock), record.number, functions);
+    plan.on_failure = OnFailure::Rollback;
+    plan.scope = RollbackScope::App;
+    Some((plan, record))
+}
+
+/// A function that moves at once, unwatched.
+fn bare(function: &FunctionSpec, action: Action) -> FunctionPlan {
+    FunctionPlan {
+        name: function.name.clone(),
+        lambda_name: function.lambda_name.clone(),
+        action,
+        changes: Vec::new(),
+        depends_on: BTreeSet::new(),
+        strategy: ComponentUse {
+            name: "AllAtOnce".to_owned(),
+            component: "all-at-once".to_owned(),
+            config: crate::spec::Opaque("{}".to_owned()),
+        },
+        outline: Outline::default(),
+        pre_traffic: Vec::new(),
+        post_traffic: Vec::new(),
+        on_rollback: Vec::new(),
+        alarms: Vec::new(),
+        bake: Duration::ZERO,
+        live: None,
+        pin: None,
+        config: function.config.clone(),
+        artifact: None,
+    }
 }
 
 /// The app's lock: the function that carries it, the alias and the record. Where two functions

@@ -1,1 +1,323 @@
-//! In the making.
+//! The app's lock: acquired, renewed, and the one place where "forward" and "back" are decided.
+
+use std::time::Duration;
+
+use super::machine::{Release, Stage};
+use super::register::{End, Purpose};
+use super::{Event, Illegal, Object, Outcome, limits};
+use crate::inventory::AliasState;
+use crate::time::Mono;
+use crate::token::{LockPhase, LockRecord};
+
+/// What is known of the lock, and what is to be written into it next.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Lock {
+    /// The record as this machine wrote it last. `None`: the lock is not ours.
+    pub(super) record: Option<LockRecord>,
+    /// When the last write that landed was sent: the lease counts from then.
+    proven: Option<Mono>,
+    /// What to write as soon as nothing is in flight. The most important one wins.
+    want: Option<Want>,
+    /// The other owner's state, and since when it has stood still.
+    pub(super) standing: Option<(String, Mono)>,
+}
+
+/// What is to be written, least important first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Want {
+    Renew,
+    Barrier,
+    Close(WantedPhase),
+    Abort,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum WantedPhase {
+    Done,
+    RolledBack,
+    Held,
+}
+
+impl Release {
+    /// Takes the free lock, or creates it.
+    pub(super) fn acquire(&mut self) {
+        let known = self.known(&Object::Lock).cloned();
+        let before = known.as_ref().and_then(|state| LockRecord::decode(&state.description));
+        let record = self.first_record(before.map_or(0, |record| record.epoch) + 1, LockPhase::Running);
+        self.write_lock(Purpose::Acquire, known, record);
+    }
+
+    /// Takes a lock that nobody owns any more, to put its release back.
+    pub(super) fn take_over(&mut self, state: AliasState) {
+        let Some(mut record) = LockRecord::decode(&state.description) else { return };
+        record.epoch += 1;
+        record.phase = LockPhase::Aborting;
+        record.owner.clone_from(&self.runner.owner);
+        record.nonce = self.nonce();
+        self.write_lock(Purpose::TakeOver, Some(state), record);
+    }
+
+    fn first_record(&mut self, epoch: u64, phase: LockPhase) -> LockRecord {
+        LockRecord {
+            app: self.plan.app.clone(),
+            release: self.runner.release,
+            number: self.plan.number,
+            epoch,
+            phase,
+            owner: self.runner.owner.clone(),
+            heartbeat: 0,
+            claimed: 0,
+            functions: self.claimable(),
+            on_failure: self.plan.on_failure,
+            scope: self.plan.scope,
+            abort_asked_by: None,
+            plan: self.plan.fingerprint,
+            nonce: self.nonce(),
+        }
+    }
+
+    fn write_lock(&mut self, purpose: Purpose, base: Option<AliasState>, record: LockRecord) {
+        let description = record.encode();
+        self.lock.record = Some(record);
+        match base {
+            None => self.create(&Object::Lock, purpose, None, description),
+            Some(base) => self.update(&Object::Lock, purpose, base, None, description),
+        }
+    }
+
+    pub(super) fn owns_lock(&self) -> bool {
+        self.lock.proven.is_some()
+    }
+
+    pub(super) fn epoch(&self) -> u64 {
+        self.lock.record.as_ref().map_or(0, |record| record.epoch)
+    }
+
+    pub(super) fn is_lease_fresh(&self) -> bool {
+        self.lock.proven.is_some_and(|proven| self.now.since(proven) <= limits::RENEW)
+    }
+
+    /// Alias writes must be sent before this moment.
+    pub(super) fn lease_ends(&self) -> Option<Mono> {
+        let half: Duration = limits::LEASE / 2;
+        self.lock.proven.map(|proven| proven + half)
+    }
+
+    pub(super) fn want_renewal(&mut self) {
+        self.want(Want::Renew);
+    }
+
+    pub(super) fn want_barrier(&mut self) {
+        self.want(Want::Barrier);
+    }
+
+    pub(super) fn want_abort(&mut self) {
+        self.want(Want::Abort);
+    }
+
+    pub(super) fn want_close(&mut self, phase: LockPhase) {
+        let phase = match phase {
+            LockPhase::Done => WantedPhase::Done,
+            LockPhase::Held => WantedPhase::Held,
+            LockPhase::RolledBack | LockPhase::Running | LockPhase::Aborting => WantedPhase::RolledBack,
+        };
+        self.want(Want::Close(phase));
+    }
+
+    fn want(&mut self, want: Want) {
+        self.lock.want = self.lock.want.max(Some(want));
+        self.pursue();
+    }
+
+    /// Writes what is wanted, if nothing is in flight.
+    fn pursue(&mut self) {
+        if !self.is_idle(&Object::Lock) || !self.owns_lock() {
+            return;
+        }
+        let Some(want) = self.lock.want.take() else { return };
+        let (Some(base), Some(mut record)) =
+            (self.known(&Object::Lock).cloned(), self.lock.record.clone())
+        else {
+            return;
+        };
+        record.heartbeat += 1;
+        record.nonce = self.nonce();
+        let purpose = match want {
+            Want::Renew => Purpose::Renew,
+            Want::Barrier => {
+                record.claimed = record.functions;
+                Purpose::Barrier
+            }
+            Want::Abort => {
+                record.phase = LockPhase::Aborting;
+                Purpose::Abort
+            }
+            Want::Close(phase) => {
+                record.phase = match phase {
+                    WantedPhase::Done => LockPhase::Done,
+                    WantedPhase::RolledBack => LockPhase::RolledBack,
+                    WantedPhase::Held => LockPhase::Held,
+                };
+                Purpose::Close(record.phase)
+            }
+        };
+        self.write_lock(purpose, Some(base), record);
+    }
+
+    /// An operation on the lock ended.
+    pub(super) fn lock_ended(&mut self, purpose: Purpose, end: End, sent: Mono) -> Result<(), Illegal> {
+        match end {
+            End::Landed(_) => {
+                // Counted from when the write was sent: the answer may have been long on its way.
+                self.lock.proven = Some(sent);
+                self.send_held();
+                self.lock_landed(purpose)?;
+                self.pursue();
+                Ok(())
+            }
+            End::Retouched(state) | End::Conflict(Some(state)) => self.lock_conflict(purpose, &state),
+            End::Read(state) if purpose == Purpose::Patience => {
+                self.look_at_owner(state);
+                Ok(())
+            }
+            End::Conflict(None) => {
+                self.fenced("the lock alias was deleted by somebody".to_owned());
+                Ok(())
+            }
+            End::Failed(reason) => self.lock_failed(purpose, reason),
+            End::Read(_) | End::Deleted | End::Dropped => Ok(()),
+        }
+    }
+
+    fn lock_landed(&mut self, purpose: Purpose) -> Result<(), Illegal> {
+        match purpose {
+            Purpose::Acquire => {
+                let anchor = self.plan.anchor.clone();
+                let epoch = self.epoch();
+                self.report(Event::Locked { anchor, epoch });
+                self.stage = Stage::Preparing;
+                self.start_heartbeat();
+                self.prepare_all();
+                Ok(())
+            }
+            Purpose::TakeOver => {
+                let anchor = self.plan.anchor.clone();
+                let epoch = self.epoch();
+                self.report(Event::Locked { anchor, epoch });
+                self.start_heartbeat();
+                self.unwind()
+            }
+            Purpose::Barrier => {
+                self.report(Event::Barrier);
+                if self.stage == Stage::Preparing {
+                    self.stage = Stage::Running;
+                }
+                Ok(())
+            }
+            Purpose::Abort => self.unwind(),
+            Purpose::Close(_) => {
+                self.closed();
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The lock holds something else than what was written last.
+    fn lock_conflict(&mut self, purpose: Purpose, state: &AliasState) -> Result<(), Illegal> {
+        let theirs = LockRecord::decode(&state.description);
+        if matches!(purpose, Purpose::Acquire | Purpose::TakeOver) {
+            self.lock.record = None;
+            let holder = holder(theirs.as_ref(), state);
+            self.finish(Outcome::Busy { holder });
+            return Ok(());
+        }
+        // A request to abort keeps owner and epoch: it is ours to honour.
+        let ours = self.lock.record.clone();
+        if let (Some(theirs), Some(ours)) = (&theirs, &ours)
+            && theirs.epoch == ours.epoch
+            && theirs.owner == ours.owner
+            && theirs.release == ours.release
+            && theirs.abort_asked_by.is_some()
+        {
+            let by = theirs.abort_asked_by.clone().unwrap_or_default();
+            self.lock.record = Some(theirs.clone());
+            self.believe(&Object::Lock, Some(state.clone()));
+            return self.fail(None, format!("{by} asked for it"));
+        }
+        let holder = holder(theirs.as_ref(), state);
+        self.fenced(holder);
+        Ok(())
+    }
+
+    fn lock_failed(&mut self, purpose: Purpose, reason: String) -> Result<(), Illegal> {
+        match purpose {
+            Purpose::Acquire | Purpose::TakeOver => {
+                self.lock.record = None;
+                self.finish(Outcome::NothingChanged { reason });
+                Ok(())
+            }
+            Purpose::Renew | Purpose::Barrier => self.fail(None, format!("the lock: {reason}")),
+            // The record cannot be written; what it would say is true all the same, and putting
+            // traffic back must not wait for it.
+            Purpose::Abort => {
+                self.report(Event::Blind { reason: format!("the lock could not be written: {reason}") });
+                self.unwind()
+            }
+            Purpose::Close(_) => {
+                self.todo.push(format!("the lock could not be closed: {reason}"));
+                self.closed();
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Somebody else owns the release now: not one more write.
+    fn fenced(&mut self, by: String) {
+        self.finish(Outcome::Fenced { by });
+    }
+
+    /// Looks whether the lock's owner still renews. The lease is counted on this machine's own
+    /// clock, from when the revision was first seen: no foreign clock is ever compared.
+    pub(super) fn look_at_owner(&mut self, state: Option<AliasState>) {
+        let Some(state) = state else {
+            self.finish(Outcome::NothingChanged { reason: "the lock alias is gone".to_owned() });
+            return;
+        };
+        let record = LockRecord::decode(&state.description);
+        if record.as_ref().is_none_or(|record| record.phase.is_over()) {
+            let reason = "the release ended by itself".to_owned();
+            self.finish(Outcome::NothingChanged { reason });
+            return;
+        }
+        let is_held = record.as_ref().is_some_and(|record| record.phase == LockPhase::Held);
+        let since = match &self.lock.standing {
+            Some((revision, since)) if *revision == state.revision => *since,
+            Some(_) => {
+                let holder = holder(record.as_ref(), &state);
+                self.finish(Outcome::Busy { holder });
+                return;
+            }
+            None => self.now,
+        };
+        self.lock.standing = Some((state.revision.clone(), since));
+        if is_held || self.now.since(since) >= limits::LEASE {
+            self.believe(&Object::Lock, Some(state.clone()));
+            self.take_over(state);
+            return;
+        }
+        self.wake_patience();
+    }
+}
+
+/// Who holds a lock, in words.
+fn holder(record: Option<&LockRecord>, state: &AliasState) -> String {
+    match record {
+        Some(record) => format!(
+            "{} runs {} r{} (epoch {}, heartbeat {})",
+            record.owner, record.app, record.number, record.epoch, record.heartbeat
+        ),
+        None => format!("the lock alias holds something that is no record: `{}`", state.description),
+    }
+}

@@ -1,1 +1,670 @@
+//! The machine against a small model of Lambda's aliases under virtual time.
+//!
+//! The model checks the traffic laws at every write it applies, whatever the test is about.
 
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::inventory::{AliasState, Artifact};
+use crate::name::{AliasName, AppName};
+use crate::plan::{Action, FunctionPlan, Outline, OutlineStep, Plan, PlannedAlarm};
+use crate::spec::{
+    AlarmUse, ComponentUse, FunctionConfig, HookUse, IfAlreadyAlarming, OnFailure, RollbackScope,
+};
+use crate::time::Mono;
+use crate::token::{LockPhase, LockRecord, Position, Token};
+
+fn f(name: &str) -> FunctionName {
+    FunctionName::new(name).unwrap()
+}
+
+fn bp(bp: u16) -> Weight {
+    Weight::from_bp(bp).unwrap()
+}
+
+fn component(name: &str) -> ComponentUse {
+    ComponentUse { name: name.into(), component: name.into(), config: Opaque("{}".into()) }
+}
+
+fn config() -> FunctionConfig {
+    FunctionConfig {
+        runtime: Some("python3.13".into()),
+        handler: Some("app.handler".into()),
+        role: "arn:aws:iam::1:role/r".into(),
+        memory_mb: 128,
+        timeout_s: 3,
+        environment: BTreeMap::new(),
+        description: String::new(),
+        architecture: "x86_64".into(),
+        layers: vec![],
+        ephemeral_storage_mb: 512,
+        tracing: false,
+        vpc: None,
+        dead_letter: None,
+    }
+}
+
+fn alias(name: &str, version: u64, description: &str, revision: u64) -> AliasState {
+    AliasState {
+        name: name.into(),
+        version: version.to_string(),
+        extra: None,
+        description: description.into(),
+        revision: format!("r{revision}"),
+    }
+}
+
+/// A plan of functions that go from version 1 to 2 by a canary of 10 % for ten minutes.
+fn plan(edges: &[(&str, &[&str])]) -> Plan {
+    let functions: BTreeMap<FunctionName, FunctionPlan> = edges
+        .iter()
+        .map(|(name, needs)| {
+            let function = FunctionPlan {
+                name: f(name),
+                lambda_name: f(name),
+                action: Action::Update { stable: VersionId(1) },
+                changes: vec![],
+                depends_on: needs.iter().map(|need| f(need)).collect(),
+                strategy: component("canary"),
+                outline: Outline {
+                    steps: vec![OutlineStep {
+                        weight: bp(1000),
+                        bake_min: Duration::from_mins(10),
+                        bake_max: Duration::from_mins(10),
+                    }],
+                    longest: Duration::from_mins(11),
+                },
+                pre_traffic: vec![],
+                post_traffic: vec![],
+                on_rollback: vec![],
+                alarms: vec![PlannedAlarm {
+                    alarm: AlarmUse {
+                        alarm: component("errors"),
+                        if_already_alarming: IfAlreadyAlarming::Fail,
+                    },
+                    already_red: false,
+                }],
+                bake: Duration::from_mins(1),
+                live: Some(alias("live", 1, &format!("text of {name}"), 1)),
+                pin: None,
+                config: config(),
+                artifact: Some(Artifact::Image { uri: "x".into() }),
+            };
+            (f(name), function)
+        })
+        .collect();
+    let waves = crate::graph::Graph::new(functions.iter().map(|(n, p)| (n, &p.depends_on))).unwrap().waves();
+    Plan {
+        app: AppName::new("shop").unwrap(),
+        alias: AliasName::new("live").unwrap(),
+        number: 7,
+        anchor: f(edges[0].0),
+        anchor_lambda_name: f(edges[0].0),
+        lock: None,
+        order: waves.iter().flatten().cloned().collect(),
+        functions,
+        waves,
+        on_failure: OnFailure::Rollback,
+        scope: RollbackScope::App,
+        max_parallel: 16,
+        keep_versions: 3,
+        fingerprint: 1,
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Due(Mono, u64, Input2);
+
+/// Inputs in the queue, compared by time and order alone.
+#[derive(Debug)]
+struct Input2(Input);
+impl PartialEq for Input2 {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+impl Eq for Input2 {}
+impl PartialOrd for Due {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Due {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (other.0, other.1).cmp(&(self.0, self.1))
+    }
+}
+
+/// How the world behaves in one test.
+struct World {
+    now: Mono,
+    queue: BinaryHeap<Due>,
+    count: u64,
+    aliases: BTreeMap<Object, AliasState>,
+    revisions: u64,
+    writes: Vec<(Object, CloudOp)>,
+    calls: usize,
+    events: Vec<Event>,
+    /// The alarm of a function fires from then on.
+    firing: BTreeMap<FunctionName, Mono>,
+    unknown: BTreeSet<FunctionName>,
+    hook_fails: BTreeSet<FunctionName>,
+    /// What happens to the nth call: lost before, lost after, refused for now.
+    faults: BTreeMap<usize, char>,
+    /// Somebody else's writes.
+    hands: Vec<(Mono, FunctionName, u64)>,
+    outcome: Option<Outcome>,
+    plan: Plan,
+    abort_seen: bool,
+    prepare_fails: BTreeSet<FunctionName>,
+    foreign: BTreeSet<FunctionName>,
+}
+
+impl World {
+    fn new(plan: &Plan) -> Self {
+        let mut aliases: BTreeMap<Object, AliasState> = plan
+            .functions
+            .values()
+            .filter_map(|p| Some((Object::Live(p.name.clone()), p.live.clone()?)))
+            .collect();
+        if let Some(lock) = &plan.lock {
+            aliases.insert(Object::Lock, lock.clone());
+        }
+        Self {
+            now: Mono(1_000_000),
+            queue: BinaryHeap::new(),
+            count: 0,
+            aliases,
+            revisions: 100,
+            writes: vec![],
+            calls: 0,
+            events: vec![],
+            firing: BTreeMap::new(),
+            unknown: BTreeSet::new(),
+            hook_fails: BTreeSet::new(),
+            faults: BTreeMap::new(),
+            hands: vec![],
+            outcome: None,
+            plan: plan.clone(),
+            abort_seen: false,
+            prepare_fails: BTreeSet::new(),
+            foreign: BTreeSet::new(),
+        }
+    }
+
+    fn later(&mut self, ms: u64, input: Input) {
+        let at = self.now + Duration::from_millis(ms);
+        self.at(at, input);
+    }
+
+    fn at(&mut self, at: Mono, input: Input) {
+        self.count += 1;
+        self.queue.push(Due(at, self.count, Input2(input)));
+    }
+
+    fn run(&mut self, release: &mut Release) -> Outcome {
+        let mut steps = 0;
+        self.later(0, Input::Start);
+        while let Some(Due(at, _, Input2(input))) = self.queue.pop() {
+            self.now = self.now.max(at);
+            let hands: Vec<_> = self.hands.extract_if(.., |(when, ..)| *when <= at).collect();
+            for (_, name, version) in hands {
+                self.revisions += 1;
+                let rev = self.revisions;
+                let alias = self.aliases.get_mut(&Object::Live(name.clone())).unwrap();
+                alias.version = version.to_string();
+                alias.extra = None;
+                alias.revision = format!("r{rev}");
+                self.foreign.insert(name);
+            }
+            for effect in release.step(self.now, input).expect("no illegal transition") {
+                self.perform(effect);
+            }
+            if self.outcome.is_some() {
+                break;
+            }
+            steps += 1;
+            assert!(steps < 200_000, "the release does not end: {:?}", self.events);
+        }
+        self.outcome.clone().expect("an outcome")
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Call { id, object, op, .. } => {
+                let answer = self.call(&object, &op);
+                self.later(50, Input::Answer { id, answer });
+            }
+            Effect::Timer { id, at } => self.at(at, Input::Timer { id }),
+            Effect::Prepare { function } => {
+                let result = if self.prepare_fails.contains(&function) {
+                    Err("AccessDenied".to_owned())
+                } else {
+                    Ok(Prepared { version: VersionId(2), arn: format!("arn:{function}") })
+                };
+                self.later(2_000, Input::Prepared { function, result });
+            }
+            Effect::Decide { function, ask, observation, .. } => {
+                let decision = if observation.alarms_firing > 0 {
+                    Decision::Rollback("alarm".into())
+                } else if observation.weight == Weight::ZERO {
+                    Decision::Shift(bp(1000))
+                } else if observation.bake_elapsed < Duration::from_mins(10) {
+                    Decision::Wait(Duration::from_mins(10) - observation.bake_elapsed)
+                } else {
+                    Decision::Promote
+                };
+                self.later(0, Input::Decided { function, ask, result: Ok((decision, Opaque("1".into()))) });
+            }
+            Effect::RunHook { function, phase, index, .. } => {
+                let fails = self.hook_fails.contains(&function);
+                let result = if fails { Err("smoke failed".to_owned()) } else { Ok(()) };
+                self.later(3_000, Input::Hooked { function, phase, index, result });
+            }
+            Effect::ReadAlarms { ask, subjects } => {
+                let readings = subjects
+                    .iter()
+                    .map(|subject| {
+                        let red = self.firing.get(&subject.function).is_some_and(|at| *at <= self.now);
+                        let status = match (red, self.unknown.contains(&subject.function)) {
+                            (true, _) => AlarmStatus::Firing,
+                            (_, true) => AlarmStatus::Unknown,
+                            _ => AlarmStatus::Ok,
+                        };
+                        Reading {
+                            function: subject.function.clone(),
+                            alarm: "errors".into(),
+                            status,
+                            detail: "3/4".into(),
+                        }
+                    })
+                    .collect();
+                self.later(100, Input::Alarms { ask, result: Ok(readings) });
+            }
+            Effect::Prune { function, .. } => self.later(100, Input::Pruned { function }),
+            Effect::Report(event) => self.events.push(event),
+            Effect::StopWork => {}
+            Effect::Finish(outcome) => self.outcome = Some(outcome),
+        }
+    }
+
+    fn call(&mut self, object: &Object, op: &CloudOp) -> Answer {
+        self.calls += 1;
+        let passing = |text: &str| Answer::Failed(Fault { class: FaultClass::Passing, text: text.into() });
+        match self.faults.get(&self.calls) {
+            Some('t') => return passing("429"),
+            Some('l') => {
+                self.apply(object, op);
+                return passing("the answer was lost");
+            }
+            // The SDK's first try landed, its second met the new revision.
+            Some('d') => {
+                self.apply(object, op);
+                return Answer::Failed(Fault { class: FaultClass::Conflict, text: "412".into() });
+            }
+            _ => {}
+        }
+        self.apply(object, op)
+    }
+
+    fn apply(&mut self, object: &Object, op: &CloudOp) -> Answer {
+        let conflict = |text: &str| Answer::Failed(Fault { class: FaultClass::Conflict, text: text.into() });
+        self.revisions += 1;
+        let revision = format!("r{}", self.revisions);
+        match op {
+            CloudOp::Get => return Answer::Alias(self.aliases.get(object).cloned()),
+            CloudOp::Create { version, description } => {
+                if self.aliases.contains_key(object) {
+                    return conflict("409");
+                }
+                let mut state = alias("live", 0, description, 0);
+                state.version = version.map_or_else(|| "$LATEST".to_owned(), |v| v.to_string());
+                state.revision = revision;
+                self.aliases.insert(object.clone(), state);
+            }
+            CloudOp::Update { base, routing, description } => {
+                let Some(state) = self.aliases.get_mut(object) else { return conflict("404") };
+                if state.revision != *base {
+                    return conflict("412");
+                }
+                if let Some((main, extra)) = routing {
+                    state.version = main.to_string();
+                    state.extra = *extra;
+                }
+                state.description.clone_from(description);
+                state.revision = revision;
+            }
+            CloudOp::Delete => {
+                self.aliases.remove(object);
+                self.writes.push((object.clone(), op.clone()));
+                return Answer::Deleted;
+            }
+        }
+        self.writes.push((object.clone(), op.clone()));
+        self.judge(object, matches!(op, CloudOp::Update { routing: Some(_), .. }));
+        Answer::Alias(self.aliases.get(object).cloned())
+    }
+
+    /// The laws that hold at every applied write.
+    fn judge(&mut self, object: &Object, moves_traffic: bool) {
+        let lock = self.aliases.get(&Object::Lock).and_then(|l| LockRecord::decode(&l.description));
+        if lock.as_ref().is_some_and(|l| l.phase == LockPhase::Aborting) {
+            self.abort_seen = true;
+        }
+        let Object::Live(name) = object else { return };
+        let state = &self.aliases[object];
+        let Some(token) = Token::decode(&state.description) else { return };
+        let clobbers = moves_traffic && self.foreign.contains(name);
+        assert!(!clobbers, "somebody else's change was overwritten: {name}");
+        if self.foreign.contains(name) {
+            return;
+        }
+        let lock = lock.expect("no alias is written without a lock");
+        assert_eq!(token.epoch, lock.epoch);
+        let routing = (state.main().unwrap(), state.extra);
+        assert_eq!(routing, token.routing(), "record and routing are one");
+        let moves = token.position == Position::Promoted || token.weight > Weight::ZERO;
+        if moves && token.position != Position::Back && token.stable.is_some() {
+            assert_eq!(lock.claimed, lock.functions, "no weight moves before the barrier");
+            assert_eq!(lock.phase, LockPhase::Running, "nothing goes up after the abort");
+            for need in &self.plan.functions[name].depends_on {
+                let other = &self.aliases[&Object::Live(need.clone())];
+                assert_eq!(other.version, "2", "{name} moved before {need} was promoted");
+                assert_eq!(other.extra, None);
+            }
+        }
+        if token.position == Position::Back {
+            assert!(self.abort_seen, "the abort is recorded before anything goes back");
+        }
+    }
+
+    fn live(&self, name: &str) -> &AliasState {
+        &self.aliases[&Object::Live(f(name))]
+    }
+
+    fn lock(&self) -> LockRecord {
+        LockRecord::decode(&self.aliases[&Object::Lock].description).unwrap()
+    }
+
+    fn phase_writes(&self, name: &str) -> usize {
+        let mine = |o: &Object| matches!(o, Object::Live(n) | Object::Pin(n) if *n == f(name));
+        self.writes.iter().filter(|(object, _)| mine(object)).count()
+    }
+}
+
+fn runner() -> Runner {
+    Runner { release: ReleaseId(42), owner: "ana@laptop".into(), seed: 9 }
+}
+
+const DIAMOND: &[(&str, &[&str])] = &[("a", &[]), ("b", &["a"]), ("c", &["a"]), ("d", &["b", "c"])];
+
+#[test]
+fn a_healthy_release_promotes_everything_in_graph_order() {
+    let plan = plan(DIAMOND);
+    let mut world = World::new(&plan);
+    let outcome = world.run(&mut Release::new(plan, runner()));
+    assert_eq!(outcome, Outcome::Done);
+    for name in ["a", "b", "c", "d"] {
+        assert_eq!(world.live(name).version, "2");
+        assert_eq!(world.live(name).extra, None);
+        assert_eq!(world.live(name).description, format!("text of {name}"), "the user's own text is back");
+        assert_eq!(world.aliases[&Object::Pin(f(name))].version, "1");
+        // Pin, claim, shift, promote, restore; publishing is the sixth write.
+        assert_eq!(world.phase_writes(name), 5);
+    }
+    assert_eq!(world.lock().phase, LockPhase::Done);
+}
+
+#[test]
+fn a_firing_alarm_never_promotes() {
+    let plan = plan(DIAMOND);
+    let mut world = World::new(&plan);
+    // `a` is promoted by then; `b` and `c` are at 10 %.
+    let fires = world.now + Duration::from_mins(15);
+    world.firing.insert(f("b"), fires);
+    let outcome = world.run(&mut Release::new(plan, runner()));
+    assert!(matches!(&outcome, Outcome::RolledBack { reason } if reason.contains("`errors` is firing")), "{outcome:?}");
+    for name in ["a", "b", "c", "d"] {
+        assert_eq!(world.live(name).version, "1", "{name}");
+        assert_eq!(world.live(name).extra, None);
+        assert_eq!(world.live(name).description, format!("text of {name}"));
+    }
+    let back: Vec<_> = world
+        .events
+        .iter()
+        .filter_map(|e| match e {
+            Event::PutBack { function, .. } => Some(function.to_string()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(back.first().map(String::as_str), Some("b"), "the one that failed goes back first");
+    assert_eq!(back.last().map(String::as_str), Some("a"), "what others depend on goes back last");
+    assert_eq!(world.lock().phase, LockPhase::RolledBack);
+}
+
+#[test]
+fn what_is_out_of_scope_stays() {
+    let mut plan = plan(DIAMOND);
+    plan.scope = RollbackScope::Function;
+    let mut world = World::new(&plan);
+    world.firing.insert(f("b"), world.now + Duration::from_mins(15));
+    let outcome = world.run(&mut Release::new(plan, runner()));
+    assert!(matches!(outcome, Outcome::RolledBack { .. }));
+    assert_eq!(world.live("a").version, "2");
+    assert_eq!(world.live("b").version, "1");
+}
+
+#[test]
+fn a_frozen_release_stands_where_it_stood() {
+    let mut plan = plan(&[("a", &[])]);
+    plan.on_failure = OnFailure::Freeze;
+    let mut world = World::new(&plan);
+    world.firing.insert(f("a"), world.now + Duration::from_mins(5));
+    let outcome = world.run(&mut Release::new(plan, runner()));
+    assert!(matches!(outcome, Outcome::Frozen { .. }));
+    assert_eq!(world.live("a").extra.unwrap().weight, bp(1000));
+    assert_eq!(world.lock().phase, LockPhase::Held);
+}
+
+#[test]
+fn unknown_is_never_taken_for_quiet() {
+    let plan = plan(&[("a", &[])]);
+    let mut world = World::new(&plan);
+    world.unknown.insert(f("a"));
+    let outcome = world.run(&mut Release::new(plan, runner()));
+    assert!(matches!(&outcome, Outcome::RolledBack { reason } if reason.contains("could not tell")), "{outcome:?}");
+    assert_eq!(world.live("a").version, "1");
+}
+
+#[test]
+fn a_hook_that_fails_stops_before_any_traffic() {
+    let mut plan = plan(&[("a", &[])]);
+    let hook = HookUse { hook: component("smoke"), timeout: Duration::from_mins(1) };
+    plan.functions.get_mut(&f("a")).unwrap().pre_traffic.push(hook);
+    let mut world = World::new(&plan);
+    world.hook_fails.insert(f("a"));
+    let outcome = world.run(&mut Release::new(plan, runner()));
+    assert!(matches!(&outcome, Outcome::RolledBack { reason } if reason == "a: smoke failed"));
+    assert!(!world.events.iter().any(|e| matches!(e, Event::Weight { .. })));
+}
+
+#[test]
+fn a_version_that_cannot_be_published_moves_nothing() {
+    let plan = plan(DIAMOND);
+    let mut world = World::new(&plan);
+    world.prepare_fails.insert(f("c"));
+    let outcome = world.run(&mut Release::new(plan, runner()));
+    assert!(matches!(&outcome, Outcome::RolledBack { reason } if reason == "c: AccessDenied"));
+    for name in ["a", "b", "c", "d"] {
+        assert_eq!(world.live(name).version, "1");
+        assert_eq!(world.live(name).description, format!("text of {name}"));
+    }
+}
+
+#[test]
+fn a_first_deploy_takes_one_alias_write_per_function() {
+    let mut plan = plan(DIAMOND);
+    for function in plan.functions.values_mut() {
+        function.action = Action::First { exists: false };
+        function.live = None;
+    }
+    let mut world = World::new(&plan);
+    let outcome = world.run(&mut Release::new(plan.clone(), runner()));
+    assert_eq!(outcome, Outcome::Done);
+    for name in ["a", "b", "c", "d"] {
+        assert_eq!(world.live(name).version, "2");
+        assert_eq!(world.phase_writes(name), 1);
+    }
+    // And a failure leaves the functions without an alias.
+    let hook = HookUse { hook: component("smoke"), timeout: Duration::from_mins(1) };
+    plan.functions.get_mut(&f("d")).unwrap().post_traffic.push(hook);
+    let mut world = World::new(&plan);
+    world.hook_fails.insert(f("d"));
+    let outcome = world.run(&mut Release::new(plan, runner()));
+    assert!(matches!(outcome, Outcome::RolledBack { .. }));
+    assert!(!world.aliases.keys().any(|o| matches!(o, Object::Live(_))), "{:?}", world.aliases);
+}
+
+#[test]
+fn a_second_release_is_told_who_holds_the_lock() {
+    let plan1 = plan(&[("a", &[])]);
+    let mut world = World::new(&plan1);
+    let mut first = Release::new(plan1.clone(), runner());
+    // Only the acquisition.
+    for effect in first.step(world.now, Input::Start).unwrap() {
+        world.perform(effect);
+    }
+    world.queue.clear();
+    let other = Runner { release: ReleaseId(43), owner: "bob@ci".into(), seed: 10 };
+    let outcome = world.run(&mut Release::new(plan1, other));
+    assert!(matches!(&outcome, Outcome::Busy { holder } if holder.contains("ana@laptop")), "{outcome:?}");
+}
+
+#[test]
+fn somebody_elses_change_is_never_overwritten() {
+    let plan = plan(&[("a", &[]), ("b", &[])]);
+    let mut world = World::new(&plan);
+    world.hands.push((world.now + Duration::from_mins(5), f("a"), 9));
+    let outcome = world.run(&mut Release::new(plan, runner()));
+    let Outcome::Stuck { todo, .. } = outcome else { panic!("{outcome:?}") };
+    assert_eq!(world.live("a").version, "9");
+    assert_eq!(world.live("b").version, "1", "the others go back");
+    assert!(todo[0].contains("update-alias --function-name a"), "{todo:?}");
+}
+
+#[test]
+fn a_person_who_rolls_back_by_hand_gets_what_they_want() {
+    let plan = plan(&[("a", &[]), ("b", &[])]);
+    let mut world = World::new(&plan);
+    world.hands.push((world.now + Duration::from_mins(5), f("a"), 1));
+    let outcome = world.run(&mut Release::new(plan, runner()));
+    assert!(matches!(outcome, Outcome::RolledBack { .. }), "{outcome:?}");
+    assert_eq!(world.live("b").version, "1");
+}
+
+#[test]
+fn a_release_that_lost_its_owner_is_put_back_from_the_aliases_alone() {
+    let plan1 = plan(DIAMOND);
+    let mut world = World::new(&plan1);
+    let mut release = Release::new(plan1.clone(), runner());
+    world.later(0, Input::Start);
+    // Dies after a quarter of an hour: `a` is promoted, `b` and `c` are split.
+    let dies = world.now + Duration::from_mins(15);
+    while let Some(Due(at, _, Input2(input))) = world.queue.pop() {
+        if at > dies {
+            break;
+        }
+        world.now = world.now.max(at);
+        for effect in release.step(world.now, input).unwrap() {
+            world.perform(effect);
+        }
+    }
+    assert_eq!(world.live("a").version, "2");
+    assert!(world.live("b").extra.is_some());
+    world.queue.clear();
+    let mut left = plan1;
+    left.lock = Some(world.aliases[&Object::Lock].clone());
+    for function in left.functions.values_mut() {
+        function.live = world.aliases.get(&Object::Live(function.name.clone())).cloned();
+        function.pin = world.aliases.get(&Object::Pin(function.name.clone())).cloned();
+        function.action = Action::Switch { stable: VersionId(1), target: VersionId(2) };
+    }
+    world.now = world.now + Duration::from_mins(60);
+    let other = Runner { release: ReleaseId(42), owner: "bob@ci".into(), seed: 10 };
+    let outcome = world.run(&mut Release::put_back(left, other, "asked".into()));
+    assert!(matches!(outcome, Outcome::RolledBack { .. }), "{outcome:?}");
+    for name in ["a", "b", "c", "d"] {
+        assert_eq!(world.live(name).version, "1", "{name}");
+        assert_eq!(world.live(name).extra, None);
+        assert_eq!(world.live(name).description, format!("text of {name}"));
+    }
+    assert_eq!(world.lock().epoch, 2);
+}
+
+#[test]
+fn every_single_fault_at_every_call_ends_promoted() {
+    let clean = {
+        let plan = plan(DIAMOND);
+        let mut world = World::new(&plan);
+        world.run(&mut Release::new(plan, runner()));
+        world.calls
+    };
+    for call in 1..=clean {
+        for kind in ['t', 'l', 'd'] {
+            let plan = plan(DIAMOND);
+            let mut world = World::new(&plan);
+            world.faults.insert(call, kind);
+            let outcome = world.run(&mut Release::new(plan, runner()));
+            assert_eq!(outcome, Outcome::Done, "fault {kind} at call {call}: {:?}", world.events);
+            for name in ["a", "b", "c", "d"] {
+                assert_eq!(world.live(name).version, "2", "fault {kind} at call {call}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_strategy_may_not_leave_its_outline() {
+    let mut plan = plan(&[("a", &[])]);
+    plan.functions.get_mut(&f("a")).unwrap().outline.steps[0].weight = bp(500);
+    let mut world = World::new(&plan);
+    let outcome = world.run(&mut Release::new(plan, runner()));
+    assert!(matches!(&outcome, Outcome::RolledBack { reason } if reason.contains("WG335")), "{outcome:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_fails_the_end_is_all_new_or_all_old(
+        faults in proptest::collection::btree_map(1..120_usize, prop::sample::select(vec!['t', 'l', 'd']), 0..12),
+        fires in proptest::option::of((0..4_usize, 0..45_u64)),
+        aborts in proptest::option::of(0..2_700_000_u64),
+    ) {
+        let plan = plan(DIAMOND);
+        let names = ["a", "b", "c", "d"];
+        let mut world = World::new(&plan);
+        world.faults = faults;
+        if let Some((which, minute)) = fires {
+            world.firing.insert(f(names[which]), world.now + Duration::from_mins(minute));
+        }
+        if let Some(ms) = aborts {
+            world.later(ms, Input::Abort { by: "ana".into(), reason: "asked".into() });
+        }
+        let outcome = world.run(&mut Release::new(plan, runner()));
+        let versions: BTreeSet<&str> = names.iter().map(|n| world.live(n).version.as_str()).collect();
+        prop_assert_eq!(versions.len(), 1);
+        for name in names {
+            prop_assert_eq!(world.live(name).extra, None);
+            prop_assert_eq!(&world.live(name).description, &format!("text of {name}"));
+        }
+        match outcome {
+            Outcome::Done => prop_assert!(versions.contains("2")),
+            Outcome::RolledBack { .. } | Outcome::NothingChanged { .. } => prop_assert!(versions.contains("1")),
+            other => prop_assert!(false, "{:?}", other),
+        }
+    }
+}

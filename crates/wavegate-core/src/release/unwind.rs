@@ -1,1 +1,361 @@
-//! In the making.
+//! The machine: back. Reached from every stage; nothing that goes forward is sent once it began.
+
+use std::collections::BTreeSet;
+
+use super::machine::{Failure, Release, Stage, describe};
+use super::register::{End, Purpose};
+use super::rollout::Phase;
+use super::{Effect, Event, HookPhase, Illegal, Object, Outcome};
+use crate::inventory::AliasState;
+use crate::name::FunctionName;
+use crate::plan::Action;
+use crate::spec::RollbackScope;
+use crate::token::{Class, LockPhase, Position, classify};
+use crate::weight::Weight;
+
+impl Release {
+    /// The release has failed. The first failure decides; later ones change nothing.
+    pub(super) fn fail(&mut self, culprit: Option<&FunctionName>, reason: String) -> Result<(), Illegal> {
+        if self.failure.is_some() || matches!(self.stage, Stage::Closing | Stage::Tidying | Stage::Over) {
+            return Ok(());
+        }
+        let reason = match culprit {
+            Some(name) => format!("{name}: {reason}"),
+            None => reason,
+        };
+        self.failure = Some(Failure { culprit: culprit.cloned(), reason: reason.clone() });
+        self.report(Event::Aborting { culprit: culprit.cloned(), reason: reason.clone() });
+        self.effects.push(Effect::StopWork);
+        if !self.owns_lock() {
+            // Nothing was claimed: at most a function without an alias was created.
+            self.finish(Outcome::NothingChanged { reason });
+            return Ok(());
+        }
+        self.drop_forward()?;
+        if self.freezes() {
+            return self.freeze();
+        }
+        self.stage = Stage::Aborting;
+        self.want_abort();
+        Ok(())
+    }
+
+    pub(super) fn asked_to_abort(&mut self, by: &str, reason: &str) -> Result<(), Illegal> {
+        if self.failure.is_some() && self.stage == Stage::Patience {
+            self.finish(Outcome::NothingChanged { reason: format!("{by}: {reason}") });
+            return Ok(());
+        }
+        self.fail(None, format!("{by}: {reason}"))
+    }
+
+    /// Stops where it stands; the lock says that nobody owns it and that it is not over.
+    fn freeze(&mut self) -> Result<(), Illegal> {
+        for name in self.plan.order.clone() {
+            if self.rollouts.get(&name).is_some_and(|rollout| !rollout.phase.is_settled()) {
+                self.move_to(&name, Phase::Kept)?;
+            }
+        }
+        self.close(LockPhase::Held);
+        Ok(())
+    }
+
+    fn close(&mut self, phase: LockPhase) {
+        self.stage = Stage::Closing;
+        self.end_phase = Some(phase);
+        self.want_close(phase);
+    }
+
+    /// The abort is in the lock: from here, aliases go back.
+    pub(super) fn unwind(&mut self) -> Result<(), Illegal> {
+        if matches!(self.stage, Stage::Closing | Stage::Tidying | Stage::Over) {
+            return Ok(());
+        }
+        self.stage = Stage::Unwinding;
+        let scope = self.scope();
+        for name in self.plan.order.clone() {
+            let Some(rollout) = self.rollouts.get(&name) else { continue };
+            let is_out_of_scope = rollout.phase == Phase::Done && !scope.contains(&name);
+            if rollout.phase == Phase::Done && !rollout.touched {
+                continue; // Nothing was different after all.
+            }
+            if is_out_of_scope {
+                self.move_to(&name, Phase::Kept)?;
+            }
+        }
+        self.unwind_more()
+    }
+
+    /// The functions that go back although they were done.
+    fn scope(&self) -> BTreeSet<FunctionName> {
+        let all = || self.plan.functions.keys().cloned().collect();
+        let Some(culprit) = self.failure.as_ref().and_then(|failure| failure.culprit.clone()) else {
+            return all();
+        };
+        match self.plan.scope {
+            RollbackScope::App => all(),
+            RollbackScope::Function => [culprit].into(),
+            RollbackScope::Dependents => {
+                let mut scope = BTreeSet::from([culprit.clone()]);
+                let mut open = vec![culprit];
+                while let Some(name) = open.pop() {
+                    for dependant in self.dependants.get(&name).into_iter().flatten() {
+                        if scope.insert(dependant.clone()) {
+                            open.push(dependant.clone());
+                        }
+                    }
+                }
+                scope
+            }
+        }
+    }
+
+    /// Starts every way back that may start: the one that failed at once, any other when nothing
+    /// that depends on it takes new traffic any more.
+    pub(super) fn unwind_more(&mut self) -> Result<(), Illegal> {
+        let culprit = self.failure.as_ref().and_then(|failure| failure.culprit.clone());
+        let others = self.plan.order.iter().rev().filter(|name| Some(*name) != culprit.as_ref());
+        let turns: Vec<FunctionName> = culprit.iter().chain(others).cloned().collect();
+        for name in turns {
+            let Some(rollout) = self.rollouts.get(&name) else { continue };
+            if rollout.phase.is_settled() && !(rollout.phase == Phase::Done && rollout.touched) {
+                continue;
+            }
+            if rollout.phase == Phase::RollingBack {
+                self.resume_back(&name)?;
+                continue;
+            }
+            let is_free = Some(&name) == culprit.as_ref()
+                || self.dependants.get(&name).into_iter().flatten().all(|dependant| {
+                    self.rollouts.get(dependant).is_none_or(|r| !r.carries() || r.phase == Phase::Kept)
+                });
+            if is_free {
+                self.start_back(&name)?;
+            }
+        }
+        let is_over = self.rollouts.values().all(|rollout| {
+            rollout.phase.is_settled() && !(rollout.phase == Phase::Done && rollout.touched)
+        });
+        if is_over && self.stage == Stage::Unwinding {
+            let undo_failed = self.rollouts.values().any(|r| r.todo.is_some() && r.contested.is_none());
+            self.close(if undo_failed { LockPhase::Held } else { LockPhase::RolledBack });
+        }
+        Ok(())
+    }
+
+    fn start_back(&mut self, name: &FunctionName) -> Result<(), Illegal> {
+        let Some(rollout) = self.rollouts.get(name) else { return Ok(()) };
+        if !rollout.touched && self.is_idle(&Object::Live(name.clone())) {
+            return self.move_to(name, Phase::RolledBack);
+        }
+        self.move_to(name, Phase::RollingBack)?;
+        self.resume_back(name)
+    }
+
+    /// Sends the write that goes back, if nothing is in flight on the alias and it is ours.
+    fn resume_back(&mut self, name: &FunctionName) -> Result<(), Illegal> {
+        let object = Object::Live(name.clone());
+        let Some(rollout) = self.rollouts.get(name) else { return Ok(()) };
+        if !self.is_idle(&object) || rollout.suspect.is_some() {
+            return Ok(());
+        }
+        if let Some(state) = rollout.contested.clone() {
+            return self.leave_contested(name, Some(&state));
+        }
+        let Some(state) = self.known(&object).cloned() else {
+            // A first alias whose creation may have landed.
+            self.read(&object, Purpose::Look);
+            return Ok(());
+        };
+        self.write_back(name, state)
+    }
+
+    fn write_back(&mut self, name: &FunctionName, state: AliasState) -> Result<(), Illegal> {
+        let object = Object::Live(name.clone());
+        match classify(&state, self.runner.release, self.epoch()) {
+            Class::Mine | Class::OldEpoch | Class::Settling => {}
+            Class::Fenced => {
+                self.finish(Outcome::Fenced { by: "somebody with a later epoch".to_owned() });
+                return Ok(());
+            }
+            Class::Unclaimed => {
+                let claimed = self.rollouts.get(name).is_some_and(|rollout| rollout.claimed);
+                if !claimed {
+                    // The claim never landed, and a claim moves nothing.
+                    return self.back_at(name);
+                }
+                return self.suspicious(name, Some(state));
+            }
+            Class::Foreign => return self.suspicious(name, Some(state)),
+        }
+        let action = self.plan.functions.get(name).map(|function| function.action);
+        match action.and_then(Action::stable) {
+            Some(stable) => {
+                let description = self.token(name, Position::Back, Weight::ZERO);
+                self.update(&object, Purpose::Back, state, Some((stable, None)), description);
+            }
+            None => self.delete(&object, Purpose::DeleteLive),
+        }
+        Ok(())
+    }
+
+    /// An operation on the way back ended.
+    pub(super) fn back_ended(&mut self, name: &FunctionName, purpose: Purpose, end: End) -> Result<(), Illegal> {
+        let object = Object::Live(name.clone());
+        let is_first = self.plan.functions.get(name).is_some_and(|f| f.action.stable().is_none());
+        match (purpose, end) {
+            (Purpose::Back, End::Landed(_)) | (Purpose::DeleteLive, End::Deleted) => {
+                self.mark_back_written(name);
+                self.read(&object, Purpose::Look);
+                Ok(())
+            }
+            (Purpose::Look, End::Read(None)) if is_first => self.back_at(name),
+            (Purpose::Look, End::Read(None)) | (_, End::Conflict(None)) => self.suspicious(name, None),
+            (Purpose::Look, End::Read(Some(state))) => {
+                let class = classify(&state, self.runner.release, self.epoch());
+                let is_back = state.main() == self.stable(name) && state.extra.is_none();
+                let is_written = self.rollouts.get(name).is_some_and(|r| r.proven.is_some() && is_back);
+                if is_written && !is_first && matches!(class, Class::Mine | Class::OldEpoch) {
+                    self.believe(&object, Some(state));
+                    return self.back_at(name);
+                }
+                if class == Class::Settling && !is_first {
+                    // Our own write is there; AWS clears its weights by itself.
+                    self.believe(&object, Some(state));
+                    return self.back_at(name);
+                }
+                self.write_back(name, state)
+            }
+            (_, End::Conflict(Some(state)) | End::Retouched(state) | End::Landed(state)) => {
+                self.write_back(name, state)
+            }
+            (_, End::Failed(reason)) => self.stuck(name, reason),
+            (_, End::Read(_) | End::Deleted | End::Dropped) => Ok(()),
+        }
+    }
+
+    fn mark_back_written(&mut self, name: &FunctionName) {
+        let now = self.now;
+        if let Some(rollout) = self.rollouts.get_mut(name) {
+            rollout.proven = Some(now);
+            rollout.weight = Weight::ZERO;
+        }
+    }
+
+    fn stable(&self, name: &FunctionName) -> Option<crate::name::VersionId> {
+        self.plan.functions.get(name).and_then(|function| function.action.stable())
+    }
+
+    /// The function is back, and was read so.
+    fn back_at(&mut self, name: &FunctionName) -> Result<(), Illegal> {
+        let to = self.stable(name);
+        self.report(Event::PutBack { function: name.clone(), to });
+        self.move_to(name, Phase::RolledBack)?;
+        self.tell_rollback_hooks(name);
+        self.unwind_more()
+    }
+
+    /// Rollback hooks are told, never asked: the way back does not wait for them, only the process
+    /// does, at its very end.
+    fn tell_rollback_hooks(&mut self, name: &FunctionName) {
+        let count = self.plan.functions.get(name).map_or(0, |f| f.on_rollback.len());
+        for index in 0..count {
+            self.loose_ends += 1;
+            let context = self.hook_context(name);
+            let phase = HookPhase::OnRollback;
+            self.effects.push(Effect::RunHook { function: name.clone(), phase, index, context });
+        }
+    }
+
+    /// A forward operation ended after the release began to go back: whatever is there now is what
+    /// the way back starts from.
+    pub(super) fn forward_ended_late(
+        &mut self,
+        name: &FunctionName,
+        purpose: Purpose,
+        end: End,
+    ) -> Result<(), Illegal> {
+        let object = Object::Live(name.clone());
+        match end {
+            End::Landed(_) | End::Retouched(_) if purpose == Purpose::Claim => {
+                if let Some(rollout) = self.rollouts.get_mut(name) {
+                    rollout.claimed = true;
+                }
+            }
+            End::Conflict(state) if matches!(purpose, Purpose::Claim | Purpose::CreateLive) => {
+                // Nothing of ours landed.
+                self.believe(&object, state);
+                if let Some(rollout) = self.rollouts.get_mut(name) {
+                    rollout.touched = false;
+                }
+                if self.rollouts.get(name).is_some_and(|r| r.phase == Phase::RollingBack) {
+                    return self.move_to(name, Phase::RolledBack);
+                }
+            }
+            End::Conflict(state) => return self.suspicious(name, state),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Somebody else's routing is left alone. If it is the stable version alone, it is where the
+    /// release would have put it.
+    pub(super) fn leave_contested(
+        &mut self,
+        name: &FunctionName,
+        state: Option<&AliasState>,
+    ) -> Result<(), Illegal> {
+        let is_back = state.is_some_and(|s| s.main() == self.stable(name) && s.extra.is_none());
+        if self.rollouts.get(name).is_some_and(|rollout| rollout.phase.is_settled() && rollout.phase != Phase::Done) {
+            return Ok(());
+        }
+        if self.stage != Stage::Unwinding {
+            return Ok(()); // Its turn comes.
+        }
+        if is_back && self.stable(name).is_some() {
+            let to = self.stable(name);
+            self.report(Event::PutBack { function: name.clone(), to });
+            self.move_to(name, Phase::RolledBack)?;
+        } else {
+            let now = describe(state);
+            let todo = self.todo_alias(name, &format!("somebody else changed it: {now}"));
+            if let Some(rollout) = self.rollouts.get_mut(name) {
+                rollout.todo = Some(todo);
+            }
+            self.move_to(name, Phase::Stuck)?;
+        }
+        self.unwind_more()
+    }
+
+    /// An undo failed for good: a person is needed, and is told exactly what to do.
+    pub(super) fn stuck(&mut self, name: &FunctionName, reason: String) -> Result<(), Illegal> {
+        let todo = self.todo_alias(name, &reason);
+        if let Some(rollout) = self.rollouts.get_mut(name) {
+            rollout.todo = Some(todo.clone());
+        }
+        self.report(Event::Stuck { function: name.clone(), reason, todo });
+        self.move_to(name, Phase::Stuck)?;
+        self.unwind_more()
+    }
+
+    fn todo_alias(&self, name: &FunctionName, why: &str) -> String {
+        let alias = &self.plan.alias;
+        let lambda = self.plan.functions.get(name).map_or(name, |function| &function.lambda_name);
+        match self.stable(name) {
+            Some(stable) => format!(
+                "{name} ({why}): to put it back, run: aws lambda update-alias --function-name {lambda} --name {alias} --function-version {stable} --routing-config 'AdditionalVersionWeights={{}}'"
+            ),
+            None => format!(
+                "{name} ({why}): to put it back, run: aws lambda delete-alias --function-name {lambda} --name {alias}"
+            ),
+        }
+    }
+
+    pub(super) fn todo_missing(&self, name: &FunctionName) -> String {
+        let alias = &self.plan.alias;
+        let lambda = self.plan.functions.get(name).map_or(name, |function| &function.lambda_name);
+        let version = self.stable(name).map_or_else(|| "N".to_owned(), |v| v.to_string());
+        format!(
+            "{name} (somebody deleted its alias): to have it back, run: aws lambda create-alias --function-name {lambda} --name {alias} --function-version {version}"
+        )
+    }
+}
