@@ -3,6 +3,8 @@
 //! One TLS stack (rustls on ring), and no retries: the host is the one layer that retries. The
 //! credential chain and the connections are kept per cloud, so that a call does not pay for them.
 
+mod failure;
+
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
@@ -15,6 +17,11 @@ use aws_credential_types::Credentials;
 use aws_smithy_http_client::tls;
 use tokio::sync::OnceCell;
 use wavegate_plugin_protocol::CloudAccess;
+
+pub use failure::{
+    BROKEN, CREDENTIALS, GARBLED, REFUSED, THROTTLED, TIMEOUT, UNAVAILABLE, UNREACHABLE,
+    call_failed,
+};
 
 /// The access key, and the secret key, that are sent to the local cloud: it takes any, and the
 /// user's own have no business there.
@@ -38,6 +45,16 @@ pub enum Service {
     Lambda,
     /// Amazon CloudWatch.
     CloudWatch,
+}
+
+impl Service {
+    /// The name that people know.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Lambda => "Lambda",
+            Self::CloudWatch => "CloudWatch",
+        }
+    }
 }
 
 type Cache = Mutex<HashMap<(CloudAccess, Service), Arc<OnceCell<SdkConfig>>>>;
