@@ -1,0 +1,20 @@
+//! The cloud port on the AWS SDKs: Lambda's control plane, S3 for large packages, STS.
+//!
+//! [`AwsCloud`] implements [`wavegate_engine::ports::Cloud`] against AWS and against every
+//! endpoint that speaks its protocols: the local cloud, moto, LocalStack.
+//!
+//! Invariants: nothing here retries (one layer does, and that is the engine's); no outcome that is
+//! not known is reported as success or as a refusal; redirects are not followed; secrets are in no
+//! error and no `Debug` output. Deliberately absent: CloudWatch, which belongs to the plugin that
+//! watches alarms, and rate limits, which all calls of a release share in the engine.
+
+mod cloud;
+mod connect;
+mod fault;
+mod settings;
+mod transport;
+mod upload;
+mod view;
+
+pub use cloud::AwsCloud;
+pub use settings::{ConnectError, Credentials, Settings, Timeouts};
