@@ -86,8 +86,8 @@ impl Hook for LambdaHook {
     ) -> Result<HookOutcome, PluginError> {
         let payload = Payload::of(cx, &event).to_json()?;
         let settings = aws::sdk_config(&event.cloud, Service::Lambda).await;
-        // The answer takes as long as the function takes; the deadline is the host's.
-        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(cx.deadline).build();
+        // The answer takes as long as the function takes; the deadline is the host's, and ends it.
+        let timeouts = TimeoutConfig::builder().disable_operation_attempt_timeout().build();
         let settings =
             aws_sdk_lambda::config::Builder::from(&settings).timeout_config(timeouts).build();
         Ok(match invoke(&Client::from_conf(settings), &config, payload).await {

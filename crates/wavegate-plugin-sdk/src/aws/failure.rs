@@ -1,0 +1,110 @@
+//! What a failed AWS call means to people and to the layer that retries.
+
+use std::error::Error;
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use super::Service;
+use crate::{PluginError, text};
+
+/// Too many calls; later the same one may pass.
+pub const THROTTLED: &str = "aws.throttled";
+/// The service itself failed (HTTP 5xx); later the same call may pass.
+pub const UNAVAILABLE: &str = "aws.unavailable";
+/// No connection could be made.
+pub const UNREACHABLE: &str = "aws.unreachable";
+/// The connection broke before the answer was there: whether the call was done cannot be told.
+pub const BROKEN: &str = "aws.broken";
+/// No answer came in time.
+pub const TIMEOUT: &str = "aws.timeout";
+/// No credentials were found, or they could not be loaded.
+pub const CREDENTIALS: &str = "aws.credentials";
+/// The service said no.
+pub const REFUSED: &str = "aws.refused";
+/// The answer could not be read.
+pub const GARBLED: &str = "aws.garbled";
+
+/// How much of a service's own words is passed on.
+const MAX_MESSAGE_CHARS: usize = 500;
+
+/// The codes by which AWS's services say that there were too many calls.
+const THROTTLING_CODES: [&str; 8] = [
+    "EC2ThrottledException",
+    "LimitExceededException",
+    "RequestLimitExceeded",
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+    "TransactionInProgressException",
+];
+
+/// The error that a failed call comes to: one of the codes above, in the service's own words.
+pub fn call_failed<E>(
+    service: Service,
+    operation: &str,
+    error: &SdkError<E, HttpResponse>,
+) -> PluginError
+where
+    E: Error + ProvideErrorMetadata + 'static,
+{
+    let service = service.name();
+    let because = |what: &str| format!("{service} {what} {operation}: {}", causes(error));
+    match error {
+        SdkError::ServiceError(answer) => {
+            let status = answer.raw().status().as_u16();
+            service_error(service, operation, status, answer.err())
+        }
+        SdkError::TimeoutError(_) => {
+            PluginError::new(TIMEOUT, format!("{service} did not answer {operation} in time"))
+                .retryable()
+        }
+        SdkError::ResponseError(_) => {
+            PluginError::new(GARBLED, because("gave an unreadable answer to"))
+        }
+        SdkError::DispatchFailure(failure) if failure.is_io() || failure.is_timeout() => {
+            PluginError::new(UNREACHABLE, because("cannot be reached for")).retryable()
+        }
+        // Resolving an identity fails in here, as a construction or as a dispatch failure.
+        _ if causes(error).contains("redential") => {
+            PluginError::new(CREDENTIALS, because("cannot be asked for"))
+        }
+        SdkError::DispatchFailure(_) => PluginError::new(BROKEN, because("broke off")).retryable(),
+        _ => PluginError::new(REFUSED, because("was not asked for")),
+    }
+}
+
+fn service_error<E>(service: &str, operation: &str, status: u16, error: &E) -> PluginError
+where
+    E: Error + ProvideErrorMetadata + 'static,
+{
+    let code = error.code().unwrap_or("an error without a code");
+    let words = text::one_line(error.message().unwrap_or_default(), MAX_MESSAGE_CHARS);
+    let colon = if words.is_empty() { "" } else { ": " };
+    let message =
+        format!("{service} refused {operation} with {code}{colon}{words} (HTTP {status})");
+    if status == 429 || THROTTLING_CODES.contains(&code) {
+        PluginError::new(THROTTLED, message).retryable()
+    } else if status >= 500 {
+        PluginError::new(UNAVAILABLE, message).retryable()
+    } else {
+        PluginError::new(REFUSED, message)
+    }
+}
+
+/// The chain of causes below the error itself, whose own text names only its kind.
+fn causes(error: &dyn Error) -> String {
+    let mut chain: Vec<String> = Vec::new();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let words = text::one_line(&cause.to_string(), MAX_MESSAGE_CHARS);
+        // Wrappers often repeat what they wrap.
+        if chain.last() != Some(&words) {
+            chain.push(words);
+        }
+        next = cause.source();
+    }
+    if chain.is_empty() { error.to_string() } else { chain.join(": ") }
+}
