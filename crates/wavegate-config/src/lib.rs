@@ -1,0 +1,264 @@
+//! `deploy.toml` to a checked [`Manifest`], with positions.
+//!
+//! [`load`] reads the file, lays the layers on each other (built-in defaults < file < profile <
+//! `WAVEGATE_*` variables < flags), holds the result against the schema and then against itself, and
+//! reports every problem at once: each with a stable code, its place, and the fix.
+//!
+//! Invariants: the environment and the flags are passed in, and the only thing read beside the file
+//! is whether code paths exist; values from the environment never reach a message or a `Debug`; any
+//! text is answered, none panics. Deliberately absent: what components think of their config (they
+//! say so through [`Manifest::problem`]), and anything of AWS beyond the form of names and ARNs.
+
+mod aws_name;
+mod check;
+mod code;
+mod components;
+mod file;
+mod findings;
+mod function;
+mod interpolate;
+mod layer;
+mod nearest;
+mod node;
+mod problem;
+#[expect(
+    dead_code,
+    reason = "the types are the schema; many keys are read from the tree, with their places"
+)]
+mod raw;
+mod shape;
+mod units;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use wavegate_core::spec::AppSpec;
+
+pub use crate::code::ERRORS;
+pub use crate::function::LOCAL_ROLE;
+pub use crate::problem::{FilePlace, Place, Problem, Problems};
+pub use crate::raw::schema;
+pub use crate::units::{duration, size_mb};
+
+use crate::check::Scope;
+use crate::file::Parsed;
+use crate::findings::Findings;
+use crate::node::{Node, Part};
+use crate::problem::Source;
+
+/// The manifest's file name.
+pub const FILE_NAME: &str = "deploy.toml";
+
+/// What to load, and what lies over it.
+#[derive(Clone, Default)]
+pub struct Request {
+    /// The file.
+    pub path: PathBuf,
+    /// The profile to lay over it.
+    pub profile: Option<String>,
+    /// The environment: for `${env:NAME}`, and for `WAVEGATE_SECTION__KEY`.
+    pub env: Vec<(String, String)>,
+    /// Keys set by flags: dotted key and value. Later ones win.
+    pub flags: Vec<(String, String)>,
+    /// The components that there are.
+    pub components: Components,
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("path", &self.path)
+            .field("profile", &self.profile)
+            .field("env", &format_args!("{} variables", self.env.len()))
+            .field("flags", &self.flags.iter().map(|(key, _)| key).collect::<Vec<_>>())
+            .field("components", &self.components)
+            .finish()
+    }
+}
+
+/// The ids of the components that can be used.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Components {
+    /// Strategies, such as `canary`.
+    pub strategies: Vec<String>,
+    /// Hooks, such as `command`.
+    pub hooks: Vec<String>,
+    /// Alarm providers, such as `cloudwatch-metric`.
+    pub alarms: Vec<String>,
+}
+
+/// Where an app is deployed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Target {
+    /// The embedded local cloud.
+    #[default]
+    Local,
+    /// AWS, or any endpoint that speaks its protocols.
+    Aws,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Local => "local",
+            Self::Aws => "aws",
+        })
+    }
+}
+
+/// `[local]`: how the local cloud behaves.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LocalSettings {
+    /// How many seconds pass in one: above 0, and 1 unless said otherwise.
+    pub time_scale: f64,
+    /// Requests a second sent to each alias while a release runs; none unless given.
+    pub traffic_rps: Option<f64>,
+    /// The rate above which the local cloud throttles; unlimited unless given.
+    pub requests_per_second: Option<u32>,
+    /// The port on loopback; any free one unless given.
+    pub port: Option<u16>,
+}
+
+/// A checked manifest.
+pub struct Manifest {
+    /// The app.
+    pub app: AppSpec,
+    /// Where it is deployed.
+    pub target: Target,
+    /// The AWS region; the AWS config chain decides unless given.
+    pub region: Option<String>,
+    /// The bucket that large packages go through.
+    pub artifact_bucket: Option<String>,
+    /// How many calls a second a release may make to Lambda's control plane: what the manifest says,
+    /// else 15 on AWS and as many as one likes (`None`) on the local cloud.
+    pub requests_per_second: Option<u32>,
+    /// The local cloud's settings.
+    pub local: LocalSettings,
+    /// The directory of the manifest, which code paths are relative to.
+    pub dir: PathBuf,
+    /// The file, as it was asked for.
+    pub path: PathBuf,
+    /// The profile that was laid over it.
+    pub profile: Option<String>,
+    /// What is doubtful, and stops nothing.
+    pub warnings: Vec<Problem>,
+    tree: Node,
+    source: Arc<Source>,
+    secrets: Vec<String>,
+}
+
+impl Manifest {
+    /// The place of a dotted key, such as `strategies.careful.percent` or `functions.auth.alarms[0]`;
+    /// if it was inherited, where it was inherited from. Without such a key: the nearest table above
+    /// it that somebody wrote.
+    pub fn locate(&self, dotted_key: &str) -> Place {
+        let path = node::undotted(dotted_key).unwrap_or_default();
+        self.tree.locate(&self.source, &path, Part::Value)
+    }
+
+    /// An error at a dotted key, from one who knows more than this library: a component about its
+    /// config, an observer about what the cloud has. Values from the environment are taken out.
+    #[must_use]
+    pub fn problem(
+        &self,
+        code: &'static str,
+        dotted_key: &str,
+        message: impl AsRef<str>,
+        help: Option<&str>,
+    ) -> Problem {
+        let problem = Problem::new(code, self.locate(dotted_key), self.redact(message.as_ref()));
+        match help {
+            Some(help) => problem.with_help(self.redact(help)),
+            None => problem,
+        }
+    }
+
+    /// A text without the values that came from the environment. Values of fewer than four bytes are
+    /// no secrets and stay.
+    #[must_use]
+    pub fn redact(&self, text: &str) -> String {
+        self.secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "…"))
+    }
+}
+
+impl fmt::Debug for Manifest {
+    /// Without anything that may have come from the environment.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Manifest")
+            .field("path", &self.path)
+            .field("profile", &self.profile)
+            .field("target", &self.target)
+            .field("functions", &self.app.functions.len())
+            .field("warnings", &self.warnings.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Loads and checks a manifest.
+///
+/// # Errors
+/// All problems of the file and of what was laid over it, warnings among them.
+pub fn load(request: &Request) -> Result<Manifest, Problems> {
+    let text = file::read(&request.path).map_err(|problem| Problems::new(vec![problem]))?;
+    let source = Source::new(&request.path, &text);
+    let parsed = Parsed::parse(&text, &source).map_err(|problem| Problems::new(vec![problem]))?;
+    let mut findings = Findings::new(&request.path, Arc::clone(&source));
+    let tree = layered(&parsed, request, &mut findings);
+    let dir = directory(&request.path);
+    let components = &request.components;
+    let mut scope = Scope { tree: &tree, dir: &dir, target: Target::Local, components };
+    let checked = check::check(&mut scope, &mut findings);
+    let has_errors = findings.has_errors();
+    let (problems, secrets) = findings.into_parts();
+    let problems = Problems::new(problems);
+    match checked {
+        Some(checked) if !has_errors => Ok(Manifest {
+            app: checked.app,
+            target: checked.target,
+            region: checked.region,
+            artifact_bucket: checked.artifact_bucket,
+            requests_per_second: checked.requests_per_second,
+            local: checked.local,
+            dir,
+            path: request.path.clone(),
+            profile: request.profile.clone(),
+            warnings: problems.into_vec(),
+            tree,
+            source,
+            secrets,
+        }),
+        _ => Err(problems),
+    }
+}
+
+/// Lays the layers on each other and cuts off what does not fit the schema.
+fn layered(parsed: &Parsed, request: &Request, findings: &mut Findings) -> Node {
+    let profile = request.profile.as_deref();
+    let mut tree = layer::stack(parsed, profile, &request.env, &request.flags, findings);
+    let env: BTreeMap<&str, &str> =
+        request.env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    layer::interpolate(&mut tree, &env, findings);
+    let mut tree = shape::check(tree, findings);
+    if let Some(profiles) = parsed.profiles_but(profile) {
+        // Those that are not chosen must have the right shape too. Their references stay as written.
+        shape::check_profiles(layer::alone(profiles), findings);
+    }
+    check::spread_defaults(&mut tree);
+    tree
+}
+
+fn directory(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// The nearest `deploy.toml` at `start` or above it.
+///
+/// A relative `start` is followed as far up as it says; pass an absolute one to search to the root.
+pub fn find(start: &Path) -> Option<PathBuf> {
+    start.ancestors().map(|dir| dir.join(FILE_NAME)).find(|path| path.is_file())
+}

@@ -1,0 +1,120 @@
+//! What people read when a manifest is wrong: one snapshot for each kind of problem.
+
+use crate::support::{Over, load_text};
+
+/// A head that makes the rest of a case the only thing that is wrong.
+const HEAD: &str = "[app]\nname = \"shop\"\n";
+const AUTH: &str = "[functions.auth]\ncode = \"functions/auth\"\nruntime = \"python3.13\"\nhandler = \"app.handler\"\n";
+
+#[track_caller]
+fn problems(text: &str, over: &Over) -> String {
+    match load_text(text, over) {
+        Ok(manifest) => panic!("{manifest:?} has no problems in\n{text}"),
+        Err((problems, shown)) => {
+            for problem in &problems {
+                assert!(wavegate_config::ERRORS.iter().any(|(code, ..)| *code == problem.code));
+            }
+            shown
+        }
+    }
+}
+
+macro_rules! cases {
+    ($($name:ident: $text:expr $(, $field:ident = $value:expr)*;)*) => {
+        $(#[test]
+        fn $name() {
+            #[allow(clippy::needless_update, reason = "most cases set nothing")]
+            let over = Over { $($field: $value,)* ..Over::default() };
+            insta::assert_snapshot!(problems(&$text, &over));
+        })*
+    };
+}
+
+cases! {
+    syntax: format!("{HEAD}region = \n{AUTH}");
+    syntax_of_a_key_given_twice: format!("{HEAD}name = \"b\"\n{AUTH}");
+    unknown_key: format!("{HEAD}{AUTH}timeuot = \"3s\"\n");
+    unknown_key_that_belongs_elsewhere: format!("{HEAD}{AUTH}region = \"eu-west-1\"\n");
+    unknown_table: format!("{HEAD}{AUTH}[function.mail]\ncode = \"x\"\n");
+    unknown_key_of_an_inline_table: format!("{HEAD}{AUTH}hooks = {{ before = [\"x\"] }}\n");
+    unknown_key_of_a_profile_not_chosen: format!("{HEAD}{AUTH}[profiles.prod.app]\ntarggt = \"aws\"\n");
+    unknown_key_from_the_environment: format!("{HEAD}{AUTH}"), env = vec![("WAVEGATE_APP__REGOIN", "secret-value")];
+    unknown_key_from_a_flag: format!("{HEAD}{AUTH}"), flags = vec![("app.regoin", "x")];
+    wrong_type: format!("{HEAD}max_parallel = \"many\"\n{AUTH}memory = 256\ndepends_on = \"auth\"\n");
+    wrong_type_of_a_table: format!("{HEAD}local = 5\n[functions]\nauth = \"x\"\n");
+    wrong_type_from_the_environment: format!("{HEAD}{AUTH}"), env = vec![("WAVEGATE_APP__MAX_PARALLEL", "secret-value")];
+    missing_app_name: AUTH.to_owned();
+    missing_use: format!("{HEAD}{AUTH}strategy = \"a\"\n[strategies.a]\npercent = 1\n");
+    bad_word: format!("{HEAD}target = \"asw\"\non_failure = \"explode\"\n{AUTH}");
+    bad_region_and_bucket: format!("{HEAD}region = \"Seoul\"\nartifact_bucket = \"s3://b\"\n{AUTH}");
+    unknown_profile: format!("{HEAD}{AUTH}[profiles.prod.app]\ntarget = \"aws\"\n"), profile = Some("prd");
+    missing_variable: format!("{HEAD}region = \"${{env:REGION}}\"\n{AUTH}");
+    malformed_interpolation: format!("{HEAD}{AUTH}description = \"${{env:A B}} ${{env:\"\n");
+    codedeploy_and_plugins: format!("{HEAD}engine = \"codedeploy\"\n{AUTH}[plugins.ladder]\npath = \"x\"\n");
+    overrides_that_set_no_key: format!("{HEAD}{AUTH}"),
+        env = vec![("WAVEGATE_APP____X", "1"), ("WAVEGATE_PROFILES__A__APP__NAME", "1")],
+        flags = vec![("app..x", "1")];
+    bad_names: "[app]\nname = \"my shop\"\nalias = \"wavegate-live\"\n[functions.\"a b\"]\nname = \"c d\"\n\
+        code = \"functions/auth\"\nruntime = \"python3.13\"\nhandler = \"a.b\"\n".to_owned();
+    bad_durations: format!("{HEAD}{AUTH}timeout = \"10\"\nbake = \"1 hour\"\n");
+    timeout_out_of_range: format!("{HEAD}{AUTH}timeout = \"2h\"\n");
+    bad_sizes: format!("{HEAD}{AUTH}memory = \"64MB\"\nephemeral_storage = \"lots\"\n");
+    number_out_of_range: format!("{HEAD}max_parallel = 0\n{AUTH}[local]\ntime_scale = nan\nport = 70000\n");
+    bad_arns: format!("{HEAD}{AUTH}role = \"shop\"\nlayers = [\"deps\"]\ndead_letter = \"arn:aws:s3:::x\"\n");
+    no_code: format!("{HEAD}[functions.auth]\nruntime = \"python3.13\"\nhandler = \"app.handler\"\n");
+    code_and_image: format!("{HEAD}{AUTH}image = \"x:1\"\n");
+    code_that_is_not_there: format!("{HEAD}{AUTH}").replace("functions/auth", "functions/atuh");
+    code_that_is_no_directory: format!("{HEAD}{AUTH}").replace("functions/auth", "notes.txt");
+    code_url: format!("{HEAD}{AUTH}").replace("functions/auth", "s3://bucket");
+    no_handler_and_runtime: format!("{HEAD}[functions.auth]\ncode = \"functions/auth\"\n");
+    no_role_on_aws: format!("{HEAD}target = \"aws\"\n{AUTH}");
+    unknown_function: format!("{HEAD}{AUTH}depends_on = [\"mial\"]\n{}", AUTH.replace("auth", "mail"));
+    cycle: format!(
+        "{HEAD}{}depends_on = [\"mail\"]\n{}depends_on = [\"auth\"]\n{}depends_on = [\"checkout\"]\n",
+        AUTH, AUTH.replace("auth", "checkout"), AUTH.replace("auth", "mail")
+    );
+    self_dependency: format!("{HEAD}{AUTH}depends_on = [\"auth\"]\n");
+    unknown_strategy: format!("{HEAD}{AUTH}strategy = \"carefull\"\n[strategies.careful]\nuse = \"canary\"\n");
+    a_component_is_no_strategy: format!("{HEAD}{AUTH}strategy = \"canary\"\n");
+    unknown_hook: format!("{HEAD}{AUTH}hooks = {{ pre_traffic = [\"smoek\"] }}\n[hooks.smoke]\nuse = \"command\"\n");
+    unknown_alarm: format!("{HEAD}{AUTH}alarms = [\"errors\"]\n");
+    unknown_components: format!(
+        "{HEAD}{AUTH}strategy = \"a\"\nhooks = {{ on_rollback = [\"b\"] }}\nalarms = [\"c\"]\n\
+         [strategies.a]\nuse = \"canery\"\n[hooks.b]\nuse = \"webhook\"\n[alarms.c]\nuse = \"cloudwatch\"\n"
+    );
+    malformed_aws_names: format!("{HEAD}{AUTH}strategy = \"Canary100Percent5Minutes\"\n");
+    the_same_name_in_lambda: format!("{HEAD}{AUTH}{}name = \"auth\"\n", AUTH.replace("auth", "mail"));
+    no_functions: HEAD.to_owned();
+    a_strategy_under_an_aws_name: format!("{HEAD}{AUTH}strategy = \"AllAtOnce\"\n[strategies.AllAtOnce]\nuse = \"all-at-once\"\n");
+    keys_that_do_not_go_with_an_image: format!("{HEAD}[functions.auth]\nimage = \"x:1\"\nhandler = \"a.b\"\n");
+    refused_variables: format!("{HEAD}{AUTH}environment = {{ AWS_REGION = \"x\", \"1A\" = \"y\" }}\n");
+    incomplete_vpc: format!("{HEAD}{AUTH}vpc = {{ subnets = [\"subnet-1\"] }}\n");
+    too_many_layers: format!("{HEAD}{AUTH}layers = [{}]\n", "\"arn:aws:lambda:eu-west-1:123456789012:layer:deps:7\", ".repeat(6));
+    two_problems_in_one_file: format!("{HEAD}{AUTH}timeout = \"10\"\nstrategy = \"careful\"\n");
+    warnings_beside_an_error: format!(
+        "{HEAD}{AUTH}bake = \"1m\"\ntimeout = \"10\"\n{}depends_on = [\"auth\", \"auth\"]\n[hooks.idle]\nuse = \"command\"\n",
+        AUTH.replace("auth", "mail")
+    );
+    a_problem_in_defaults_is_said_once: format!(
+        "{HEAD}[defaults]\nrole = \"shop\"\nalarms = [\"errors\"]\n{AUTH}{}", AUTH.replace("auth", "mail")
+    );
+}
+
+#[test]
+fn a_file_that_is_not_there_is_said() {
+    let request =
+        wavegate_config::Request { path: "nowhere/deploy.toml".into(), ..Default::default() };
+    let problems = wavegate_config::load(&request).unwrap_err();
+    insta::assert_snapshot!(crate::support::render(&problems));
+}
+
+#[test]
+fn a_file_that_is_not_text_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("deploy.toml");
+    std::fs::write(&path, b"[app]\nname = \"\xff\"\n").unwrap();
+    let problems = wavegate_config::load(&wavegate_config::Request { path, ..Default::default() })
+        .unwrap_err();
+    let place = &problems.iter().next().unwrap().place;
+    assert_eq!((place.line(), place.column()), (Some(2), Some(9)));
+}
