@@ -1,3 +1,34 @@
 //! The embedded local cloud: AWS wire protocols on loopback, real function code.
+//!
+//! [`LocalCloud::start`] serves Lambda, CloudWatch, STS and as much of S3 as artifacts need on one
+//! port, for any AWS client. Behind the server stand pure models ([`lambda::model::Lambda`],
+//! [`cloudwatch::CloudWatch`]): state and rules that take the time as a number, so that a simulator
+//! can drive the very same cloud without sockets, processes or waiting.
+//!
+//! Invariants:
+//! - loopback only, and never for a web page;
+//! - every change of Lambda's state is on disk before it is answered;
+//! - virtual time never goes back, not even over a kill;
+//! - no function process outlives the cloud, however the cloud ends.
+//!
+//! Deliberately absent: IAM, networks, layers, container images, event source mappings. What is not
+//! offered is refused in words.
 
+pub mod clock;
+mod cloud;
 pub mod cloudwatch;
+mod code;
+pub mod ids;
+mod intake;
+mod invoke;
+pub mod lambda;
+mod rate;
+pub mod runtime;
+mod s3;
+mod server;
+mod state;
+mod sts;
+mod wire;
+
+pub use clock::VirtualClock;
+pub use cloud::{LocalCloud, LocalError, Options, Running, reset, running};

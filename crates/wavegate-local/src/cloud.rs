@@ -1,0 +1,683 @@
+//! A running local cloud: started, found by other processes, stopped.
+//!
+//! One state directory belongs to one cloud at a time: it holds an exclusive lock, which the system
+//! releases when the process dies in whatever way. `endpoint.json` tells others where it listens,
+//! and counts only while the lock is held.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use nix::fcntl::{Flock, FlockArg};
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::{HIGH_WATER_LEAD, VirtualClock};
+use crate::cloudwatch::{CloudWatch, Datum};
+use crate::code::CodeStore;
+use crate::ids::SeededIds;
+use crate::lambda::error::ApiError;
+use crate::lambda::model::Lambda;
+use crate::rate::RateLimit;
+use crate::runtime::{Runtime, RuntimeSettings};
+use crate::s3::Objects;
+use crate::server;
+use crate::state::State;
+
+/// How long creations and updates stay under way, at most: a virtual second, or this much real time
+/// when virtual time runs slower than four times real time.
+const SETTLE_REAL_MS: f64 = 250.0;
+const SETTLE_VIRTUAL_MS: f64 = 1000.0;
+/// The fastest clock: beyond it a real millisecond is longer than CloudWatch's shortest period.
+const TIME_SCALE_MAX: f64 = 10_000.0;
+/// Real time to wait for a lock that a passing look may hold.
+const LOCK_TRIES: u32 = 20;
+const LOCK_WAIT: Duration = Duration::from_millis(10);
+/// Real time between two writes of metric data.
+const SAVE_EVERY: Duration = Duration::from_secs(1);
+/// Real time between two looks for environments that are no longer needed.
+const REAP_EVERY: Duration = Duration::from_secs(30);
+/// Real time open connections get to end at shutdown.
+const SERVER_END: Duration = Duration::from_secs(2);
+
+const LOCK_FILE: &str = "lock";
+const ENDPOINT_FILE: &str = "endpoint.json";
+const STATE_FILE: &str = "state.sqlite";
+/// Everything a cloud makes in its directory.
+const ENTRIES: [&str; 8] = [
+    STATE_FILE,
+    "state.sqlite-wal",
+    "state.sqlite-shm",
+    ENDPOINT_FILE,
+    "code",
+    "objects",
+    "run",
+    "logs",
+];
+
+/// How to start a cloud.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// Where its state lives. It is made, readable by its owner only.
+    pub state_dir: PathBuf,
+    /// The port on 127.0.0.1; any free one when absent.
+    pub port: Option<u16>,
+    /// How many virtual seconds pass in a real one.
+    pub time_scale: f64,
+    /// The region it pretends to be in.
+    pub region: String,
+    /// The twelve digits of the account it pretends to be.
+    pub account: String,
+    /// Repeats ids and the choices of weighted aliases; from the system when absent.
+    pub seed: Option<u64>,
+    /// Lambda control-plane requests per real second (AWS: 15); no limit when absent.
+    pub requests_per_second: Option<u32>,
+}
+
+impl Options {
+    /// The defaults: any free port, real time, `us-east-1`, account 000000000000, no limit.
+    pub fn new(state_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            state_dir: state_dir.into(),
+            port: None,
+            time_scale: 1.0,
+            region: "us-east-1".to_owned(),
+            account: "000000000000".to_owned(),
+            seed: None,
+            requests_per_second: None,
+        }
+    }
+}
+
+/// Why a cloud could not be started, found or reset.
+#[derive(Debug, thiserror::Error)]
+pub enum LocalError {
+    /// An option makes no sense.
+    #[error("option {option} of the local cloud is {value}: it must be {must}")]
+    Option {
+        /// Which.
+        option: &'static str,
+        /// What it was.
+        value: String,
+        /// What it has to be.
+        must: &'static str,
+    },
+    /// The directory cannot be made, read or written.
+    #[error("the local cloud cannot use {}", path.display())]
+    Directory {
+        /// The directory or a file in it.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Another cloud runs on the directory.
+    #[error("a local cloud already runs on {}{}", path.display(), whose(running.as_ref()))]
+    AlreadyRunning {
+        /// The directory.
+        path: PathBuf,
+        /// The other cloud, as far as it tells.
+        running: Option<Running>,
+    },
+    /// The state cannot be read.
+    #[error(
+        "the local cloud's state in {} is damaged; `wavegate local reset` starts afresh (the apps \
+         deployed there are then gone)",
+        path.display()
+    )]
+    Corrupt {
+        /// The state file.
+        path: PathBuf,
+        /// What was found.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The state was written by a newer program.
+    #[error(
+        "the local cloud's state in {} has format {found}, and this program knows formats up to \
+         {known}: use the newer program, or start afresh with `wavegate local reset` (the apps \
+         deployed there are then gone)",
+        path.display()
+    )]
+    Newer {
+        /// The state file.
+        path: PathBuf,
+        /// Its format.
+        found: i64,
+        /// The newest format known here.
+        known: i64,
+    },
+    /// The state cannot be written.
+    #[error("the local cloud cannot save its state in {}", path.display())]
+    Save {
+        /// The state file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// The port cannot be had.
+    #[error("the local cloud cannot listen on 127.0.0.1:{port}")]
+    Listen {
+        /// The port; zero for any.
+        port: u16,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Function processes cannot be managed.
+    #[error("the local cloud cannot prepare its function runtime")]
+    Runtime {
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The system has no randomness.
+    #[error("the system gives no random seed: {0}")]
+    Randomness(getrandom::Error),
+}
+
+fn whose(running: Option<&Running>) -> String {
+    running.map(|running| format!(" (process {}, {})", running.pid, running.url)).unwrap_or_default()
+}
+
+/// A cloud that runs, perhaps in another process.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Running {
+    /// Where it listens.
+    pub url: String,
+    /// Its process.
+    pub pid: u32,
+    /// How many virtual seconds pass in a real one.
+    pub time_scale: f64,
+    /// Its region.
+    pub region: String,
+    /// Its account.
+    pub account: String,
+}
+
+/// The cloud that runs on a state directory, if one does.
+pub fn running(state_dir: &Path) -> Option<Running> {
+    let lock = File::open(state_dir.join(LOCK_FILE)).ok()?;
+    match Flock::lock(lock, FlockArg::LockSharedNonblock) {
+        // Nobody holds it: whatever endpoint.json says is old.
+        Ok(_) => None,
+        Err(_) => read_endpoint(state_dir),
+    }
+}
+
+/// Removes everything a cloud keeps in its directory, and nothing else.
+///
+/// # Errors
+/// [`LocalError::AlreadyRunning`] while a cloud runs on it.
+pub fn reset(state_dir: &Path) -> Result<(), LocalError> {
+    if !state_dir.exists() {
+        return Ok(());
+    }
+    let lock = lock(state_dir)?;
+    for entry in ENTRIES {
+        let path = state_dir.join(entry);
+        let removed = match path.symlink_metadata() {
+            Ok(data) if data.is_dir() => std::fs::remove_dir_all(&path),
+            Ok(_) => std::fs::remove_file(&path),
+            Err(_) => Ok(()),
+        };
+        removed.map_err(|source| LocalError::Directory { path, source })?;
+    }
+    drop(lock);
+    Ok(())
+}
+
+/// A cloud in this process. Dropped without [`LocalCloud::shutdown`] it stops at once, as if killed.
+#[derive(Debug)]
+pub struct LocalCloud {
+    cloud: Arc<Cloud>,
+    server: Option<JoinHandle<()>>,
+    state_dir: PathBuf,
+    _lock: Flock<File>,
+}
+
+impl LocalCloud {
+    /// Starts a cloud on a state directory and listens. Needs tokio's multi-thread runtime.
+    ///
+    /// # Errors
+    /// Each variant of [`LocalError`]; nothing keeps running then.
+    pub async fn start(options: Options) -> Result<Self, LocalError> {
+        check(&options)?;
+        let state_dir = options.state_dir.clone();
+        make_directory(&state_dir)?;
+        let lock = lock(&state_dir)?;
+        let port = options.port.unwrap_or(0);
+        let listener = TcpListener::bind(("127.0.0.1", port)).await;
+        let listener = listener.map_err(|source| LocalError::Listen { port, source })?;
+        let address = listener.local_addr().map_err(|source| LocalError::Listen { port, source })?;
+        let cloud = Arc::new(Cloud::open(&options, format!("http://{address}"))?);
+        write_endpoint(&state_dir, &cloud.running())?;
+        cloud.spawn_chores();
+        let server = tokio::spawn(server::serve(listener, Arc::clone(&cloud)));
+        Ok(Self { cloud, server: Some(server), state_dir, _lock: lock })
+    }
+
+    /// Where it listens: `http://127.0.0.1:PORT`.
+    pub fn url(&self) -> &str {
+        &self.cloud.url
+    }
+
+    /// Its clock.
+    pub fn clock(&self) -> VirtualClock {
+        self.cloud.clock.clone()
+    }
+
+    /// Stops it: kills the execution environments, saves everything, releases the directory.
+    pub async fn shutdown(mut self) {
+        self.cloud.stop.cancel();
+        self.cloud.runtime.shutdown().await;
+        if let Some(server) = self.server.take() {
+            let abort = server.abort_handle();
+            if tokio::time::timeout(SERVER_END, server).await.is_err() {
+                abort.abort();
+            }
+        }
+        self.cloud.tasks.close();
+        let _ = tokio::time::timeout(SERVER_END, self.cloud.tasks.wait()).await;
+        self.cloud.save_last();
+    }
+}
+
+impl Drop for LocalCloud {
+    fn drop(&mut self) {
+        self.cloud.stop.cancel();
+        drop(self.cloud.runtime.kill_all());
+        if let Some(server) = self.server.take() {
+            server.abort();
+        }
+        let _ = std::fs::remove_file(self.state_dir.join(ENDPOINT_FILE));
+    }
+}
+
+/// Everything the parts of a running cloud share.
+#[derive(Debug)]
+pub(crate) struct Cloud {
+    pub(crate) url: String,
+    pub(crate) region: String,
+    pub(crate) account: String,
+    pub(crate) clock: VirtualClock,
+    pub(crate) runtime: Runtime,
+    pub(crate) code: CodeStore,
+    pub(crate) objects: Objects,
+    pub(crate) rate: Option<RateLimit>,
+    pub(crate) stop: CancellationToken,
+    pub(crate) tasks: TaskTracker,
+    /// Asynchronous events that wait for an attempt.
+    pub(crate) waiting: Arc<AtomicUsize>,
+    core: Mutex<Core>,
+    cloudwatch: Mutex<CloudWatch>,
+    /// Metric data has changed since it was saved.
+    is_dirty: Notify,
+    /// Alarms have changed, so the next evaluation may be due earlier.
+    alarms_changed: Notify,
+    counters: Mutex<Counters>,
+}
+
+/// What changes together with Lambda's state, under one lock.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) lambda: Lambda,
+    pub(crate) ids: SeededIds,
+    state: State,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    calls: BTreeMap<String, u64>,
+    served: BTreeMap<String, BTreeMap<String, Served>>,
+}
+
+/// What one version served through one alias since the cloud was started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Served {
+    invocations: u64,
+    errors: u64,
+}
+
+impl Cloud {
+    fn open(options: &Options, url: String) -> Result<Self, LocalError> {
+        let directory = &options.state_dir;
+        let state_path = directory.join(STATE_FILE);
+        let (mut state, stored) = State::open(&state_path)?;
+        let clock = VirtualClock::start(options.time_scale, stored.high_water_ms);
+        state.save_high_water(clock.high_water_ms())?;
+        let mut lambda =
+            Lambda::new(&options.region, &options.account, settle_ms(options.time_scale));
+        lambda.restore(stored.functions, stored.retired);
+        let mut cloudwatch = CloudWatch::new(&options.region, &options.account);
+        if let Some(value) = stored.cloudwatch {
+            cloudwatch.restore(value).map_err(|message| LocalError::Corrupt {
+                path: state_path,
+                source: message.into(),
+            })?;
+        }
+        let code = CodeStore::open(&directory.join("code"))
+            .and_then(|code| code.keep_only(&lambda.code_in_use()).map(|()| code))
+            .map_err(|source| LocalError::Directory { path: directory.join("code"), source })?;
+        let ids = match options.seed {
+            Some(seed) => SeededIds::from_seed(seed),
+            None => SeededIds::from_system().map_err(LocalError::Randomness)?,
+        };
+        let runtime = Runtime::start(RuntimeSettings {
+            region: options.region.clone(),
+            endpoint_url: url.clone(),
+            run_dir: absolute(&directory.join("run")),
+            log_dir: absolute(&directory.join("logs")),
+            path: std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into()),
+        })
+        .map_err(|source| LocalError::Runtime { source })?;
+        Ok(Self {
+            url,
+            region: options.region.clone(),
+            account: options.account.clone(),
+            clock,
+            runtime,
+            code,
+            objects: Objects::new(&directory.join("objects")),
+            rate: options.requests_per_second.map(RateLimit::new),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            waiting: Arc::new(AtomicUsize::new(0)),
+            core: Mutex::new(Core { lambda, ids, state }),
+            cloudwatch: Mutex::new(cloudwatch),
+            is_dirty: Notify::new(),
+            alarms_changed: Notify::new(),
+            counters: Mutex::new(Counters::default()),
+        })
+    }
+
+    pub(crate) fn core(&self) -> MutexGuard<'_, Core> {
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks at Lambda's state, or counts within it, without anything to save.
+    pub(crate) fn read<T>(
+        &self,
+        look: impl FnOnce(&mut Core, i64) -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
+        let mut core = self.core();
+        let now = self.clock.now_ms();
+        look(&mut core, now)
+    }
+
+    /// Changes Lambda's state and saves it before the answer goes out.
+    pub(crate) fn change<T>(
+        &self,
+        change: impl FnOnce(&mut Core, i64) -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
+        let mut guard = self.core();
+        let core = &mut *guard;
+        let result = change(core, self.clock.now_ms());
+        let changed = core.lambda.take_changes();
+        if !changed.is_empty() {
+            let records = changed.iter().map(|name| (name.as_str(), core.lambda.record(name)));
+            core.state.save_functions(records, core.lambda.retired()).map_err(|error| {
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                ApiError::service(format!("{error}: {}", cause.unwrap_or_default()))
+            })?;
+        }
+        result
+    }
+
+    /// Takes metric data in.
+    pub(crate) fn record(&self, data: impl IntoIterator<Item = Datum>) {
+        let mut cloudwatch = self.cloudwatch();
+        for datum in data {
+            cloudwatch.record(datum);
+        }
+        drop(cloudwatch);
+        self.is_dirty.notify_one();
+    }
+
+    /// Lets CloudWatch answer a request; what it says about alarms is saved at once.
+    pub(crate) fn with_cloudwatch<T>(
+        &self,
+        changes_alarms: bool,
+        answer: impl FnOnce(&mut CloudWatch, i64) -> T,
+    ) -> Result<T, LocalError> {
+        let answered = answer(&mut self.cloudwatch(), self.clock.now_ms());
+        if changes_alarms {
+            self.save_cloudwatch()?;
+            self.alarms_changed.notify_one();
+        } else {
+            self.is_dirty.notify_one();
+        }
+        Ok(answered)
+    }
+
+    /// Counts a call of an operation.
+    pub(crate) fn count(&self, operation: &str) {
+        *self.counters().calls.entry(operation.to_owned()).or_default() += 1;
+    }
+
+    /// Counts what a version served through an alias.
+    pub(crate) fn served(&self, function: &str, alias: &str, version: &str, failed: bool) {
+        let mut counters = self.counters();
+        let aliases = counters.served.entry(format!("{function}:{alias}")).or_default();
+        let served = aliases.entry(version.to_owned()).or_default();
+        served.invocations += 1;
+        served.errors += u64::from(failed);
+    }
+
+    /// What `GET /_wavegate/status` tells.
+    pub(crate) fn status(&self) -> serde_json::Value {
+        let (functions, invoking) = {
+            let core = self.core();
+            (core.lambda.function_count(), core.lambda.running())
+        };
+        let counters = self.counters();
+        serde_json::json!({
+            "wavegate": env!("CARGO_PKG_VERSION"),
+            "url": self.url,
+            "time_scale": self.clock.time_scale(),
+            "now_ms": self.clock.now_ms(),
+            "region": self.region,
+            "account": self.account,
+            "pid": std::process::id(),
+            "functions": functions,
+            "environments": self.runtime.environment_count(),
+            "invoking": invoking,
+            "calls": counters.calls,
+            "served": counters.served,
+        })
+    }
+
+    /// Where the package of a function can be downloaded.
+    pub(crate) fn code_url(&self, sha256: &str) -> String {
+        let zip = self.code.zip(sha256);
+        let name = zip.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        format!("{}/_wavegate/code/{name}", self.url)
+    }
+
+    /// Ends execution environments that nothing can reach any more.
+    pub(crate) fn reap(&self) {
+        let live = self.core().lambda.deployments_in_use();
+        self.runtime.reap(&live);
+    }
+
+    fn running(&self) -> Running {
+        Running {
+            url: self.url.clone(),
+            pid: std::process::id(),
+            time_scale: self.clock.time_scale(),
+            region: self.region.clone(),
+            account: self.account.clone(),
+        }
+    }
+
+    fn cloudwatch(&self) -> MutexGuard<'_, CloudWatch> {
+        self.cloudwatch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn counters(&self) -> MutexGuard<'_, Counters> {
+        self.counters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn save_cloudwatch(&self) -> Result<(), LocalError> {
+        let snapshot = self.cloudwatch().snapshot();
+        self.core().state.save_cloudwatch(&snapshot)
+    }
+
+    /// The last writes: the exact time, so that an orderly restart loses none.
+    fn save_last(&self) {
+        if let Err(error) = self.save_cloudwatch() {
+            tracing::warn!(%error, "metric data of the last moments is lost");
+        }
+        let now = self.clock.now_ms();
+        if let Err(error) = self.core().state.save_high_water(now) {
+            tracing::warn!(%error, "the virtual clock will start a little ahead");
+        }
+    }
+
+    fn spawn_chores(self: &Arc<Self>) {
+        let chore = |work: JoinChore| {
+            let stop = self.stop.clone();
+            self.tasks.spawn(async move {
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = work => {}
+                }
+            });
+        };
+        chore(Box::pin(evaluate_alarms(Arc::clone(self))));
+        chore(Box::pin(save_metrics(Arc::clone(self))));
+        chore(Box::pin(keep_time(Arc::clone(self))));
+        chore(Box::pin(end_idle(Arc::clone(self))));
+    }
+}
+
+type JoinChore = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Evaluates alarms exactly when they are due.
+async fn evaluate_alarms(cloud: Arc<Cloud>) {
+    loop {
+        let now = cloud.clock.now_ms();
+        let next = cloud.cloudwatch().tick(now);
+        cloud.is_dirty.notify_one();
+        let changed = cloud.alarms_changed.notified();
+        match next {
+            Some(at_ms) => tokio::select! {
+                () = cloud.clock.sleep_until(at_ms.max(now + 1)) => {}
+                () = changed => {}
+            },
+            None => changed.await,
+        }
+    }
+}
+
+/// Saves metric data when it has changed, at most once a second.
+async fn save_metrics(cloud: Arc<Cloud>) {
+    loop {
+        cloud.is_dirty.notified().await;
+        if let Err(error) = cloud.save_cloudwatch() {
+            tracing::warn!(%error, "metric data is not saved");
+        }
+        tokio::time::sleep(SAVE_EVERY).await;
+    }
+}
+
+/// Keeps the stored mark ahead of virtual time.
+async fn keep_time(cloud: Arc<Cloud>) {
+    loop {
+        tokio::time::sleep(HIGH_WATER_LEAD / 2).await;
+        let mark = cloud.clock.high_water_ms();
+        if let Err(error) = cloud.core().state.save_high_water(mark) {
+            tracing::warn!(%error, "virtual time is not saved");
+        }
+    }
+}
+
+/// Ends execution environments that are no longer needed.
+async fn end_idle(cloud: Arc<Cloud>) {
+    loop {
+        tokio::time::sleep(REAP_EVERY).await;
+        cloud.reap();
+    }
+}
+
+fn check(options: &Options) -> Result<(), LocalError> {
+    let refuse = |option, value: String, must| Err(LocalError::Option { option, value, must });
+    let scale = options.time_scale;
+    if !(scale.is_finite() && scale > 0.0 && scale <= TIME_SCALE_MAX) {
+        return refuse("time_scale", scale.to_string(), "above 0 and at most 10000");
+    }
+    let account = &options.account;
+    if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
+        return refuse("account", format!("{account:?}"), "twelve digits");
+    }
+    let region = &options.region;
+    let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if region.is_empty() || !region.bytes().all(legal) {
+        return refuse("region", format!("{region:?}"), "an AWS region such as us-east-1");
+    }
+    if options.requests_per_second == Some(0) {
+        return refuse("requests_per_second", "0".to_owned(), "at least 1");
+    }
+    Ok(())
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "at most SETTLE_VIRTUAL_MS")]
+fn settle_ms(time_scale: f64) -> i64 {
+    (SETTLE_REAL_MS * time_scale).min(SETTLE_VIRTUAL_MS) as i64
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+fn make_directory(path: &Path) -> Result<(), LocalError> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .and_then(|()| std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)))
+        .map_err(|source| LocalError::Directory { path: path.to_owned(), source })
+}
+
+/// Takes the exclusive lock. A look by [`running`] holds it for a moment, so one refusal is none.
+fn lock(state_dir: &Path) -> Result<Flock<File>, LocalError> {
+    let path = state_dir.join(LOCK_FILE);
+    let open = File::options().create(true).truncate(false).write(true).mode(0o600).open(&path);
+    let mut file = open.map_err(|source| LocalError::Directory { path, source })?;
+    for _ in 0..LOCK_TRIES {
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => return Ok(lock),
+            Err((refused, _)) => file = refused,
+        }
+        std::thread::sleep(LOCK_WAIT);
+    }
+    Err(LocalError::AlreadyRunning {
+        path: state_dir.to_owned(),
+        running: read_endpoint(state_dir),
+    })
+}
+
+fn read_endpoint(state_dir: &Path) -> Option<Running> {
+    let text = std::fs::read(state_dir.join(ENDPOINT_FILE)).ok()?;
+    serde_json::from_slice(&text).ok()
+}
+
+fn write_endpoint(state_dir: &Path, running: &Running) -> Result<(), LocalError> {
+    let path = state_dir.join(ENDPOINT_FILE);
+    let new = state_dir.join("endpoint.json.new");
+    serde_json::to_vec(running)
+        .map_err(io::Error::other)
+        .and_then(|text| std::fs::write(&new, text))
+        .and_then(|()| std::fs::rename(&new, &path))
+        .map_err(|source| LocalError::Directory { path, source })
+}

@@ -1,0 +1,163 @@
+//! Deployment packages on disk: the zip by its hash, and beside it what was unpacked from it once.
+//!
+//! Both are put in place by renaming, so a killed cloud leaves either all or nothing of them.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::lambda::archive;
+use crate::lambda::error::ApiError;
+use crate::lambda::input::Code;
+
+/// The packages of a cloud.
+#[derive(Debug)]
+pub(crate) struct CodeStore {
+    directory: PathBuf,
+    next: AtomicU64,
+}
+
+impl CodeStore {
+    /// Opens the store and clears away what a killed cloud left half-done.
+    pub(crate) fn open(directory: &Path) -> io::Result<Self> {
+        std::fs::create_dir_all(directory)?;
+        let store = Self { directory: directory.to_owned(), next: AtomicU64::new(0) };
+        store.remove_entries(|name| name.starts_with("new-"))?;
+        Ok(store)
+    }
+
+    /// Takes a package in: judged, unpacked and kept. Blocks on the disk.
+    pub(crate) fn put(&self, bytes: &[u8]) -> Result<Code, ApiError> {
+        let code = archive::code_of_zip(bytes);
+        let (zip, root) = self.places(code.sha256());
+        if !root.is_dir() {
+            self.unpack(bytes, &root)?;
+        }
+        if !zip.is_file() {
+            let new = self.scratch();
+            std::fs::write(&new, bytes)
+                .and_then(|()| std::fs::rename(&new, &zip))
+                .map_err(|error| failed("cannot keep the package", &zip, &error))?;
+        }
+        Ok(code)
+    }
+
+    /// Where a package is unpacked; unpacks it again if that was lost. Blocks on the disk then.
+    pub(crate) fn root(&self, sha256: &str) -> Result<PathBuf, ApiError> {
+        let (zip, root) = self.places(sha256);
+        if !root.is_dir() {
+            let bytes = std::fs::read(&zip)
+                .map_err(|error| failed("the package is lost: deploy it again", &zip, &error))?;
+            self.unpack(&bytes, &root)?;
+        }
+        Ok(root)
+    }
+
+    /// Where everything lies.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The zip of a package.
+    pub(crate) fn zip(&self, sha256: &str) -> PathBuf {
+        self.places(sha256).0
+    }
+
+    /// Removes packages that no function uses.
+    pub(crate) fn keep_only(&self, in_use: &BTreeSet<String>) -> io::Result<()> {
+        let names: BTreeSet<String> = in_use.iter().map(|sha256| hex(sha256)).collect();
+        self.remove_entries(|name| !names.contains(name.trim_end_matches(".zip")))
+    }
+
+    fn places(&self, sha256: &str) -> (PathBuf, PathBuf) {
+        let name = hex(sha256);
+        (self.directory.join(format!("{name}.zip")), self.directory.join(name))
+    }
+
+    fn scratch(&self) -> PathBuf {
+        self.directory.join(format!("new-{}", self.next.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    fn unpack(&self, bytes: &[u8], root: &Path) -> Result<(), ApiError> {
+        let new = self.scratch();
+        let unpacked = std::fs::create_dir(&new)
+            .map_err(|error| failed("cannot unpack the package", &new, &error))
+            .and_then(|()| archive::unpack(bytes, &new));
+        // Somebody else may have unpacked the same package in the meantime: that one is as good.
+        let placed = unpacked.and_then(|()| match std::fs::rename(&new, root) {
+            Err(error) if !root.is_dir() => Err(failed("cannot keep the package", root, &error)),
+            _ => Ok(()),
+        });
+        if new.exists() {
+            let _ = std::fs::remove_dir_all(&new);
+        }
+        placed
+    }
+
+    fn remove_entries(&self, is_unwanted: impl Fn(&str) -> bool) -> io::Result<()> {
+        for entry in std::fs::read_dir(&self.directory)? {
+            let entry = entry?;
+            if !is_unwanted(&entry.file_name().to_string_lossy()) {
+                continue;
+            }
+            if entry.file_type()?.is_dir() {
+                std::fs::remove_dir_all(entry.path())?;
+            } else {
+                std::fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn failed(what: &str, path: &Path, error: &io::Error) -> ApiError {
+    ApiError::service(format!("{what}: {}: {error}", path.display()))
+}
+
+/// The hash as a file name; base64 has slashes.
+fn hex(sha256: &str) -> String {
+    let bytes = STANDARD.decode(sha256).unwrap_or_else(|_| sha256.as_bytes().to_vec());
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, Write as _};
+
+    use super::*;
+
+    fn package(text: &str) -> Vec<u8> {
+        let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        zip.start_file("app.py", zip::write::SimpleFileOptions::default()).unwrap();
+        zip.write_all(text.as_bytes()).unwrap();
+        zip.finish().unwrap().into_inner()
+    }
+
+    #[test]
+    fn a_package_is_kept_until_nothing_uses_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = CodeStore::open(directory.path()).unwrap();
+        let code = store.put(&package("one")).unwrap();
+        assert_eq!(store.put(&package("one")).unwrap(), code);
+        let root = store.root(code.sha256()).unwrap();
+        assert_eq!(std::fs::read(root.join("app.py")).unwrap(), b"one");
+        std::fs::remove_dir_all(&root).unwrap();
+        assert!(store.root(code.sha256()).unwrap().join("app.py").is_file());
+        store.keep_only(&BTreeSet::from([code.sha256().to_owned()])).unwrap();
+        assert!(store.zip(code.sha256()).is_file());
+        store.keep_only(&BTreeSet::new()).unwrap();
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_refused_package_leaves_nothing_behind() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = CodeStore::open(directory.path()).unwrap();
+        assert!(store.put(b"no zip").is_err());
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+}

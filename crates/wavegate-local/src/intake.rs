@@ -1,0 +1,43 @@
+//! Takes deployment packages in: out of the request or out of the artifact store, onto the disk.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::cloud::Cloud;
+use crate::lambda::error::ApiError;
+use crate::lambda::input::{Code, CodeLocation};
+
+/// Takes in the zip that `location` names, off the async threads.
+pub(crate) async fn take_in(cloud: &Arc<Cloud>, location: CodeLocation) -> Result<Code, ApiError> {
+    let cloud = Arc::clone(cloud);
+    let taken = tokio::task::spawn_blocking(move || {
+        let bytes = fetch(&cloud, &location)?;
+        cloud.code.put(&bytes)
+    });
+    taken.await.map_err(|error| ApiError::service(format!("taking the package in: {error}")))?
+}
+
+fn fetch(cloud: &Cloud, location: &CodeLocation) -> Result<Vec<u8>, ApiError> {
+    match (&location.zip_file, &location.s3_bucket, &location.s3_key) {
+        (Some(zip), None, None) => STANDARD.decode(zip.trim_end()).map_err(|error| {
+            ApiError::new(
+                400,
+                "SerializationException",
+                format!("ZipFile is not valid base64: {error}"),
+            )
+        }),
+        (Some(_), _, _) => Err(ApiError::invalid(
+            "Please do not provide other FunctionCode parameters when providing a ZipFile.",
+        )),
+        (None, Some(bucket), Some(key)) => cloud.objects.read(bucket, key).map_err(|error| {
+            ApiError::invalid(format!(
+                "Error occurred while GetObject. S3 Error Code: {}. S3 Error Message: {}",
+                error.code(),
+                error.message()
+            ))
+        }),
+        _ => Err(ApiError::invalid("Please provide a source for function code.")),
+    }
+}

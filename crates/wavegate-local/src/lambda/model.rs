@@ -1,0 +1,180 @@
+//! The model of Lambda: pure state and rules.
+//!
+//! No clock, no I/O, no runtime: every method takes the virtual time in milliseconds, and those
+//! that make something new take [`Ids`] too. The HTTP server drives it, and so can a simulator.
+//!
+//! Transitions that AWS makes by itself (`Pending` to `Active`, `InProgress` to `Successful`) are
+//! computed from the time that is passed in: an operation that finds them due applies them, with
+//! the revision id that was drawn when they were started, so reads stay reads.
+//!
+//! Deliberately absent: layers and file systems (refused), networks, event source mappings,
+//! function URLs, provisioned concurrency, and any judgement of roles or policies.
+
+mod admission;
+mod alias;
+mod configuration;
+mod function;
+mod policy;
+mod record;
+mod version;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use admission::Route;
+pub use configuration::Configuration;
+pub use record::{AliasRecord, FunctionRecord, PolicyRecord, VersionRecord};
+
+use super::error::ApiError;
+use super::name::{Home, LATEST, Target};
+use super::output::Page;
+use crate::ids::Ids;
+
+/// AWS: concurrent executions of an account.
+pub const ACCOUNT_CONCURRENCY: u32 = 1000;
+/// AWS: concurrency that reservations must leave to functions without one.
+pub const UNRESERVED_MINIMUM: u32 = 100;
+/// AWS: items in one page of any Lambda list, whatever `MaxItems` says.
+pub const PAGE: usize = 50;
+
+/// The functions of one account in one region, with their versions and aliases.
+#[derive(Debug)]
+pub struct Lambda {
+    home: Home,
+    settle_ms: i64,
+    functions: BTreeMap<String, FunctionRecord>,
+    /// The next version number of deleted functions: AWS never uses one twice, also not for a
+    /// function that was deleted and created again.
+    retired: BTreeMap<String, u64>,
+    running: BTreeMap<String, u32>,
+    changed: BTreeSet<String>,
+}
+
+impl Lambda {
+    /// An empty account. `settle_ms` is how long creations and updates stay under way, in virtual
+    /// milliseconds.
+    pub fn new(region: &str, account: &str, settle_ms: i64) -> Self {
+        Self {
+            home: Home { region: region.to_owned(), account: account.to_owned() },
+            settle_ms,
+            functions: BTreeMap::new(),
+            retired: BTreeMap::new(),
+            running: BTreeMap::new(),
+            changed: BTreeSet::new(),
+        }
+    }
+
+    /// Puts stored functions back, as [`Lambda::record`] and [`Lambda::retired`] gave them.
+    pub fn restore(
+        &mut self,
+        functions: impl IntoIterator<Item = (String, FunctionRecord)>,
+        retired: BTreeMap<String, u64>,
+    ) {
+        self.functions = functions.into_iter().collect();
+        self.retired = retired;
+    }
+
+    /// Names of functions that were created, changed or deleted since the last call.
+    pub fn take_changes(&mut self) -> BTreeSet<String> {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// A function's whole record, for storing it. Absent after deletion.
+    pub fn record(&self, name: &str) -> Option<&FunctionRecord> {
+        self.functions.get(name)
+    }
+
+    /// Next version numbers of deleted functions, for storing them.
+    pub fn retired(&self) -> &BTreeMap<String, u64> {
+        &self.retired
+    }
+
+    /// Where names are resolved.
+    pub fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// How many functions there are.
+    pub fn function_count(&self) -> usize {
+        self.functions.len()
+    }
+
+    /// Every code hash that a function or version still uses.
+    pub fn code_in_use(&self) -> BTreeSet<String> {
+        let versions = self.functions.values().flat_map(FunctionRecord::all_versions);
+        versions.flat_map(VersionRecord::code_hashes).map(ToOwned::to_owned).collect()
+    }
+
+    /// Every deployment (see [`VersionRecord::deployment`]) that an invocation could still reach.
+    pub fn deployments_in_use(&self) -> BTreeSet<String> {
+        let versions = self.functions.values().flat_map(FunctionRecord::all_versions);
+        versions.flat_map(VersionRecord::deployments).map(ToOwned::to_owned).collect()
+    }
+
+    /// A name without a qualifier, for operations that act on the whole function.
+    fn unqualified(&self, text: &str) -> Result<String, ApiError> {
+        let target = self.home.resolve(text, None)?;
+        match target.qualifier.as_deref() {
+            None | Some(LATEST) => Ok(target.name),
+            Some(_) => Err(ApiError::invalid(format!(
+                "This operation does not support a qualifier in the function name: {text}"
+            ))),
+        }
+    }
+
+    fn function(&self, name: &str) -> Result<&FunctionRecord, ApiError> {
+        self.functions.get(name).ok_or_else(|| ApiError::no_function(&self.home.arn(name, None)))
+    }
+
+    /// A function for changing: due transitions are applied, and it is noted as changed.
+    fn function_mut(&mut self, now: i64, name: &str) -> Result<&mut FunctionRecord, ApiError> {
+        let Some(function) = self.functions.get_mut(name) else {
+            return Err(ApiError::no_function(&self.home.arn(name, None)));
+        };
+        function.settle(now);
+        self.changed.insert(name.to_owned());
+        Ok(function)
+    }
+
+    /// The version that a target means, settled as of `now`; aliases give their main version.
+    fn version(&self, now: i64, target: &Target) -> Result<VersionRecord, ApiError> {
+        let missing = || {
+            ApiError::no_function(&self.home.arn(&target.name, target.qualifier.as_deref()))
+        };
+        let function = self.functions.get(&target.name).ok_or_else(missing)?;
+        let wanted = match target.qualifier.as_deref() {
+            None => LATEST,
+            Some(alias) if function.aliases.contains_key(alias) => {
+                &function.aliases[alias].function_version
+            }
+            Some(version) => version,
+        };
+        Ok(function.version(wanted).ok_or_else(missing)?.settled(now))
+    }
+}
+
+/// Draws the end of a transition that starts now.
+fn transition(now: i64, settle_ms: i64, ids: &mut dyn Ids) -> record::Transition {
+    record::Transition { done_at_ms: now.saturating_add(settle_ms), revision_id: ids.uuid() }
+}
+
+/// Cuts one page out of sorted items. The marker is the key of the last item given out.
+fn page<'a, T: 'a, U>(
+    items: impl Iterator<Item = (String, T)>,
+    marker: Option<&str>,
+    max_items: Option<usize>,
+    show: impl Fn(T) -> U,
+) -> Page<U> {
+    let limit = max_items.unwrap_or(PAGE).clamp(1, PAGE);
+    let mut rest = items.skip_while(|(key, _)| marker.is_some_and(|marker| key.as_str() <= marker));
+    let mut last = None;
+    let mut shown = Vec::new();
+    for (key, item) in rest.by_ref().take(limit) {
+        last = Some(key);
+        shown.push(show(item));
+    }
+    let next_marker = if rest.next().is_some() { last } else { None };
+    Page { items: shown, next_marker }
+}
+
+#[cfg(test)]
+mod tests;

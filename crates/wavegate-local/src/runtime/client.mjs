@@ -1,0 +1,228 @@
+// The local cloud's own Lambda runtime client for Node.js.
+//
+// It speaks the Lambda Runtime API and serves where the official client (aws-lambda-ric) is not
+// part of the package. Handlers may be async, may take a callback, may be CommonJS or ES modules.
+
+import { existsSync, readFileSync } from "node:fs";
+import http from "node:http";
+import { createRequire } from "node:module";
+import path from "node:path";
+import { pathToFileURL } from "node:url";
+import util from "node:util";
+
+const API = "/2018-06-01/runtime";
+const [host, port] = process.env.AWS_LAMBDA_RUNTIME_API.split(":");
+const agent = new http.Agent({ keepAlive: true, maxSockets: 1, noDelay: true });
+let requestId = "";
+let current = null;
+
+function call(method, suffix, body, headers = {}) {
+  return new Promise((resolve, reject) => {
+    const options = { host, port, agent, method, path: API + suffix, headers: { ...headers } };
+    if (body !== undefined) options.headers["Content-Length"] = Buffer.byteLength(body);
+    const request = http.request(options, (response) => {
+      const chunks = [];
+      response.on("data", (chunk) => chunks.push(chunk));
+      response.on("end", () => resolve({ headers: response.headers, body: Buffer.concat(chunks) }));
+      response.on("error", reject);
+    });
+    request.on("error", reject);
+    request.end(body);
+  }).catch(() => {
+    // The local cloud is gone: so is the reason to live.
+    process.exit(0);
+  });
+}
+
+function postError(suffix, error) {
+  return call("POST", suffix, JSON.stringify(error), {
+    "Content-Type": "application/json",
+    "Lambda-Runtime-Function-Error-Type": error.errorType,
+  });
+}
+
+function describe(error, type) {
+  if (error instanceof Error || (error && typeof error === "object" && "message" in error)) {
+    return {
+      errorType: type ?? error.name ?? "Error",
+      errorMessage: String(error.message),
+      trace: String(error.stack ?? "").split("\n"),
+    };
+  }
+  return { errorType: type ?? typeof error, errorMessage: String(error), trace: [] };
+}
+
+function stamp(level, text) {
+  // One record is one line in AWS's log; carriage returns keep it together there too.
+  process.stdout.write(`${new Date().toISOString()}\t${requestId}\t${level}\t${text}\n`);
+}
+
+for (const [method, level] of Object.entries({
+  log: "INFO", info: "INFO", debug: "DEBUG", warn: "WARN", error: "ERROR", trace: "TRACE",
+})) {
+  console[method] = (...parts) => stamp(level, util.format(...parts));
+}
+
+function resolveFile(root, module) {
+  const base = path.resolve(root, module);
+  for (const extension of ["", ".js", ".mjs", ".cjs"]) {
+    const file = base + extension;
+    if (extension === "" ? /\.[cm]?js$/.test(file) && existsSync(file) : existsSync(file)) return file;
+  }
+  return null;
+}
+
+function isModule(file) {
+  if (file.endsWith(".mjs")) return true;
+  if (file.endsWith(".cjs")) return false;
+  for (let at = path.dirname(file); ; at = path.dirname(at)) {
+    const manifest = path.join(at, "package.json");
+    if (existsSync(manifest)) {
+      try {
+        return JSON.parse(readFileSync(manifest, "utf8")).type === "module";
+      } catch {
+        return false;
+      }
+    }
+    if (at === path.dirname(at)) return false;
+  }
+}
+
+class InitError extends Error {
+  constructor(name, message) {
+    super(message);
+    this.name = name;
+  }
+}
+
+async function load(root, handler) {
+  const slash = handler.lastIndexOf("/") + 1;
+  const [module, ...names] = handler.slice(slash).split(".");
+  if (names.length === 0) {
+    throw new InitError("Runtime.MalformedHandlerName", `Bad handler: ${handler}`);
+  }
+  const file = resolveFile(root, handler.slice(0, slash) + module);
+  if (!file) {
+    const missing = path.join(root, handler.slice(0, slash) + module);
+    throw new InitError("Runtime.ImportModuleError", `Error: Cannot find module '${missing}'`);
+  }
+  let loaded;
+  try {
+    loaded = isModule(file)
+      ? await import(pathToFileURL(file).href)
+      : createRequire(file)(file);
+  } catch (error) {
+    if (error instanceof SyntaxError) {
+      throw new InitError("Runtime.UserCodeSyntaxError", `SyntaxError: ${error.message}`);
+    }
+    if (error?.code === "MODULE_NOT_FOUND" || error?.code === "ERR_MODULE_NOT_FOUND") {
+      throw new InitError("Runtime.ImportModuleError", `Error: ${error.message}`);
+    }
+    throw error;
+  }
+  const find = (from) => names.reduce((value, name) => value?.[name], from);
+  const found = find(loaded) ?? find(loaded?.default);
+  if (typeof found !== "function") {
+    throw new InitError("Runtime.HandlerNotFound", `${handler} is undefined or not exported`);
+  }
+  return found;
+}
+
+function contextOf(headers, finish) {
+  const deadline = Number(headers["lambda-runtime-deadline-ms"]);
+  const client = headers["lambda-runtime-client-context"];
+  return {
+    callbackWaitsForEmptyEventLoop: true,
+    awsRequestId: headers["lambda-runtime-aws-request-id"],
+    invokedFunctionArn: headers["lambda-runtime-invoked-function-arn"],
+    functionName: process.env.AWS_LAMBDA_FUNCTION_NAME,
+    functionVersion: process.env.AWS_LAMBDA_FUNCTION_VERSION,
+    memoryLimitInMB: process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
+    logGroupName: process.env.AWS_LAMBDA_LOG_GROUP_NAME,
+    logStreamName: process.env.AWS_LAMBDA_LOG_STREAM_NAME,
+    clientContext: client ? JSON.parse(client) : undefined,
+    identity: undefined,
+    getRemainingTimeInMillis: () => Math.max(0, deadline - Date.now()),
+    succeed: (result) => finish(null, result, true),
+    fail: (error) => finish(error ?? new Error("handler failed"), null, true),
+    done: (error, result) => finish(error, result, true),
+  };
+}
+
+// Runs one event to its end. A callback's answer waits for the event loop to run empty, as AWS's
+// does, unless the handler said otherwise; `beforeExit` is that moment.
+function run(handler, headers, event) {
+  return new Promise((resolve) => {
+    let settled = false;
+    const end = (outcome) => {
+      if (!settled) {
+        settled = true;
+        current = null;
+        resolve(outcome);
+      }
+    };
+    const finish = (error, result, now) => {
+      const outcome = error !== null && error !== undefined ? { error } : { result };
+      if (now || outcome.error !== undefined || !context.callbackWaitsForEmptyEventLoop) end(outcome);
+      else if (current) current.outcome ??= outcome;
+    };
+    const context = contextOf(headers, finish);
+    current = { end, outcome: null };
+    try {
+      const returned = handler(event, context, (error, result) => finish(error, result, false));
+      if (typeof returned?.then === "function") {
+        returned.then((result) => end({ result }), (error) => end({ error: error ?? new Error("rejected") }));
+      }
+    } catch (error) {
+      end({ error });
+    }
+  });
+}
+
+async function fatal(type, error) {
+  const described = describe(error, type);
+  stamp("ERROR", `${described.errorType}\t${JSON.stringify(described)}`);
+  await postError(requestId ? `/invocation/${requestId}/error` : "/init/error", described);
+  process.exit(1);
+}
+
+process.on("beforeExit", () => current?.end(current.outcome ?? { result: null }));
+process.on("uncaughtException", (error) => fatal(undefined, error));
+process.on("unhandledRejection", (error) => {
+  const reason = error instanceof Error ? error : new Error(String(error));
+  reason.message = `${reason.name}: ${reason.message}`;
+  fatal("Runtime.UnhandledPromiseRejection", reason);
+});
+
+async function main() {
+  let handler;
+  try {
+    handler = await load(process.env.LAMBDA_TASK_ROOT, process.env._HANDLER);
+  } catch (error) {
+    return fatal(undefined, error);
+  }
+  for (;;) {
+    const { headers, body } = await call("GET", "/invocation/next");
+    requestId = headers["lambda-runtime-aws-request-id"];
+    const trace = headers["lambda-runtime-trace-id"];
+    if (trace) process.env._X_AMZN_TRACE_ID = trace;
+    const invocation = `/invocation/${requestId}`;
+    const { error, result } = await run(handler, headers, JSON.parse(body.toString("utf8")));
+    if (error !== undefined) {
+      const described = describe(error);
+      stamp("ERROR", `Invoke Error\t${JSON.stringify(described)}`);
+      await postError(`${invocation}/error`, described);
+      continue;
+    }
+    let answer;
+    try {
+      answer = JSON.stringify(result === undefined ? null : result) ?? "null";
+    } catch (failure) {
+      await postError(`${invocation}/error`, describe(failure, "Runtime.MarshalError"));
+      continue;
+    }
+    await call("POST", `${invocation}/response`, answer, { "Content-Type": "application/json" });
+  }
+}
+
+main();

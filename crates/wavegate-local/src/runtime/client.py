@@ -1,0 +1,193 @@
+"""The local cloud's own Lambda runtime client for Python.
+
+It speaks the Lambda Runtime API and serves where the official client (awslambdaric) is not
+installed. Standard library only, any Python from 3.8 on.
+"""
+
+import http.client
+import importlib
+import json
+import logging
+import os
+import socket
+import sys
+import time
+import traceback
+
+API = "/2018-06-01/runtime"
+_request_id = None
+
+
+class LambdaContext:
+    """The context object handlers get."""
+
+    def __init__(self, headers):
+        self.aws_request_id = headers.get("Lambda-Runtime-Aws-Request-Id")
+        self.invoked_function_arn = headers.get("Lambda-Runtime-Invoked-Function-Arn")
+        self.function_name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME")
+        self.function_version = os.environ.get("AWS_LAMBDA_FUNCTION_VERSION")
+        self.memory_limit_in_mb = os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
+        self.log_group_name = os.environ.get("AWS_LAMBDA_LOG_GROUP_NAME")
+        self.log_stream_name = os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME")
+        self.tenant_id = headers.get("Lambda-Runtime-Aws-Tenant-Id")
+        self.identity = None
+        client = headers.get("Lambda-Runtime-Client-Context")
+        self.client_context = _ClientContext(json.loads(client)) if client else None
+        self._deadline_ms = int(headers.get("Lambda-Runtime-Deadline-Ms") or 0)
+
+    def get_remaining_time_in_millis(self):
+        return max(0, self._deadline_ms - int(time.time() * 1000))
+
+    def log(self, message):
+        sys.stdout.write(str(message))
+
+
+class _ClientContext:
+    def __init__(self, data):
+        self.custom = data.get("custom")
+        self.env = data.get("env")
+        self.client = data.get("client")
+
+
+class _Lines(logging.Handler):
+    """Prints records the way AWS's runtime does."""
+
+    def emit(self, record):
+        sys.stdout.write(self.format(record) + "\n")
+
+
+class _Formatter(logging.Formatter):
+    converter = time.gmtime
+
+    def format(self, record):
+        record.aws_request_id = _request_id or ""
+        return super().format(record)
+
+
+class Api:
+    """One kept-alive connection to the Runtime API."""
+
+    def __init__(self, address):
+        host, port = address.rsplit(":", 1)
+        self.connection = http.client.HTTPConnection(host, int(port))
+        self.connection.connect()
+        self.connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def call(self, method, path, body=None, headers=None):
+        self.connection.request(method, API + path, body=body, headers=headers or {})
+        response = self.connection.getresponse()
+        return response.headers, response.read()
+
+    def post_error(self, path, error):
+        self.call("POST", path, json.dumps(error).encode(), {
+            "Content-Type": "application/json",
+            "Lambda-Runtime-Function-Error-Type": error["errorType"],
+        })
+
+
+def fault(kind, message, trace=None):
+    return {
+        "errorMessage": message,
+        "errorType": kind,
+        "requestId": _request_id or "",
+        "stackTrace": trace or [],
+    }
+
+
+def report(error):
+    sys.stdout.write("[ERROR] %s: %s\n" % (error["errorType"], error["errorMessage"]))
+    if error["stackTrace"]:
+        sys.stdout.write("Traceback (most recent call last):\n" + "".join(error["stackTrace"]))
+
+
+def load(name):
+    """The handler, or the fault that says why there is none."""
+    parts = name.rsplit(".", 1)
+    if len(parts) != 2:
+        return None, fault(
+            "Runtime.MalformedHandlerName",
+            "Bad handler '%s': not enough values to unpack (expected 2, got 1)" % name,
+        )
+    module_name, function_name = parts
+    try:
+        module = importlib.import_module(module_name.replace("/", "."))
+    except ImportError as error:
+        return None, fault(
+            "Runtime.ImportModuleError",
+            "Unable to import module '%s': %s" % (module_name, error),
+        )
+    except SyntaxError as error:
+        trace = ['  File "%s" Line %s\n    %s\n' % (error.filename, error.lineno, error.text)]
+        return None, fault(
+            "Runtime.UserCodeSyntaxError",
+            "Syntax error in module '%s': %s" % (module_name, error),
+            trace,
+        )
+    except Exception as error:
+        return None, describe(error)
+    handler = getattr(module, function_name, None)
+    if handler is None:
+        return None, fault(
+            "Runtime.HandlerNotFound",
+            "Handler '%s' missing on module '%s'" % (function_name, module_name),
+        )
+    return handler, None
+
+
+def describe(error):
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if frame.filename != __file__ and "<frozen" not in frame.filename]
+    return fault(type(error).__name__, str(error), traceback.format_list(own))
+
+
+def serve(api, handler):
+    global _request_id
+    while True:
+        headers, event = api.call("GET", "/invocation/next")
+        _request_id = headers["Lambda-Runtime-Aws-Request-Id"]
+        trace = headers.get("Lambda-Runtime-Trace-Id")
+        if trace:
+            os.environ["_X_AMZN_TRACE_ID"] = trace
+        path = "/invocation/" + _request_id
+        try:
+            result = handler(json.loads(event), LambdaContext(headers))
+        except Exception as error:
+            described = describe(error)
+            report(described)
+            api.post_error(path + "/error", described)
+            continue
+        try:
+            body = json.dumps(result, ensure_ascii=False).encode("utf-8", "surrogatepass")
+        except Exception as error:
+            described = fault("Runtime.MarshalError", "Unable to marshal response: %s" % error)
+            report(described)
+            api.post_error(path + "/error", described)
+            continue
+        api.call("POST", path + "/response", body, {"Content-Type": "application/json"})
+
+
+def main():
+    root = os.environ["LAMBDA_TASK_ROOT"]
+    sys.path[0] = root
+    formatter = _Formatter(
+        "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s",
+        "%Y-%m-%dT%H:%M:%S",
+    )
+    handler = _Lines()
+    handler.setFormatter(formatter)
+    logging.getLogger().addHandler(handler)
+    try:
+        api = Api(os.environ["AWS_LAMBDA_RUNTIME_API"])
+        function, error = load(os.environ["_HANDLER"])
+        if error:
+            report(error)
+            api.post_error("/init/error", error)
+            sys.exit(1)
+        serve(api, function)
+    except (ConnectionError, http.client.HTTPException):
+        # The local cloud is gone: so is the reason to live.
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,187 @@
+//! Which program runs a function: `python3`, `node`, or the package's own `bootstrap`.
+//!
+//! The official runtime client is used where it is at hand: `awslambdaric` if Python can import it,
+//! `aws-lambda-ric` if it lies in the package. Otherwise the small clients of this module serve, so
+//! that a fresh machine needs nothing but the interpreter.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use tokio::process::Command;
+use tokio::sync::OnceCell;
+
+use crate::lambda::model::Configuration;
+
+const PYTHON_CLIENT: &str = include_str!("client.py");
+const NODE_CLIENT: &str = include_str!("client.mjs");
+/// Tells where the real interpreter is (version managers put scripts in front of it, which would
+/// slow every cold start) and whether the official client can be imported.
+const PYTHON_PROBE: &str = "import sys, importlib.util as u\n\
+                            print(sys.executable)\n\
+                            print(u.find_spec('awslambdaric') is not None)";
+
+/// The interpreters of this machine, looked for once.
+#[derive(Debug)]
+pub(super) struct Interpreters {
+    directory: PathBuf,
+    path: OsString,
+    python: OnceCell<Option<Python>>,
+    node: OnceCell<Option<PathBuf>>,
+}
+
+#[derive(Debug, Clone)]
+struct Python {
+    executable: PathBuf,
+    has_client: bool,
+}
+
+/// How to start a function's process.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Launch {
+    /// The program.
+    pub(super) program: PathBuf,
+    /// Its arguments.
+    pub(super) arguments: Vec<OsString>,
+    /// Variables it needs besides the ones AWS sets.
+    pub(super) variables: Vec<(&'static str, OsString)>,
+}
+
+/// Why a function cannot be started, as an initialization error.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct NoLaunch {
+    /// `errorType`.
+    pub(super) kind: &'static str,
+    /// `errorMessage`.
+    pub(super) message: String,
+}
+
+impl Interpreters {
+    /// Writes the built-in clients into `directory`. `path` is where programs are looked for.
+    pub(super) fn new(directory: &Path, path: OsString) -> io::Result<Self> {
+        std::fs::create_dir_all(directory)?;
+        std::fs::write(directory.join("client.py"), PYTHON_CLIENT)?;
+        std::fs::write(directory.join("client.mjs"), NODE_CLIENT)?;
+        Ok(Self {
+            directory: directory.to_owned(),
+            path,
+            python: OnceCell::new(),
+            node: OnceCell::new(),
+        })
+    }
+
+    /// The search path given to functions.
+    pub(super) fn path(&self) -> &OsString {
+        &self.path
+    }
+
+    /// Where the built-in clients lie.
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// How to start a function whose package was unpacked at `root`.
+    pub(super) async fn launch(
+        &self,
+        configuration: &Configuration,
+        root: &Path,
+    ) -> Result<Launch, NoLaunch> {
+        let runtime = configuration.runtime.as_deref().unwrap_or_default();
+        let handler = configuration.handler.as_deref().unwrap_or_default();
+        if runtime.starts_with("python") {
+            self.python(handler, root).await
+        } else if runtime.starts_with("nodejs") {
+            self.node(handler, root).await
+        } else {
+            bootstrap(root)
+        }
+    }
+
+    async fn python(&self, handler: &str, root: &Path) -> Result<Launch, NoLaunch> {
+        let python = self.python.get_or_init(|| self.find_python()).await.as_ref();
+        let python = python.ok_or_else(|| missing("python3", "Python 3"))?;
+        let mut launch = Launch {
+            program: python.executable.clone(),
+            arguments: vec!["-u".into()],
+            variables: vec![("PYTHONPATH", root.into())],
+        };
+        if python.has_client || root.join("awslambdaric").is_dir() {
+            launch.arguments.extend(["-m".into(), "awslambdaric".into(), handler.into()]);
+        } else {
+            launch.arguments.push(self.directory.join("client.py").into());
+        }
+        Ok(launch)
+    }
+
+    async fn node(&self, handler: &str, root: &Path) -> Result<Launch, NoLaunch> {
+        let node = self.node.get_or_init(|| self.find_node()).await.as_ref();
+        let node = node.ok_or_else(|| missing("node", "Node.js"))?;
+        let official = root.join("node_modules/aws-lambda-ric/bin/index.mjs");
+        let arguments = if official.is_file() {
+            vec![official.into(), handler.into()]
+        } else {
+            vec![self.directory.join("client.mjs").into()]
+        };
+        Ok(Launch {
+            program: node.clone(),
+            arguments,
+            variables: vec![("NODE_PATH", root.join("node_modules").into())],
+        })
+    }
+
+    async fn find_python(&self) -> Option<Python> {
+        let answer = ask(Command::new(self.find("python3")?).args(["-c", PYTHON_PROBE])).await?;
+        let executable = PathBuf::from(answer.lines().next()?);
+        // Asked again in the bare environment functions get, where user packages do not count.
+        let mut bare = Command::new(&executable);
+        bare.args(["-c", PYTHON_PROBE]).env_clear().env("PATH", &self.path).current_dir("/");
+        let has_client = ask(&mut bare).await?.lines().nth(1) == Some("True");
+        Some(Python { executable, has_client })
+    }
+
+    async fn find_node(&self) -> Option<PathBuf> {
+        let mut command = Command::new(self.find("node")?);
+        let answer = ask(command.args(["-p", "process.execPath"])).await?;
+        Some(PathBuf::from(answer.lines().next()?))
+    }
+
+    fn find(&self, program: &str) -> Option<PathBuf> {
+        std::env::split_paths(&self.path).map(|path| path.join(program)).find(|path| is_executable(path))
+    }
+}
+
+async fn ask(command: &mut Command) -> Option<String> {
+    let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().await.ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn missing(program: &str, name: &str) -> NoLaunch {
+    NoLaunch {
+        kind: "Runtime.InvalidEntrypoint",
+        message: format!(
+            "{program} was not found on PATH: install {name} to run this function locally"
+        ),
+    }
+}
+
+fn bootstrap(root: &Path) -> Result<Launch, NoLaunch> {
+    let program = root.join("bootstrap");
+    let kind = "Runtime.InvalidEntrypoint";
+    if !program.is_file() {
+        let message = "Couldn't find valid bootstrap(s): [/var/task/bootstrap]".to_owned();
+        return Err(NoLaunch { kind, message });
+    }
+    if !is_executable(&program) {
+        let message = "fork/exec /var/task/bootstrap: permission denied (the file bootstrap of the \
+                       package is not executable)"
+            .to_owned();
+        return Err(NoLaunch { kind, message });
+    }
+    Ok(Launch { program, arguments: Vec::new(), variables: Vec::new() })
+}
+
+fn is_executable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    path.metadata().is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
+}

@@ -1,0 +1,202 @@
+//! The state file: everything the cloud remembers, in one SQLite database.
+//!
+//! Every change is committed before it is answered, so that a killed cloud forgets nothing it
+//! promised (the write-ahead log survives the process; a power cut may cost the last moments). The
+//! database's `user_version` is the format: a newer one is refused, never guessed at.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use crate::cloud::LocalError;
+use crate::lambda::model::FunctionRecord;
+
+/// The format this program writes.
+const FORMAT: i64 = 1;
+/// Real milliseconds to wait for another program that looks into the file.
+const BUSY_MS: u64 = 2000;
+
+/// The open state file.
+#[derive(Debug)]
+pub(crate) struct State {
+    connection: Connection,
+    path: PathBuf,
+}
+
+/// What a state file held.
+#[derive(Debug, Default)]
+pub(crate) struct Stored {
+    pub(crate) functions: Vec<(String, FunctionRecord)>,
+    pub(crate) retired: BTreeMap<String, u64>,
+    pub(crate) cloudwatch: Option<serde_json::Value>,
+    pub(crate) high_water_ms: i64,
+}
+
+impl State {
+    /// Opens or creates the file and reads all of it.
+    pub(crate) fn open(path: &Path) -> Result<(Self, Stored), LocalError> {
+        let corrupt = |source| LocalError::Corrupt { path: path.to_owned(), source };
+        let connection = Connection::open(path).map_err(|source| corrupt(Box::new(source)))?;
+        let state = Self { connection, path: path.to_owned() };
+        let format = state.format().map_err(|source| corrupt(Box::new(source)))?;
+        if format > FORMAT {
+            return Err(LocalError::Newer { path: path.to_owned(), found: format, known: FORMAT });
+        }
+        state.prepare(format).map_err(|source| corrupt(Box::new(source)))?;
+        let stored = state.load().map_err(corrupt)?;
+        Ok((state, stored))
+    }
+
+    /// Writes changed functions (absent ones are removed) and the numbers of deleted ones.
+    pub(crate) fn save_functions<'a>(
+        &mut self,
+        changes: impl IntoIterator<Item = (&'a str, Option<&'a FunctionRecord>)>,
+        retired: &BTreeMap<String, u64>,
+    ) -> Result<(), LocalError> {
+        self.write(|transaction| {
+            for (name, record) in changes {
+                match record {
+                    Some(record) => transaction
+                        .prepare_cached("insert or replace into function values (?1, ?2)")?
+                        .execute(params![name, to_json(record)?])?,
+                    None => transaction.execute("delete from function where name = ?1", [name])?,
+                };
+            }
+            put(transaction, "retired", &to_json(retired)?)
+        })
+    }
+
+    /// Writes what CloudWatch remembers.
+    pub(crate) fn save_cloudwatch(&mut self, value: &serde_json::Value) -> Result<(), LocalError> {
+        self.write(|transaction| put(transaction, "cloudwatch", &value.to_string()))
+    }
+
+    /// Writes the virtual time that no moment lies beyond.
+    pub(crate) fn save_high_water(&mut self, high_water_ms: i64) -> Result<(), LocalError> {
+        self.write(|transaction| put(transaction, "high_water_ms", &high_water_ms.to_string()))
+    }
+
+    fn format(&self) -> rusqlite::Result<i64> {
+        self.connection.busy_timeout(std::time::Duration::from_millis(BUSY_MS))?;
+        self.connection.query_row("pragma user_version", [], |row| row.get(0))
+    }
+
+    fn prepare(&self, format: i64) -> rusqlite::Result<()> {
+        self.connection.execute_batch("pragma journal_mode = wal; pragma synchronous = normal;")?;
+        if format == 0 {
+            self.connection.execute_batch(&format!(
+                "begin immediate;
+                 create table if not exists meta (key text primary key, value text not null);
+                 create table if not exists function (name text primary key, record text not null);
+                 pragma user_version = {FORMAT};
+                 commit;"
+            ))?;
+        }
+        Ok(())
+    }
+
+    fn load(&self) -> Result<Stored, Box<dyn std::error::Error + Send + Sync>> {
+        let mut statement = self.connection.prepare("select name, record from function")?;
+        let rows = statement
+            .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+        let mut functions = Vec::new();
+        for row in rows {
+            let (name, record) = row?;
+            functions.push((name, serde_json::from_str(&record)?));
+        }
+        let retired = self.get("retired")?.map(|text| serde_json::from_str(&text)).transpose()?;
+        let cloudwatch =
+            self.get("cloudwatch")?.map(|text| serde_json::from_str(&text)).transpose()?;
+        let high_water = self.get("high_water_ms")?.map(|text| text.parse()).transpose()?;
+        Ok(Stored {
+            functions,
+            retired: retired.unwrap_or_default(),
+            cloudwatch,
+            high_water_ms: high_water.unwrap_or(0),
+        })
+    }
+
+    fn get(&self, key: &str) -> rusqlite::Result<Option<String>> {
+        let query = "select value from meta where key = ?1";
+        self.connection.query_row(query, [key], |row| row.get(0)).optional()
+    }
+
+    fn write(
+        &mut self,
+        change: impl FnOnce(&rusqlite::Transaction<'_>) -> rusqlite::Result<()>,
+    ) -> Result<(), LocalError> {
+        let result = self.connection.transaction().and_then(|transaction| {
+            change(&transaction)?;
+            transaction.commit()
+        });
+        result.map_err(|source| LocalError::Save { path: self.path.clone(), source })
+    }
+}
+
+fn put(transaction: &rusqlite::Transaction<'_>, key: &str, value: &str) -> rusqlite::Result<()> {
+    let mut statement = transaction.prepare_cached("insert or replace into meta values (?1, ?2)")?;
+    statement.execute(params![key, value]).map(|_| ())
+}
+
+fn to_json(value: &impl serde::Serialize) -> rusqlite::Result<String> {
+    serde_json::to_string(value)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_newer_format_is_refused_with_the_way_out() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state.sqlite");
+        drop(State::open(&path).unwrap());
+        let connection = Connection::open(&path).unwrap();
+        connection.execute_batch("pragma user_version = 99").unwrap();
+        drop(connection);
+        let error = State::open(&path).unwrap_err();
+        assert!(matches!(error, LocalError::Newer { found: 99, known: FORMAT, .. }));
+        let text = error.to_string();
+        assert!(text.contains("state.sqlite") && text.contains("wavegate local reset"), "{text}");
+    }
+
+    #[test]
+    fn a_corrupt_file_is_an_error_that_names_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state.sqlite");
+        for bytes in [&b"this is no database, not at all, nor will it ever be one"[..], &[0xff; 4096]] {
+            std::fs::write(&path, bytes).unwrap();
+            let text = State::open(&path).unwrap_err().to_string();
+            assert!(text.contains("state.sqlite") && text.contains("wavegate local reset"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_read_is_corrupt() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state.sqlite");
+        drop(State::open(&path).unwrap());
+        let connection = Connection::open(&path).unwrap();
+        connection.execute_batch("insert into function values ('fn', '{}')").unwrap();
+        drop(connection);
+        assert!(matches!(State::open(&path).unwrap_err(), LocalError::Corrupt { .. }));
+    }
+
+    #[test]
+    fn what_was_saved_is_there_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state.sqlite");
+        let (mut state, stored) = State::open(&path).unwrap();
+        assert!(stored.functions.is_empty() && stored.cloudwatch.is_none());
+        state.save_high_water(42).unwrap();
+        state.save_functions([], &BTreeMap::from([("gone".to_owned(), 7)])).unwrap();
+        state.save_cloudwatch(&serde_json::json!({ "a": 1 })).unwrap();
+        drop(state);
+        let (_, stored) = State::open(&path).unwrap();
+        assert_eq!(stored.high_water_ms, 42);
+        assert_eq!(stored.retired["gone"], 7);
+        assert_eq!(stored.cloudwatch, Some(serde_json::json!({ "a": 1 })));
+    }
+}

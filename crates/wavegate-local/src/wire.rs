@@ -1,0 +1,150 @@
+//! Requests and answers as the services see them: HTTP without its machinery.
+
+use std::borrow::Cow;
+
+use axum::body::Bytes;
+
+/// A request whose body was read.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    pub(crate) method: String,
+    /// As it came: percent-encoded.
+    pub(crate) path: String,
+    /// As it came, without the question mark.
+    pub(crate) query: String,
+    /// Names in lower case.
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Bytes,
+}
+
+impl Request {
+    /// A header's first value.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// A parameter of the query string.
+    pub(crate) fn query_param(&self, name: &str) -> Option<String> {
+        find(self.query.as_bytes(), name)
+    }
+
+    /// All values of a parameter of the query string.
+    pub(crate) fn query_params(&self, name: &str) -> Vec<String> {
+        form_urlencoded::parse(self.query.as_bytes())
+            .filter(|(key, _)| key == name)
+            .map(|(_, value)| value.into_owned())
+            .collect()
+    }
+
+    /// A parameter of the query protocol: in the form body or the query string.
+    pub(crate) fn param(&self, name: &str) -> Option<String> {
+        let is_form = self
+            .header("content-type")
+            .is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
+        let from_body = if is_form { find(&self.body, name) } else { None };
+        from_body.or_else(|| self.query_param(name))
+    }
+
+    /// The service a SigV4 signature names in its credential scope, if there is one.
+    pub(crate) fn signed_service(&self) -> Option<String> {
+        let scope = match self.header("authorization") {
+            Some(header) => header.split_once("Credential=")?.1.split([',', ' ']).next()?.to_owned(),
+            None => self.query_param("X-Amz-Credential")?,
+        };
+        Some(scope.split('/').nth(3)?.to_owned())
+    }
+
+    /// The segments of the path, decoded one by one.
+    pub(crate) fn segments(&self) -> Vec<String> {
+        self.path.split('/').filter(|part| !part.is_empty()).map(decode).collect()
+    }
+}
+
+/// Undoes percent-encoding; text that is no UTF-8 afterwards stays as it came.
+pub(crate) fn decode(text: &str) -> String {
+    // A plus sign is itself in a path, while form decoding would make it a space.
+    let guarded: Cow<'_, str> =
+        if text.contains('+') { text.replace('+', "%2B").into() } else { text.into() };
+    // Neither & nor = may end the value early.
+    let guarded = guarded.replace('&', "%26").replace('=', "%3D");
+    form_urlencoded::parse(guarded.as_bytes())
+        .next()
+        .map_or_else(|| text.to_owned(), |(decoded, _)| decoded.into_owned())
+}
+
+fn find(form: &[u8], name: &str) -> Option<String> {
+    form_urlencoded::parse(form).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+}
+
+/// An answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Bytes,
+}
+
+impl Answer {
+    /// An answer without a body.
+    pub(crate) fn empty(status: u16) -> Self {
+        Self { status, headers: Vec::new(), body: Bytes::new() }
+    }
+
+    /// A JSON answer.
+    pub(crate) fn json(status: u16, value: &impl serde::Serialize) -> Self {
+        // Values of this crate's own types always have a JSON form.
+        let body = serde_json::to_vec(value).unwrap_or_default();
+        Self::empty(status).with_body("application/json", body)
+    }
+
+    /// An XML answer.
+    pub(crate) fn xml(status: u16, body: String) -> Self {
+        Self::empty(status).with_body("text/xml", body)
+    }
+
+    /// Puts a body in.
+    pub(crate) fn with_body(mut self, kind: &str, body: impl Into<Bytes>) -> Self {
+        self.headers.push(("content-type".to_owned(), kind.to_owned()));
+        self.body = body.into();
+        self
+    }
+
+    /// Adds a header.
+    pub(crate) fn with_header(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.headers.push((name.to_owned(), value.into()));
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(headers: &[(&str, &str)], query: &str) -> Request {
+        Request {
+            method: "GET".into(),
+            path: "/2015-03-31/functions/arn%3Aaws%3Alambda/a+b".into(),
+            query: query.into(),
+            headers: headers.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(),
+            body: Bytes::new(),
+        }
+    }
+
+    #[test]
+    fn segments_are_decoded_one_by_one() {
+        let segments = request(&[], "").segments();
+        assert_eq!(segments, ["2015-03-31", "functions", "arn:aws:lambda", "a+b"]);
+        assert_eq!(decode("a%2Fb&c=d%20e"), "a/b&c=d e");
+    }
+
+    #[test]
+    fn the_signature_tells_the_service() {
+        let header = "AWS4-HMAC-SHA256 Credential=local/20261123/us-east-1/sts/aws4_request, \
+                      SignedHeaders=host, Signature=0";
+        let signed = request(&[("authorization", header)], "");
+        assert_eq!(signed.signed_service().as_deref(), Some("sts"));
+        let presigned = request(&[], "X-Amz-Credential=a%2F1%2Fr%2Fs3%2Faws4_request");
+        assert_eq!(presigned.signed_service().as_deref(), Some("s3"));
+        assert_eq!(request(&[], "").signed_service(), None);
+    }
+}
