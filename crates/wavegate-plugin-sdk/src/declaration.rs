@@ -138,6 +138,7 @@ macro_rules! export_plugin {
 }
 
 #[cfg(test)]
+#[expect(unreachable_pub, reason = "the macro declares for the root of a crate")]
 mod tests {
     use schemars::JsonSchema;
     use serde::Deserialize;

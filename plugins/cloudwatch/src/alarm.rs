@@ -204,13 +204,15 @@ mod tests {
 
     #[tokio::test]
     async fn all_questions_are_one_call_and_each_state_has_its_meaning() {
+        use AlarmStatus::{Firing, Missing, Ok, Unknown};
+
         let mut partial = metric_alarm("partial", "OK");
         partial["EvaluationState"] = json!("PARTIAL_DATA");
         let mut broken = metric_alarm("broken", "ALARM");
         broken["EvaluationState"] = json!("EVALUATION_ERROR");
         let mut warm = metric_alarm("warm", "OK");
         warm["EvaluationState"] = json!("IN_WARM_UP");
-        let replay = Replay::new(vec![json!({
+        let replay = Replay::new(&[json!({
             "MetricAlarms": [
                 metric_alarm("quiet", "OK"), metric_alarm("red", "ALARM"),
                 metric_alarm("new", "INSUFFICIENT_DATA"), partial, broken, warm,
@@ -224,7 +226,6 @@ mod tests {
             names.iter().map(|name| alarm_query(&format!("k-{name}"), name)).collect();
         let readings = read_all(&replay.client(), &queries).await.unwrap();
         let statuses: Vec<_> = readings.iter().map(|reading| reading.status).collect();
-        use AlarmStatus::{Firing, Missing, Ok, Unknown};
         assert_eq!(
             statuses,
             [Ok, Firing, Unknown, Unknown, Firing, Unknown, Unknown, Firing, Missing, Ok]
@@ -248,7 +249,7 @@ mod tests {
 
     #[tokio::test]
     async fn more_names_than_a_call_takes_are_asked_in_turns_and_every_page_is_read() {
-        let replay = Replay::new(vec![
+        let replay = Replay::new(&[
             json!({"MetricAlarms": [metric_alarm("a000", "OK")], "NextToken": "more"}),
             json!({"MetricAlarms": [metric_alarm("a001", "ALARM")]}),
             json!({"MetricAlarms": [metric_alarm("a100", "OK")]}),

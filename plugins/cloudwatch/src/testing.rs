@@ -20,7 +20,7 @@ pub(crate) struct Asked {
 }
 
 impl Replay {
-    pub(crate) fn new(answers: Vec<Value>) -> Self {
+    pub(crate) fn new(answers: &[Value]) -> Self {
         Self(StaticReplayClient::new(answers.iter().map(|body| event(200, body)).collect()))
     }
 
@@ -94,20 +94,22 @@ fn from_cbor(bytes: &[u8]) -> Value {
 fn untagged(cbor: ciborium::Value) -> Value {
     use ciborium::Value as Cbor;
     match cbor {
-        Cbor::Tag(1, seconds) => {
-            let seconds = match *seconds {
-                Cbor::Float(seconds) => seconds,
-                Cbor::Integer(seconds) => i64::try_from(seconds).unwrap() as f64,
-                other => panic!("{other:?}"),
-            };
-            serde_json::json!((seconds * 1_000.0).round() as i64)
-        }
+        Cbor::Tag(1, seconds) => serde_json::json!(whole_millis(&seconds)),
         Cbor::Map(fields) => fields
             .into_iter()
             .map(|(key, value)| (key.into_text().unwrap(), untagged(value)))
             .collect(),
         Cbor::Array(items) => items.into_iter().map(untagged).collect(),
         other => other.deserialized().unwrap(),
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the tests' times are whole seconds")]
+fn whole_millis(seconds: &ciborium::Value) -> i64 {
+    match seconds {
+        ciborium::Value::Float(seconds) => (seconds * 1_000.0).round() as i64,
+        ciborium::Value::Integer(seconds) => i64::try_from(*seconds).unwrap() * 1_000,
+        other => panic!("{other:?}"),
     }
 }
 

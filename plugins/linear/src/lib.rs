@@ -89,7 +89,9 @@ export_plugin! { strategies: [Linear] }
 #[cfg(test)]
 mod tests {
     use proptest::collection::vec;
-    use proptest::prelude::*;
+    use proptest::prelude::{
+        Just, ProptestConfig, any, prop_assert, prop_assert_eq, prop_oneof, proptest,
+    };
     use proptest::strategy::Strategy as _;
     use serde_json::{Value, json};
     use wavegate_plugin_sdk::DynStrategy;

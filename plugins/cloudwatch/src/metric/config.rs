@@ -112,7 +112,7 @@ impl MetricConfig {
                 .hint("write \"Sum\", \"Average\", \"Minimum\", \"Maximum\" or a percentile such as \"p95\"");
         }
         let period_ms = self.period.millis();
-        if period_ms == 0 || period_ms % MINUTE_MS != 0 || period_ms > DAY_MS {
+        if period_ms == 0 || !period_ms.is_multiple_of(MINUTE_MS) || period_ms > DAY_MS {
             found
                 .error(
                     "period",

@@ -87,11 +87,12 @@ fn with_run(detail: String, config: &MetricConfig, run: u32) -> String {
     }
 }
 
-/// `measured` with as few decimals as still tell it from `max`: nobody should read `1% > 1%`.
+/// `measured` with as few decimals as still stand on its side of `max`: nobody should read
+/// `1% > 1%`.
 fn told_apart(measured: f64, max: f64) -> String {
     (1..=6)
         .map(|decimals| rounded(measured, decimals))
-        .find(|text| text.parse::<f64>().is_ok_and(|shown| (shown == max) == (measured == max)))
+        .find(|text| text.parse::<f64>().is_ok_and(|shown| (shown > max) == (measured > max)))
         .unwrap_or_else(|| number(measured))
 }
 

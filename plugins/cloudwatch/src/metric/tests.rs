@@ -41,7 +41,7 @@ async fn read_with(
     query: AlarmQuery<MetricConfig>,
     points: &[(&str, &[(i64, f64)])],
 ) -> AlarmReading {
-    let probe = Replay::new(vec![json!({"MetricDataResults": []})]);
+    let probe = Replay::new(&[json!({"MetricDataResults": []})]);
     read_all(&probe.client(), std::slice::from_ref(&query)).await.unwrap();
     let ids = ids(&probe.asked()[0]);
     let results: Vec<Value> = points
@@ -54,13 +54,13 @@ async fn read_with(
             json!({"Id": id, "StatusCode": "Complete", "Timestamps": timestamps, "Values": values})
         })
         .collect();
-    let replay = Replay::new(vec![json!({"MetricDataResults": results})]);
+    let replay = Replay::new(&[json!({"MetricDataResults": results})]);
     read_all(&replay.client(), &[query]).await.unwrap().remove(0)
 }
 
 #[tokio::test]
 async fn the_candidates_own_metric_is_asked_for_and_the_aliass_for_after_the_promotion() {
-    let replay = Replay::new(vec![json!({"MetricDataResults": []})]);
+    let replay = Replay::new(&[json!({"MetricDataResults": []})]);
     let readings = read_all(&replay.client(), &[errors("k")]).await.unwrap();
     assert_eq!(readings[0].status, AlarmStatus::Unknown);
     let asked = &replay.asked()[0];
@@ -191,7 +191,7 @@ async fn an_error_metric_that_is_not_reported_is_zero_and_a_percentile_is_not() 
 
 #[tokio::test]
 async fn questions_share_their_series_and_one_call() {
-    let replay = Replay::new(vec![json!({"MetricDataResults": []})]);
+    let replay = Replay::new(&[json!({"MetricDataResults": []})]);
     let strict = query("b", config(&json!({"max": "0%"})));
     let throttles = query("c", config(&json!({"metric": "Throttles", "max": 3})));
     read_all(&replay.client(), &[errors("a"), strict, throttles]).await.unwrap();
@@ -215,7 +215,7 @@ async fn more_series_than_a_call_takes_are_asked_in_turns_and_every_page_is_read
             "Values": [value],
         })
     };
-    let replay = Replay::new(vec![
+    let replay = Replay::new(&[
         json!({"MetricDataResults": [point("m3", 5.0)], "NextToken": "more"}),
         json!({"MetricDataResults": [point("m4", 10.0)]}),
         json!({"MetricDataResults": []}),
@@ -231,8 +231,7 @@ async fn more_series_than_a_call_takes_are_asked_in_turns_and_every_page_is_read
 
 #[tokio::test]
 async fn questions_with_another_period_are_another_call_on_its_own_grid() {
-    let replay =
-        Replay::new(vec![json!({"MetricDataResults": []}), json!({"MetricDataResults": []})]);
+    let replay = Replay::new(&[json!({"MetricDataResults": []}), json!({"MetricDataResults": []})]);
     let slow = query("b", config(&json!({"period": "5m"})));
     read_all(&replay.client(), &[errors("a"), slow]).await.unwrap();
     let asked = replay.asked();
@@ -243,7 +242,7 @@ async fn questions_with_another_period_are_another_call_on_its_own_grid() {
 
 #[tokio::test]
 async fn a_long_rollout_looks_back_three_hours() {
-    let replay = Replay::new(vec![json!({"MetricDataResults": []})]);
+    let replay = Replay::new(&[json!({"MetricDataResults": []})]);
     let mut query = errors("k");
     query.now_ms += 24 * 60 * MINUTE_MS;
     read_all(&replay.client(), &[query]).await.unwrap();
@@ -254,7 +253,7 @@ async fn a_long_rollout_looks_back_three_hours() {
 
 #[tokio::test]
 async fn a_series_that_cloudwatch_does_not_tell_is_unknown() {
-    let replay = Replay::new(vec![json!({
+    let replay = Replay::new(&[json!({
         "MetricDataResults": [{"Id": "m3", "StatusCode": "InternalError", "Timestamps": [], "Values": []}],
     })]);
     let readings = read_all(&replay.client(), &[errors("k")]).await.unwrap();
