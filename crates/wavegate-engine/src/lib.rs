@@ -4,5 +4,187 @@
 //! All decisions about traffic are `wavegate-core`'s. Deliberately absent: AWS SDKs, printing, and
 //! any authority of local files: a recording that cannot be written never stops a release.
 
+pub mod caller;
+pub mod clock;
 pub mod event;
+mod observe;
 pub mod ports;
+mod prepare;
+mod run;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use wavegate_core::inventory::{Artifact, Inventory};
+use wavegate_core::name::FunctionName;
+use wavegate_core::plan::{Diff, Plan, PlanReport};
+use wavegate_core::release::Outcome;
+use wavegate_core::spec::AppSpec;
+use wavegate_core::token::LockRecord;
+
+use crate::caller::Caller;
+use crate::event::Record;
+use crate::ports::{Alarms, Clock, Cloud, CloudError, Hooks, Strategies};
+
+/// The world, as ports.
+#[derive(Clone)]
+pub struct World {
+    /// The cloud.
+    pub cloud: Arc<dyn Cloud>,
+    /// The strategies.
+    pub strategies: Arc<dyn Strategies>,
+    /// The hooks.
+    pub hooks: Arc<dyn Hooks>,
+    /// The alarm providers.
+    pub alarms: Arc<dyn Alarms>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// How the engine behaves towards the cloud.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// Lambda's control-plane budget in requests per second; `None`: no limit. Lambda allows 15
+    /// for everything but `Invoke` and `GetFunction`.
+    pub requests_per_second: Option<u32>,
+    /// Where packages over 50 MB go.
+    pub artifact_bucket: Option<String>,
+}
+
+/// Why the engine could not do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EngineError {
+    /// A call failed, after everything that could be tried.
+    #[error("{what}")]
+    Cloud {
+        /// What was being done.
+        what: String,
+        /// How it failed.
+        #[source]
+        source: CloudError,
+    },
+    /// A strategy could not say what it would do.
+    #[error("strategy `{strategy}` of `{function}`: {reason}")]
+    Strategy {
+        /// The function.
+        function: FunctionName,
+        /// The strategy's name.
+        strategy: String,
+        /// Its words.
+        reason: String,
+    },
+    /// The alarms could not be read.
+    #[error("the alarms could not be read: {0}")]
+    Alarms(String),
+    /// The release machine and its caller disagree: a bug.
+    #[error("a bug: {0}")]
+    Bug(String),
+}
+
+/// What a person says to a release that runs.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// Go back.
+    Abort {
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// Put an event of the caller's into the release's one order of events.
+    Tell(event::Event),
+}
+
+/// What a release needs beside its plan.
+#[derive(Debug)]
+pub struct Run {
+    /// Who runs it, for people: `ana@laptop`.
+    pub owner: String,
+    /// Where, in words: `local cloud`, `AWS account 1234 eu-west-1`.
+    pub target: String,
+    /// Functions of the app that are left alone.
+    pub unchanged: Vec<String>,
+    /// Where events go.
+    pub events: mpsc::UnboundedSender<Record>,
+    /// Where commands come from.
+    pub commands: mpsc::UnboundedReceiver<Command>,
+    /// Told after every step what each alias is known to be, so that a caller who gives up can say
+    /// so.
+    pub aliases: Arc<std::sync::Mutex<BTreeMap<String, String>>>,
+}
+
+/// Plans and runs releases against one world.
+#[derive(Clone)]
+pub struct Engine {
+    world: World,
+    settings: Settings,
+    caller: Caller,
+}
+
+impl Engine {
+    /// An engine on `world`.
+    pub fn new(world: World, settings: Settings) -> Self {
+        let caller = Caller::new(Arc::clone(&world.clock), settings.requests_per_second);
+        Self { world, settings, caller }
+    }
+
+    /// Looks at the cloud: two reads per function, in parallel, inside the budget.
+    ///
+    /// # Errors
+    /// [`EngineError::Cloud`] for the first read that failed for good.
+    pub async fn observe(&self, spec: &AppSpec) -> Result<Inventory, EngineError> {
+        observe::inventory(self, spec).await
+    }
+
+    /// Plans a release: asks the strategies and takes the alarm snapshot only for what changes.
+    ///
+    /// # Errors
+    /// A strategy or an alarm provider that cannot answer. Everything else is in the report.
+    pub async fn plan(
+        &self,
+        spec: &AppSpec,
+        inventory: &Inventory,
+        artifacts: &BTreeMap<FunctionName, Artifact>,
+        only: Option<&BTreeSet<FunctionName>>,
+    ) -> Result<(Option<Plan>, PlanReport), EngineError> {
+        let diff: Diff = wavegate_core::plan::diff(spec, inventory, artifacts, only);
+        let (outlines, alarms) = observe::questions(self, spec, inventory, &diff).await?;
+        let facts = wavegate_core::plan::Facts {
+            spec,
+            inventory,
+            artifacts,
+            outlines: &outlines,
+            alarms: &alarms,
+            only,
+        };
+        Ok(wavegate_core::plan::plan(facts))
+    }
+
+    /// Executes a plan to its end.
+    ///
+    /// # Errors
+    /// [`EngineError::Bug`] only: everything that the world does ends in an [`Outcome`].
+    pub async fn deploy(&self, plan: Plan, run: Run) -> Result<Outcome, EngineError> {
+        run::deploy(self, plan, run).await
+    }
+
+    /// Puts back a release that somebody else left unfinished. `left` comes from
+    /// [`wavegate_core::plan::put_back_plan`].
+    ///
+    /// # Errors
+    /// [`EngineError::Bug`] only.
+    pub async fn put_back(
+        &self,
+        left: (Plan, LockRecord),
+        reason: String,
+        run: Run,
+    ) -> Result<Outcome, EngineError> {
+        run::put_back(self, left, reason, run).await
+    }
+
+    /// Calls made so far, by operation.
+    pub fn calls(&self) -> BTreeMap<String, u64> {
+        self.caller.counts()
+    }
+}

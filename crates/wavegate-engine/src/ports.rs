@@ -9,7 +9,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use wavegate_core::inventory::{AliasState, Artifact, ExtraVersion};
 use wavegate_core::name::{AliasName, FunctionName, VersionId};
-use wavegate_core::spec::FunctionConfig;
+use wavegate_core::plan::{AlarmStatus, Outline};
+use wavegate_core::release::{Decision, HookContext, HookPhase, Observation};
+use wavegate_core::spec::{ComponentUse, FunctionConfig, HookUse, Opaque};
 
 /// What kind of failure a cloud call met, as far as it decides what to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -226,4 +228,145 @@ pub trait Cloud: Send + Sync + 'static {
 
     /// `GetCallerIdentity`.
     async fn identity(&self) -> Result<Identity, CloudError>;
+}
+
+/// The strategies. Pure by contract, but they may live in another process, so calls are async.
+#[async_trait]
+pub trait Strategies: Send + Sync + 'static {
+    /// What the strategy promises for a function.
+    ///
+    /// # Errors
+    /// The strategy's own words.
+    async fn outline(
+        &self,
+        strategy: &ComponentUse,
+        subject: &Subject,
+    ) -> Result<Outline, String>;
+
+    /// What the strategy says now, and what it wants to remember.
+    ///
+    /// # Errors
+    /// The strategy's own words.
+    async fn decide(
+        &self,
+        strategy: &ComponentUse,
+        state: Option<&Opaque>,
+        seen: &Observation,
+    ) -> Result<(Decision, Opaque), String>;
+}
+
+/// The function that a component is asked about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// The app.
+    pub app: String,
+    /// The function's name in Lambda.
+    pub function: String,
+    /// The alias.
+    pub alias: String,
+}
+
+/// The hooks.
+#[async_trait]
+pub trait Hooks: Send + Sync + 'static {
+    /// Runs a hook once. Cancelled by dropping the future.
+    async fn run(&self, hook: &HookUse, call: &HookCall) -> HookVerdict;
+}
+
+/// One call of a hook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HookCall {
+    /// About which function.
+    pub subject: Subject,
+    /// The release's id.
+    pub release: String,
+    /// The release's number.
+    pub number: u64,
+    /// When in the rollout.
+    pub phase: HookPhase,
+    /// What the rollout looks like.
+    pub context: HookContext,
+    /// The same for every try of the same call: hooks run at least once.
+    pub idempotency_key: String,
+    /// Counts tries from 1.
+    pub attempt: u32,
+    /// How much of its time is left.
+    pub left: Duration,
+}
+
+/// What a hook said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HookVerdict {
+    /// It passed.
+    Pass {
+        /// Its words.
+        detail: String,
+    },
+    /// It failed, or could not be run: a hook fails closed.
+    Fail {
+        /// Why, in its words.
+        reason: String,
+    },
+    /// It does not know yet.
+    Retry {
+        /// When to ask again.
+        after: Duration,
+        /// Its words.
+        detail: String,
+    },
+}
+
+/// The alarm providers.
+#[async_trait]
+pub trait Alarms: Send + Sync + 'static {
+    /// Reads many alarms in as few calls as possible. One answer per question, in any order.
+    ///
+    /// # Errors
+    /// What went wrong with all of them.
+    async fn read(&self, questions: Vec<AlarmQuestion>) -> Result<Vec<AlarmAnswer>, String>;
+}
+
+/// One alarm to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlarmQuestion {
+    /// Whose alarm: the manifest's function and alarm name.
+    pub key: (FunctionName, String),
+    /// The alarm.
+    pub alarm: ComponentUse,
+    /// About which function.
+    pub subject: Subject,
+    /// The version being replaced.
+    pub stable: Option<VersionId>,
+    /// The version being rolled out; `None` before anything was changed.
+    pub candidate: Option<VersionId>,
+    /// When the candidate first took traffic, in milliseconds since the Unix epoch on the
+    /// release's clock; `None` before anything was changed.
+    pub since_ms: Option<u64>,
+    /// Now, on the same clock: providers have none of their own.
+    pub now_ms: u64,
+}
+
+/// What one alarm says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlarmAnswer {
+    /// Whose alarm.
+    pub key: (FunctionName, String),
+    /// What it says.
+    pub status: AlarmStatus,
+    /// The provider's words.
+    pub detail: String,
+}
+
+/// Time. One implementation reads the machine's clock; tests own another.
+#[async_trait]
+pub trait Clock: Send + Sync + 'static {
+    /// Milliseconds since the Unix epoch on the release's clock: virtual under a time scale.
+    /// Never goes back.
+    fn now_ms(&self) -> u64;
+
+    /// How many virtual seconds pass in one.
+    fn scale(&self) -> f64;
+
+    /// Returns when `now_ms` has reached `at_ms`.
+    async fn sleep_until(&self, at_ms: u64);
 }

@@ -1,0 +1,143 @@
+//! Looking: the inventory of an app, and what has to be asked before a plan can be made.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures_util::future::try_join_all;
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use wavegate_core::inventory::{Inventory, ObservedFunction, ObservedVersion};
+use wavegate_core::name::{FunctionName, VersionId};
+use wavegate_core::plan::{AlarmSnapshot, Diff, Outline};
+use wavegate_core::release::Priority;
+use wavegate_core::spec::{AppSpec, FunctionSpec};
+
+use crate::caller::{Quota, Retry};
+use crate::ports::{AlarmQuestion, CloudError, Subject};
+use crate::{Engine, EngineError};
+
+/// How many functions are looked at at once. The budget decides how fast; this bounds sockets.
+const LOOKS_AT_ONCE: usize = 32;
+
+/// Two reads per function: its aliases, and the version that the live alias serves.
+pub(crate) async fn inventory(engine: &Engine, spec: &AppSpec) -> Result<Inventory, EngineError> {
+    let taken_at_ms = engine.world.clock.now_ms();
+    let looks = spec.functions.values().map(|function| look(engine, spec, function));
+    let seen: Vec<Option<(FunctionName, ObservedFunction)>> =
+        futures_util::stream::iter(looks).buffer_unordered(LOOKS_AT_ONCE).try_collect().await?;
+    Ok(Inventory { taken_at_ms, account: None, functions: seen.into_iter().flatten().collect() })
+}
+
+async fn look(
+    engine: &Engine,
+    spec: &AppSpec,
+    function: &FunctionSpec,
+) -> Result<Option<(FunctionName, ObservedFunction)>, EngineError> {
+    let cloud = &engine.world.cloud;
+    let name = &function.lambda_name;
+    let aliases = engine
+        .caller
+        .call(Quota::Control, "ListAliases", Priority::Forward, Retry::Safe, || cloud.list_aliases(name))
+        .await
+        .map_err(|source| failed(function, source))?;
+    // Where listing answers emptily for a function that is not there, the next read tells.
+    let Some(aliases) = aliases else { return Ok(None) };
+    let live = aliases.iter().find(|alias| alias.name == spec.alias.as_str());
+    let version = live.and_then(wavegate_core::inventory::AliasState::main);
+    let view = engine
+        .caller
+        .call(Quota::Get, "GetFunction", Priority::Forward, Retry::Safe, || {
+            cloud.get_function(name, version)
+        })
+        .await
+        .map_err(|source| failed(function, source))?;
+    let Some(view) = view else { return Ok(None) };
+    let served = ObservedVersion {
+        version: VersionId::parse(&view.version).or(version),
+        code_sha256: view.code_sha256,
+        image_uri: view.image_uri,
+        config: view.config,
+    };
+    Ok(Some((function.name.clone(), ObservedFunction { arn: view.arn, aliases, served })))
+}
+
+fn failed(function: &FunctionSpec, source: CloudError) -> EngineError {
+    EngineError::Cloud { what: format!("could not look at function `{}`", function.lambda_name), source }
+}
+
+type Outlines = BTreeMap<FunctionName, Outline>;
+type Snapshots = BTreeMap<(FunctionName, String), AlarmSnapshot>;
+
+/// Asks the strategies for their outlines and the alarms for their state, for what changes.
+pub(crate) async fn questions(
+    engine: &Engine,
+    spec: &AppSpec,
+    inventory: &Inventory,
+    diff: &Diff,
+) -> Result<(Outlines, Snapshots), EngineError> {
+    let changed: Vec<&FunctionSpec> =
+        diff.changed().filter_map(|name| spec.functions.get(name)).collect();
+    // A first deploy has nothing to shift from, and so nothing to watch.
+    let shifting: Vec<&FunctionSpec> = changed
+        .iter()
+        .copied()
+        .filter(|f| inventory.functions.get(&f.name).is_some_and(|o| o.alias(&spec.alias).is_some()))
+        .collect();
+    let outlines = try_join_all(shifting.iter().map(|function| outline(engine, spec, function))).await?;
+    let alarms = snapshot(engine, spec, &changed).await?;
+    Ok((outlines.into_iter().collect(), alarms))
+}
+
+async fn outline(
+    engine: &Engine,
+    spec: &AppSpec,
+    function: &FunctionSpec,
+) -> Result<(FunctionName, Outline), EngineError> {
+    let subject = subject(spec, function);
+    match engine.world.strategies.outline(&function.strategy, &subject).await {
+        Ok(outline) => Ok((function.name.clone(), outline)),
+        Err(reason) => Err(EngineError::Strategy {
+            function: function.name.clone(),
+            strategy: function.strategy.name.clone(),
+            reason,
+        }),
+    }
+}
+
+async fn snapshot(
+    engine: &Engine,
+    spec: &AppSpec,
+    functions: &[&FunctionSpec],
+) -> Result<Snapshots, EngineError> {
+    let now_ms = engine.world.clock.now_ms();
+    let questions: Vec<AlarmQuestion> = functions
+        .iter()
+        .flat_map(|function| {
+            function.alarms.iter().map(|alarm| AlarmQuestion {
+                key: (function.name.clone(), alarm.alarm.name.clone()),
+                alarm: alarm.alarm.clone(),
+                subject: subject(spec, function),
+                stable: None,
+                candidate: None,
+                since_ms: None,
+                now_ms,
+            })
+        })
+        .collect();
+    if questions.is_empty() {
+        return Ok(Snapshots::new());
+    }
+    let alarms = Arc::clone(&engine.world.alarms);
+    let answers = alarms.read(questions).await.map_err(EngineError::Alarms)?;
+    Ok(answers
+        .into_iter()
+        .map(|answer| (answer.key, AlarmSnapshot { status: answer.status, detail: answer.detail }))
+        .collect())
+}
+
+fn subject(spec: &AppSpec, function: &FunctionSpec) -> Subject {
+    Subject {
+        app: spec.name.to_string(),
+        function: function.lambda_name.to_string(),
+        alias: spec.alias.to_string(),
+    }
+}
