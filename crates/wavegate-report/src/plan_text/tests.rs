@@ -1,0 +1,247 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use wavegate_core::inventory::{AliasState, Artifact, Inventory, ObservedFunction, ObservedVersion};
+use wavegate_core::name::{AliasName, AppName, VersionId};
+use wavegate_core::plan::{AlarmSnapshot, AlarmStatus, Facts, plan, schedule};
+use wavegate_core::spec::{
+    AlarmUse, AppSpec, CodeSource, ComponentUse, FunctionConfig, FunctionSpec, Hooks, Opaque, Secret,
+};
+use wavegate_core::weight::Weight;
+
+use super::*;
+use crate::plan_json;
+use crate::style::{Charset, Color};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// A shop: `auth` is new, `checkout` changes and needs it, `catalog` stays.
+struct Shop {
+    spec: AppSpec,
+    inventory: Inventory,
+    artifacts: BTreeMap<FunctionName, Artifact>,
+    outlines: BTreeMap<FunctionName, Outline>,
+    alarms: BTreeMap<(FunctionName, String), AlarmSnapshot>,
+    only: Option<BTreeSet<FunctionName>>,
+}
+
+fn name(text: &str) -> FunctionName {
+    FunctionName::new(text).unwrap()
+}
+
+fn component(name: &str, component: &str) -> ComponentUse {
+    let config = Opaque("{\"password\":\"hunter2\"}".to_owned());
+    ComponentUse { name: name.to_owned(), component: component.to_owned(), config }
+}
+
+fn config(memory_mb: u32) -> FunctionConfig {
+    FunctionConfig {
+        runtime: Some("python3.13".to_owned()),
+        handler: Some("app.handler".to_owned()),
+        role: "arn:aws:iam::123456789012:role/shop".to_owned(),
+        memory_mb,
+        timeout_s: 10,
+        environment: BTreeMap::from([("TOKEN".to_owned(), Secret::new("hunter2"))]),
+        description: String::new(),
+        architecture: "x86_64".to_owned(),
+        layers: Vec::new(),
+        ephemeral_storage_mb: 512,
+        tracing: false,
+        vpc: None,
+        dead_letter: None,
+    }
+}
+
+fn function(key: &str, needs: &[&str]) -> FunctionSpec {
+    let hook = |name: &str, use_: &str| HookUse { hook: component(name, use_), timeout: MINUTE };
+    FunctionSpec {
+        name: name(key),
+        lambda_name: name(key),
+        code: CodeSource::Path("code".into()),
+        config: config(256),
+        depends_on: needs.iter().map(|n| name(n)).collect(),
+        strategy: component("careful", "canary"),
+        hooks: Hooks {
+            pre_traffic: vec![hook("smoke", "lambda")],
+            post_traffic: vec![hook("verify", "command"), hook("load", "command")],
+            on_rollback: vec![hook("page", "command")],
+        },
+        alarms: vec![AlarmUse {
+            alarm: component("errors", "cloudwatch-metric"),
+            if_already_alarming: IfAlreadyAlarming::Fail,
+        }],
+        bake: MINUTE * 10,
+    }
+}
+
+fn zip(hash: &str) -> Artifact {
+    Artifact::Zip {
+        code_sha256: hash.to_owned(),
+        zipped_bytes: 1000,
+        unzipped_bytes: 3000,
+        path: "x.zip".into(),
+    }
+}
+
+fn observed(version: u64, memory_mb: u32, hash: &str) -> ObservedFunction {
+    ObservedFunction {
+        arn: "arn".to_owned(),
+        aliases: vec![AliasState {
+            name: "live".to_owned(),
+            version: version.to_string(),
+            extra: None,
+            description: String::new(),
+            revision: "r".to_owned(),
+        }],
+        served: ObservedVersion {
+            version: Some(VersionId(version)),
+            code_sha256: hash.to_owned(),
+            image_uri: None,
+            config: config(memory_mb),
+        },
+    }
+}
+
+fn step(percent: u16, bake: Duration) -> OutlineStep {
+    let weight = Weight::from_bp(percent * 100).unwrap();
+    OutlineStep { weight, bake_min: bake, bake_max: bake }
+}
+
+fn shop() -> Shop {
+    let functions = [
+        function("auth", &[]),
+        function("catalog", &[]),
+        function("checkout", &["auth", "catalog"]),
+    ];
+    let outline = Outline { steps: vec![step(10, MINUTE * 5)], longest: MINUTE * 5 };
+    Shop {
+        spec: AppSpec {
+            name: AppName::new("shop").unwrap(),
+            alias: AliasName::new("live").unwrap(),
+            on_failure: OnFailure::Rollback,
+            rollback_scope: RollbackScope::App,
+            max_parallel: 16,
+            keep_versions: 3,
+            functions: functions.into_iter().map(|f| (f.name.clone(), f)).collect(),
+        },
+        inventory: Inventory {
+            functions: BTreeMap::from([
+                (name("catalog"), observed(4, 256, "same")),
+                (name("checkout"), observed(8, 128, "old")),
+            ]),
+            ..Inventory::default()
+        },
+        artifacts: ["auth", "catalog", "checkout"].map(|n| (name(n), zip("same"))).into(),
+        outlines: ["auth", "checkout"].map(|n| (name(n), outline.clone())).into(),
+        alarms: BTreeMap::new(),
+        only: None,
+    }
+}
+
+impl Shop {
+    fn planned(&self) -> (Option<Plan>, PlanReport, Schedule) {
+        let facts = Facts {
+            spec: &self.spec,
+            inventory: &self.inventory,
+            artifacts: &self.artifacts,
+            outlines: &self.outlines,
+            alarms: &self.alarms,
+            only: self.only.as_ref(),
+        };
+        let (plan, report) = plan(facts);
+        let schedule = plan.as_ref().map(schedule).unwrap_or_default();
+        (plan, report, schedule)
+    }
+
+    fn text(&self, style: Style) -> String {
+        let (plan, report, schedule) = self.planned();
+        plan_text(plan.as_ref(), &report, &schedule, style)
+    }
+
+    fn red(mut self, status: AlarmStatus, policy: IfAlreadyAlarming) -> Self {
+        let snapshot = AlarmSnapshot { status, detail: "Errors 4% > 1%".to_owned() };
+        self.alarms.insert((name("checkout"), "errors".to_owned()), snapshot);
+        let checkout = self.spec.functions.get_mut(&name("checkout")).unwrap();
+        checkout.alarms[0].if_already_alarming = policy;
+        self
+    }
+}
+
+#[test]
+fn a_plan() {
+    insta::assert_snapshot!(shop().text(Style::PLAIN), @"");
+}
+
+#[test]
+fn a_plan_with_a_warning() {
+    let shop = shop().red(AlarmStatus::Firing, IfAlreadyAlarming::Ignore);
+    let text = shop.text(Style::PLAIN);
+    insta::assert_snapshot!(&text[text.find("alarms      errors (").unwrap()..], @"");
+}
+
+#[test]
+fn a_blocked_plan_says_what_and_how_to_mend_it() {
+    let mut shop = shop().red(AlarmStatus::Missing, IfAlreadyAlarming::Fail);
+    let checkout = shop.inventory.functions.get_mut(&name("checkout")).unwrap();
+    checkout.served.config.role = "arn:aws:iam::123456789012:role/old".to_owned();
+    insta::assert_snapshot!(shop.text(Style::PLAIN), @"");
+}
+
+#[test]
+fn a_plan_of_nothing() {
+    let mut shop = shop();
+    shop.only = Some(BTreeSet::from([name("catalog")]));
+    insta::assert_snapshot!(shop.text(Style::PLAIN), @"");
+}
+
+#[test]
+fn colour_repeats_what_words_say() {
+    let colored = shop().text(Style { charset: Charset::Unicode, color: Color::Always });
+    let plain = shop().text(Style { charset: Charset::Unicode, color: Color::Never });
+    assert_ne!(colored, plain);
+    // A line ends where its last visible character does, coloured or not.
+    assert_eq!(crate::safe_text(&colored), plain);
+}
+
+#[test]
+fn strategies_read_as_words() {
+    let outline = |steps: Vec<OutlineStep>| Outline { steps, longest: MINUTE };
+    let linear = (1..10).map(|i| step(i * 10, MINUTE)).collect();
+    let ranged = OutlineStep { bake_max: MINUTE * 4, ..step(25, MINUTE) };
+    let uneven = (1..10).map(|i| step(i * i, MINUTE)).collect();
+    for (outline, words) in [
+        (outline(vec![]), "100% at once"),
+        (outline(vec![step(10, MINUTE * 5)]), "10% for 5m, then 100%"),
+        (outline(vec![step(5, MINUTE), ranged]), "5% for 1m, 25% for 1m to 4m, then 100%"),
+        (outline(linear), "10% more every 1m, up to 90%, then 100%"),
+        (
+            outline(uneven),
+            "1% for 1m, 4% for 1m, 9% for 1m, 16% for 1m, 25% for 1m, 36% for 1m, 3 more up to 81%, then 100%",
+        ),
+    ] {
+        assert_eq!(outline_words(&outline), words);
+    }
+}
+
+#[test]
+fn no_secret_is_shown() {
+    let (plan, report, schedule) = shop().planned();
+    let json = plan_json(plan.as_ref(), &report, &schedule).to_string();
+    assert!(json.contains("TOKEN") && !json.contains("hunter2"));
+    assert!(!shop().text(Style::PLAIN).contains("hunter2"));
+}
+
+#[test]
+fn the_plan_for_machines() {
+    let (plan, report, schedule) = shop().planned();
+    let mut json = plan_json(plan.as_ref(), &report, &schedule);
+    json["plan"]["functions"].as_object_mut().unwrap().remove("auth");
+    json["plan"]["fingerprint"] = "00000000".into();
+    insta::assert_snapshot!(serde_json::to_string_pretty(&json).unwrap(), @"");
+    let (plan, report, schedule) = shop().red(AlarmStatus::Missing, IfAlreadyAlarming::Fail).planned();
+    let json = plan_json(plan.as_ref(), &report, &schedule);
+    assert_eq!(json["blocked"], true);
+    assert!(json["plan"].is_null());
+    assert_eq!(json["functions"]["checkout"]["blocked"], true);
+    assert_eq!(json["problems"][0]["code"], "WG412");
+}
