@@ -88,8 +88,10 @@ async fn build(access: &CloudAccess, service: Service) -> SdkConfig {
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .retry_config(RetryConfig::disabled())
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-        .timeout_config(timeouts)
-        .region(Region::new(access.region.clone()));
+        .timeout_config(timeouts);
+    if !access.region.is_empty() {
+        loader = loader.region(Region::new(access.region.clone()));
+    }
     let endpoint = match service {
         Service::Lambda => access.lambda_endpoint(),
         Service::CloudWatch => access.cloudwatch_endpoint(),
@@ -134,6 +136,17 @@ mod tests {
         assert_eq!((keys.access_key_id(), keys.secret_access_key()), (LOCAL_KEY, LOCAL_KEY));
         let config = sdk_config(&local(), Service::CloudWatch).await;
         assert_eq!(config.endpoint_url(), Some("http://127.0.0.1:2"));
+    }
+
+    #[tokio::test]
+    async fn any_other_cloud_has_the_standard_chain_and_tls() {
+        let access = CloudAccess { local: false, ..local() };
+        let config = sdk_config(&access, Service::Lambda).await;
+        assert_eq!(config.endpoint_url(), Some("http://127.0.0.1:1"));
+        let chain = format!("{:?}", config.credentials_provider());
+        assert!(chain.contains("DefaultCredentialsChain"), "{chain}");
+        assert!(config.http_client().is_some());
+        assert_eq!(config.retry_config().map(RetryConfig::max_attempts), Some(1));
     }
 
     #[test]
