@@ -22,7 +22,7 @@ use wavegate_engine::ports::{CloudError, FaultKind};
 const MESSAGE_MAX: usize = 1024;
 
 /// Longest wait that a service may ask for. More than this is taken for this.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
+const RETRY_AFTER_MAX: Duration = Duration::from_mins(5);
 
 /// Error codes that say that the credentials themselves are at fault.
 const CREDENTIAL_CODES: &[&str] = &[
@@ -302,16 +302,20 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
     .take(DEEPEST)
 }
 
-/// The causes in one line, without those that repeat the one before.
+/// The causes in one line, without those that repeat the one before and without the SDK's own
+/// layers, which say nothing to a reader.
 fn chain(error: &(dyn Error + 'static)) -> String {
+    const LAYERS: [&str; 5] =
+        ["dispatch failure", "io error", "other", "timeout", "client error (Connect)"];
     let mut parts: Vec<String> = Vec::new();
     for cause in causes(error) {
         let text = cause.to_string();
-        if parts.last().is_none_or(|last| !last.ends_with(&text)) {
+        let repeats = parts.last().is_some_and(|last| last.ends_with(&text));
+        if !repeats && !LAYERS.contains(&text.as_str()) {
             parts.push(text);
         }
     }
-    parts.join(": ")
+    if parts.is_empty() { error.to_string() } else { parts.join(": ") }
 }
 
 /// At most [`MESSAGE_MAX`] characters, on one line, without control characters.

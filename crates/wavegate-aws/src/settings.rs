@@ -51,7 +51,7 @@ impl Default for Timeouts {
         Self {
             connect: Duration::from_millis(3100),
             operation: Duration::from_secs(30),
-            upload: Duration::from_secs(300),
+            upload: Duration::from_mins(5),
         }
     }
 }

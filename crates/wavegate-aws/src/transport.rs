@@ -147,16 +147,17 @@ async fn read(mut response: HttpResponse) -> Result<HttpResponse, ConnectorError
     Ok(response)
 }
 
-/// Whether an answer is a page for people, by what it says it is or by how it begins.
+/// Whether an answer is a page for people: by how it begins, because emulators (moto) call their
+/// JSON `text/html` too.
 fn is_html(content_type: &str, body: &[u8]) -> bool {
     /// More than any byte order mark and blank lines before the first tag.
     const HEAD: usize = 64;
-    let declared = content_type.trim_start().to_ascii_lowercase();
+    let declared = content_type.trim_start().to_ascii_lowercase().starts_with("text/html");
     let head = String::from_utf8_lossy(&body[..body.len().min(HEAD)]).to_ascii_lowercase();
     let head = head.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
-    declared.starts_with("text/html")
-        || head.starts_with("<!doctype html")
+    head.starts_with("<!doctype html")
         || head.starts_with("<html")
+        || (declared && head.starts_with('<'))
 }
 
 #[cfg(test)]
@@ -166,7 +167,9 @@ mod tests {
     #[test]
     fn a_page_for_people_is_recognised() {
         for (content_type, body, html) in [
-            ("text/html; charset=utf-8", "", true),
+            ("text/html; charset=utf-8", "<!-- login -->", true),
+            ("text/html; charset=utf-8", "{\"Version\":\"1\"}", false),
+            ("text/html", "", false),
             ("", "<!DOCTYPE html><html>", true),
             ("application/json", "\u{feff}\r\n <HTML><body>", true),
             ("application/json", "{\"Name\":\"<html>\"}", false),

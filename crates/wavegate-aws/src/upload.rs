@@ -179,7 +179,7 @@ async fn digest(file: PathBuf) -> Result<FileDigest, CloudError> {
                 }
             }
         }
-        let sha256 = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256 = hex(&hasher.finalize());
         Ok(FileDigest { sha256, bytes })
     };
     // Hashing 250 MB on the runtime's own threads would hold up heartbeats.
@@ -241,6 +241,13 @@ fn is_bucket_name(bucket: &str) -> bool {
         && !bucket.contains("..")
 }
 
+/// Lower-case hexadecimal.
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let nibbles = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    nibbles.map(|nibble| char::from(DIGITS[usize::from(nibble)])).collect()
+}
+
 /// Percent-encodes everything but unreserved characters and `/`, as S3's signature wants it.
 fn percent_encoded(key: &str) -> String {
     let mut encoded = String::with_capacity(key.len());
@@ -250,10 +257,8 @@ fn percent_encoded(key: &str) -> String {
                 encoded.push(char::from(byte));
             }
             _ => {
-                const HEX: &[u8; 16] = b"0123456789ABCDEF";
                 encoded.push('%');
-                encoded.push(char::from(HEX[usize::from(byte >> 4)]));
-                encoded.push(char::from(HEX[usize::from(byte & 15)]));
+                encoded.push_str(&hex(&[byte]).to_ascii_uppercase());
             }
         }
     }
@@ -349,8 +354,7 @@ mod tests {
              x-amz-date:20130524T000000Z\nx-amz-security-token:token\n\n{names}\n{hash}",
             hash = digest.sha256,
         );
-        let hash: String =
-            Sha256::digest(canonical.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();
+        let hash = hex(&Sha256::digest(canonical.as_bytes()));
         let scope = "20130524/us-east-1/s3/aws4_request";
         let to_sign = format!("AWS4-HMAC-SHA256\n20130524T000000Z\n{scope}\n{hash}");
         let key = v4::generate_signing_key("secret", store.time.now(), "us-east-1", "s3");

@@ -1,6 +1,8 @@
 //! The port over real HTTP on loopback: what is sent, byte for byte, and what every kind of answer
 //! is taken for.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod faults;
 mod lists;
 mod moto;

@@ -54,22 +54,32 @@ fn stored_zip(name: &str, content: &[u8]) -> Vec<u8> {
     [local, directory, end].concat()
 }
 
-/// moto checks that roles exist: one is made with the plain query protocol.
-async fn role(url: &str) {
+/// A request that the port does not make, written by hand.
+async fn raw(url: &str, line: &str, host: &str, service: &str, body: &str) -> String {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let body = "Action=CreateRole&Version=2010-05-08&RoleName=shop&AssumeRolePolicyDocument=%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B%7B%22Effect%22%3A%22Allow%22%2C%22Principal%22%3A%7B%22Service%22%3A%22lambda.amazonaws.com%22%7D%2C%22Action%22%3A%22sts%3AAssumeRole%22%7D%5D%7D";
-    let host = url.strip_prefix("http://").unwrap();
-    let mut stream = tokio::net::TcpStream::connect(host).await.unwrap();
+    let address = url.strip_prefix("http://").unwrap();
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let kind =
+        if service == "s3" { "application/xml" } else { "application/x-www-form-urlencoded" };
     let request = format!(
-        "POST / HTTP/1.1\r\nhost: iam.amazonaws.com\r\nauthorization: AWS4-HMAC-SHA256 \
-         Credential=wavegate/20200101/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=0\r\n\
-         content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\
-         connection: close\r\n\r\n{body}",
+        "{line} HTTP/1.1\r\nhost: {host}\r\nauthorization: AWS4-HMAC-SHA256 \
+         Credential=wavegate/20200101/eu-west-1/{service}/aws4_request, SignedHeaders=host, \
+         Signature=0\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
         body.len()
     );
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+/// moto checks that roles exist.
+async fn role(url: &str) {
+    let body = "Action=CreateRole&Version=2010-05-08&RoleName=shop&AssumeRolePolicyDocument=\
+        %7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B%7B%22Effect%22%3A%22Allow%22\
+        %2C%22Principal%22%3A%7B%22Service%22%3A%22lambda.amazonaws.com%22%7D%2C%22Action%22%3A\
+        %22sts%3AAssumeRole%22%7D%5D%7D";
+    let answer = raw(url, "POST /", "iam.amazonaws.com", "iam", body).await;
     let made = answer.contains("200 OK") || answer.contains("EntityAlreadyExists");
     assert!(made, "{answer}");
 }
@@ -106,7 +116,6 @@ async fn a_function_lives_its_whole_life() {
     let bare = FunctionConfig { environment: BTreeMap::new(), ..config() };
     cloud.update_config(&name, &bare, None).await.unwrap();
     let seen = cloud.get_function(&name, None).await.unwrap().unwrap();
-    println!("after update_config: {seen:?}");
     assert!(seen.config.environment.is_empty());
     assert_eq!(seen.version, "$LATEST");
     let third = cloud.publish_version(&name, Some(&seen.code_sha256), None, "r3").await.unwrap();
@@ -164,11 +173,27 @@ async fn traffic(cloud: &AwsCloud, name: &FunctionName) {
 
 #[tokio::test]
 #[ignore = "needs MOTO_URL"]
-async fn a_bucket_that_is_not_there_is_told() {
-    let cloud = cloud(&url()).await;
-    let (file, _) = zip("one");
+async fn a_package_takes_the_way_over_a_bucket() {
+    let url = url();
+    role(&url).await;
+    let cloud = cloud(&url).await;
+    let (file, zip) = zip("over a bucket");
     let error = cloud.put_artifact("no-such-bucket", "k", file.path()).await.unwrap_err();
     assert_eq!((error.kind, error.code.as_deref()), (FaultKind::NotFound, Some("NoSuchBucket")));
+
+    let location = "<CreateBucketConfiguration><LocationConstraint>eu-west-1</LocationConstraint>\
+        </CreateBucketConfiguration>";
+    let made = raw(&url, "PUT /wavegate-artifacts", "127.0.0.1", "s3", location).await;
+    assert!(made.contains(" 200 ") || made.contains("BucketAlready"), "{made}");
+    let key = "shop/a b+ä.zip";
+    cloud.put_artifact("wavegate-artifacts", key, file.path()).await.unwrap();
+
+    let stored = Artifact::S3 { bucket: "wavegate-artifacts".to_owned(), key: key.to_owned() };
+    let name = |way: &str| FunctionName::new(format!("{way}-{}", std::process::id())).unwrap();
+    let settings = settings_of_a_function();
+    let direct = cloud.create_function(&name("direct"), &settings, &zip).await.unwrap();
+    let stored = cloud.create_function(&name("stored"), &settings, &stored).await.unwrap();
+    assert_eq!(stored.code_sha256, direct.code_sha256);
 }
 
 /// Goal: the standard chain's variables work. Method: whoever runs this sets `AWS_REGION`,

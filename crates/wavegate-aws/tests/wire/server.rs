@@ -165,15 +165,12 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
         }
     };
     shared.now.fetch_sub(1, Ordering::SeqCst);
-    let length = answer.body.len() + extra;
-    let mut head = format!("HTTP/1.1 {} X\r\nconnection: close\r\n", answer.status);
+    let mut head = vec![format!("HTTP/1.1 {} X", answer.status), "connection: close".to_owned()];
     if answer.status != 204 {
-        head += &format!("content-length: {length}\r\n");
+        head.push(format!("content-length: {}", answer.body.len() + extra));
     }
-    for (name, value) in &answer.headers {
-        head += &format!("{name}: {value}\r\n");
-    }
-    head += "\r\n";
+    head.extend(answer.headers.iter().map(|(name, value)| format!("{name}: {value}")));
+    let head = head.join("\r\n") + "\r\n\r\n";
     // A client that has seen enough may be gone.
     let _ = stream.write_all(head.as_bytes()).await;
     let _ = stream.write_all(&answer.body).await;
