@@ -81,14 +81,21 @@ pub(crate) fn check(scope: &mut Scope<'_>, findings: &mut Findings) -> Option<Ch
     let alias = app.alias.as_deref().unwrap_or("live");
     let alias = named(AliasName::new(alias), scope, &["app", "alias"], Part::Value, findings);
     let is_region = app.region.as_deref().is_none_or(units::is_region);
-    expect(is_region, scope, "region", "a region's id", "`region = \"ap-northeast-2\"`", findings);
+    expect(
+        is_region,
+        scope,
+        "region",
+        "a region's id",
+        "write it like `region = \"ap-northeast-2\"`",
+        findings,
+    );
     let is_bucket = app.artifact_bucket.as_deref().is_none_or(units::is_bucket);
     expect(
         is_bucket,
         scope,
         "artifact_bucket",
         "a bucket's name",
-        "the name alone, without s3://",
+        "write the name alone, without `s3://`",
         findings,
     );
     let functions = functions(scope, findings);
@@ -257,10 +264,10 @@ fn dependencies(
                 let problem = Problem::new(code::UNKNOWN_FUNCTION, place, message)
                     .with_label("no such function");
                 findings.push(problem.with_help(suggest(element, names, "functions")));
-            } else if let Ok(need) = FunctionName::new(need.as_str()) {
-                if !needs.insert(need) {
-                    findings.push(listed_twice(place, element));
-                }
+            } else if let Ok(need) = FunctionName::new(need.as_str())
+                && !needs.insert(need)
+            {
+                findings.push(listed_twice(place, element));
             }
         }
         if let Ok(name) = FunctionName::new(key.as_str()) {
@@ -337,7 +344,7 @@ pub(crate) fn suggest<'a>(
     /// More names are no help.
     const NAMES_MAX: usize = 12;
     // A closest word would tell about a value from the environment.
-    if let (Data::Text(text), None) = (&node.data, &node.written)
+    if let (Data::Text(text), false) = (&node.data, node.is_secret())
         && let Some(near) = nearest(text, known.clone())
     {
         return format!("did you mean `{near}`?");

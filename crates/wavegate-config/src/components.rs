@@ -67,6 +67,8 @@ pub(crate) struct Tables {
     hooks: BTreeMap<String, Option<HookUse>>,
     alarms: BTreeMap<String, Option<AlarmUse>>,
     used: BTreeSet<(Sort, String)>,
+    /// Sorts with a name that does not exist: it may be what an unused table is meant by.
+    in_doubt: BTreeSet<Sort>,
 }
 
 impl Tables {
@@ -76,6 +78,7 @@ impl Tables {
             hooks: read_all(Sort::Hook, scope, findings, hook),
             alarms: read_all(Sort::Alarm, scope, findings, alarm),
             used: BTreeSet::new(),
+            in_doubt: BTreeSet::new(),
         }
     }
 
@@ -113,6 +116,7 @@ impl Tables {
             }
             Reading::Other => {
                 let problem = unknown(Sort::Strategy, node, &self.strategies, scope, findings);
+                self.in_doubt.insert(Sort::Strategy);
                 findings.push(problem);
             }
         }
@@ -126,7 +130,7 @@ impl Tables {
         scope: &Scope<'_>,
         findings: &mut Findings,
     ) -> Option<HookUse> {
-        self.used.extend(text(node).map(|name| (Sort::Hook, name)));
+        self.mark(Sort::Hook, node, |tables, name| tables.hooks.contains_key(name));
         lookup(Sort::Hook, node, &self.hooks, scope, findings)
     }
 
@@ -137,8 +141,17 @@ impl Tables {
         scope: &Scope<'_>,
         findings: &mut Findings,
     ) -> Option<AlarmUse> {
-        self.used.extend(text(node).map(|name| (Sort::Alarm, name)));
+        self.mark(Sort::Alarm, node, |tables, name| tables.alarms.contains_key(name));
         lookup(Sort::Alarm, node, &self.alarms, scope, findings)
+    }
+
+    fn mark(&mut self, sort: Sort, node: &Node, has: impl Fn(&Self, &str) -> bool) {
+        let Some(name) = text(node) else { return };
+        if has(self, &name) {
+            self.used.insert((sort, name));
+        } else {
+            self.in_doubt.insert(sort);
+        }
     }
 
     /// Warns of tables that no function names.
@@ -152,7 +165,7 @@ impl Tables {
             names(Sort::Alarm, self.alarms.keys().collect()),
         ];
         for (sort, name) in all.into_iter().flatten() {
-            if self.used.contains(&(sort, name.clone())) {
+            if self.in_doubt.contains(&sort) || self.used.contains(&(sort, name.clone())) {
                 continue;
             }
             let place = scope.tree.locate(findings.source(), &[sort.section(), &name], Part::Key);
@@ -197,7 +210,7 @@ fn unknown<T>(
     let problem =
         Problem::new(sort.unknown_name(), place, message).with_label(format!("no such {word}"));
     let name = text(node).unwrap_or_default();
-    if node.written.is_none() && sort.known(scope).contains(&name) {
+    if !node.is_secret() && sort.known(scope).contains(&name) {
         let help = format!(
             "`{name}` is a component: add a table [{section}.{name}] with `use = \"{name}\"`"
         );
@@ -287,7 +300,7 @@ fn component(
     if !known.contains(id) {
         let place = findings.place(&used.origin, Part::Value);
         let message = format!("there is no {} component {}", sort.word(), used.quoted());
-        let near = nearest(id, known.iter().map(String::as_str)).filter(|_| used.written.is_none());
+        let near = nearest(id, known.iter().map(String::as_str)).filter(|_| !used.is_secret());
         let help = match near {
             Some(near) => format!("did you mean \"{near}\"?"),
             None => format!("there are: {}", known.join(", ")),
@@ -320,7 +333,7 @@ fn hook(
     findings: &mut Findings,
 ) -> Option<HookUse> {
     /// As the schema says.
-    const DEFAULT: Duration = Duration::from_secs(60);
+    const DEFAULT: Duration = Duration::from_mins(1);
     let path = ["hooks", name, "timeout"];
     let Some(node) = scope.tree.get(&path) else {
         return (!findings.is_spoilt(&path)).then_some(HookUse { hook, timeout: DEFAULT });

@@ -56,11 +56,15 @@ impl Parsed {
             let span = error.span().unwrap_or(0..0);
             let (first, rest) = error.message().split_once('\n').unwrap_or((error.message(), ""));
             let problem = Problem::new(code::SYNTAX, Place::file(source, span), first);
-            if rest.trim().is_empty() {
-                problem
-            } else {
-                problem.with_help(rest.replace('\n', "; "))
-            }
+            let help = match first {
+                _ if !rest.trim().is_empty() => rest.trim().replace('\n', "; "),
+                "duplicate key" => {
+                    "a key may stand in a table once: take one of them out".to_owned()
+                }
+                _ => "values are \"strings\", numbers, true, false, [lists] and { tables }"
+                    .to_owned(),
+            };
+            problem.with_help(help)
         })?;
         let mut walk = Walk { path: KeyPath::new(), origins: BTreeMap::new(), too_deep: None };
         let mut values = walk.table(document.as_table());

@@ -36,7 +36,7 @@ const LAYERS_MAX: usize = 5;
 /// All names and values of environment variables together. Source: Lambda's quotas.
 const ENVIRONMENT_BYTES_MAX: usize = 4096;
 /// How long alarms are watched after promotion unless said otherwise.
-const BAKE: Duration = Duration::from_secs(60);
+const BAKE: Duration = Duration::from_mins(1);
 
 /// A function's table and what is needed to talk about it.
 struct Reader<'a> {
@@ -165,9 +165,12 @@ impl Reader<'_> {
         } else {
             let message = format!("code {quoted} does not exist");
             let problem = Problem::new(code::CODE_PATH, place, message).with_label("not there");
-            let is_shown = self.node.child("code").is_some_and(|node| node.written.is_none());
+            let is_shown = self.node.child("code").is_some_and(|node| !node.is_secret());
             match sibling(&path).filter(|_| is_shown) {
-                Some(near) => problem.with_help(format!("did you mean `{near}`?")),
+                Some(near) => {
+                    let near = Path::new(code).with_file_name(near);
+                    problem.with_help(format!("did you mean `{}`?", near.display()))
+                }
                 None => problem.with_help("paths are relative to the directory of the manifest"),
             }
         };

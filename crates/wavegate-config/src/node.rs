@@ -117,6 +117,11 @@ impl Node {
         found.unwrap_or_else(|| Place::file(source, 0..0))
     }
 
+    /// Whether the value came from the environment, so that not even a hint at it may be given.
+    pub(crate) fn is_secret(&self) -> bool {
+        self.written.is_some() || matches!(self.origin, Origin::Variable(_))
+    }
+
     /// The value for a message: as it was written, never what the environment made of it.
     pub(crate) fn quoted(&self) -> String {
         if let Some(written) = &self.written {

@@ -156,6 +156,12 @@ pub struct Problem {
     pub help: Option<String>,
     /// Where it was written.
     pub place: Place,
+    drawing: Box<Drawing>,
+}
+
+/// How a problem is drawn. Apart and boxed, so that a [`Problem`] is small enough for a `Result`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Drawing {
     label: String,
     more: Vec<(Range<usize>, String)>,
     warning: bool,
@@ -170,9 +176,11 @@ impl Problem {
             message,
             help: None,
             place,
-            label: "here".to_owned(),
-            more: Vec::new(),
-            warning: false,
+            drawing: Box::new(Drawing {
+                label: "here".to_owned(),
+                more: Vec::new(),
+                warning: false,
+            }),
         }
     }
 
@@ -186,14 +194,14 @@ impl Problem {
     /// The same with a few words at the caret.
     #[must_use]
     pub fn with_label(mut self, label: impl AsRef<str>) -> Self {
-        self.label = harmless(label.as_ref());
+        self.drawing.label = harmless(label.as_ref());
         self
     }
 
     /// The same as a warning: it is told, and stops nothing.
     #[must_use]
     pub fn as_warning(mut self) -> Self {
-        self.warning = true;
+        self.drawing.warning = true;
         self
     }
 
@@ -203,14 +211,14 @@ impl Problem {
         if self.place.path() == place.path()
             && let Some(span) = place.span()
         {
-            self.more.push((span, harmless(label.as_ref())));
+            self.drawing.more.push((span, harmless(label.as_ref())));
         }
         self
     }
 
     /// Whether it only warns.
     pub fn is_warning(&self) -> bool {
-        self.warning
+        self.drawing.warning
     }
 }
 
@@ -233,7 +241,7 @@ impl Diagnostic for Problem {
     }
 
     fn severity(&self) -> Option<Severity> {
-        Some(if self.warning { Severity::Warning } else { Severity::Error })
+        Some(if self.drawing.warning { Severity::Warning } else { Severity::Error })
     }
 
     fn help<'a>(&'a self) -> Option<Box<dyn Display + 'a>> {
@@ -246,8 +254,9 @@ impl Diagnostic for Problem {
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         let span = self.place.span()?;
-        let first = LabeledSpan::new_primary_with_span(Some(self.label.clone()), span);
+        let first = LabeledSpan::new_primary_with_span(Some(self.drawing.label.clone()), span);
         let more = self
+            .drawing
             .more
             .iter()
             .map(|(span, label)| LabeledSpan::new_with_span(Some(label.clone()), span.clone()));
@@ -301,7 +310,7 @@ impl IntoIterator for Problems {
 
 impl Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.iter().filter(|problem| !problem.warning).count() {
+        match self.0.iter().filter(|problem| !problem.is_warning()).count() {
             1 => f.write_str("the manifest has a problem"),
             count => write!(f, "the manifest has {count} problems"),
         }

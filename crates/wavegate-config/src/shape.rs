@@ -240,6 +240,9 @@ fn wrong_type(
     let problem =
         Problem::new(code::WRONG_TYPE, place, message).with_label(format!("not {wanted}"));
     let example = own["examples"].get(0).or_else(|| own.get("default"));
+    if wanted == Kind::Table.in_words() && example.is_none() {
+        return problem.with_help(format!("write it as a table: [{}]", dotted(path)));
+    }
     match (example, path.last()) {
         (Some(example), Some(key)) => {
             problem.with_help(format!("write it like `{key} = {}`", to_toml(example)))
@@ -271,7 +274,7 @@ fn check_word(
     let list: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
     let message = format!("`{}` does not take {}", dotted(path), node.quoted());
     let help = match nearest(text, words.iter().copied()) {
-        Some(near) if node.written.is_none() => format!("did you mean \"{near}\"?"),
+        Some(near) if !node.is_secret() => format!("did you mean \"{near}\"?"),
         _ => format!("it takes {}", list.join(" or ")),
     };
     let label = format!("not {}", list.join(" or "));

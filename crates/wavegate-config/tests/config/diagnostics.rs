@@ -23,9 +23,10 @@ macro_rules! cases {
     ($($name:ident: $text:expr $(, $field:ident = $value:expr)*;)*) => {
         $(#[test]
         fn $name() {
-            #[allow(clippy::needless_update, reason = "most cases set nothing")]
-            let over = Over { $($field: $value,)* ..Over::default() };
-            insta::assert_snapshot!(problems(&$text, &over));
+            let over = Over::default();
+            $(let over = Over { $field: $value, ..over };)*
+            let text: String = $text.into();
+            insta::assert_snapshot!(problems(&text, &over));
         })*
     };
 }
@@ -43,7 +44,7 @@ cases! {
     wrong_type: format!("{HEAD}max_parallel = \"many\"\n{AUTH}memory = 256\ndepends_on = \"auth\"\n");
     wrong_type_of_a_table: format!("{HEAD}local = 5\n[functions]\nauth = \"x\"\n");
     wrong_type_from_the_environment: format!("{HEAD}{AUTH}"), env = vec![("WAVEGATE_APP__MAX_PARALLEL", "secret-value")];
-    missing_app_name: AUTH.to_owned();
+    missing_app_name: AUTH;
     missing_use: format!("{HEAD}{AUTH}strategy = \"a\"\n[strategies.a]\npercent = 1\n");
     bad_word: format!("{HEAD}target = \"asw\"\non_failure = \"explode\"\n{AUTH}");
     bad_region_and_bucket: format!("{HEAD}region = \"Seoul\"\nartifact_bucket = \"s3://b\"\n{AUTH}");
@@ -55,7 +56,7 @@ cases! {
         env = vec![("WAVEGATE_APP____X", "1"), ("WAVEGATE_PROFILES__A__APP__NAME", "1")],
         flags = vec![("app..x", "1")];
     bad_names: "[app]\nname = \"my shop\"\nalias = \"wavegate-live\"\n[functions.\"a b\"]\nname = \"c d\"\n\
-        code = \"functions/auth\"\nruntime = \"python3.13\"\nhandler = \"a.b\"\n".to_owned();
+        code = \"functions/auth\"\nruntime = \"python3.13\"\nhandler = \"a.b\"\n";
     bad_durations: format!("{HEAD}{AUTH}timeout = \"10\"\nbake = \"1 hour\"\n");
     timeout_out_of_range: format!("{HEAD}{AUTH}timeout = \"2h\"\n");
     bad_sizes: format!("{HEAD}{AUTH}memory = \"64MB\"\nephemeral_storage = \"lots\"\n");
@@ -84,7 +85,7 @@ cases! {
     );
     malformed_aws_names: format!("{HEAD}{AUTH}strategy = \"Canary100Percent5Minutes\"\n");
     the_same_name_in_lambda: format!("{HEAD}{AUTH}{}name = \"auth\"\n", AUTH.replace("auth", "mail"));
-    no_functions: HEAD.to_owned();
+    no_functions: HEAD;
     a_strategy_under_an_aws_name: format!("{HEAD}{AUTH}strategy = \"AllAtOnce\"\n[strategies.AllAtOnce]\nuse = \"all-at-once\"\n");
     keys_that_do_not_go_with_an_image: format!("{HEAD}[functions.auth]\nimage = \"x:1\"\nhandler = \"a.b\"\n");
     refused_variables: format!("{HEAD}{AUTH}environment = {{ AWS_REGION = \"x\", \"1A\" = \"y\" }}\n");
@@ -117,4 +118,16 @@ fn a_file_that_is_not_text_is_said() {
         .unwrap_err();
     let place = &problems.iter().next().unwrap().place;
     assert_eq!((place.line(), place.column()), (Some(2), Some(9)));
+}
+
+#[test]
+fn every_code_of_the_catalogue_is_shown_by_a_case() {
+    let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/config/snapshots");
+    let shown: String = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap())
+        .collect();
+    for (code, title, _) in wavegate_config::ERRORS {
+        assert!(shown.contains(code), "{code}: {title}");
+    }
 }

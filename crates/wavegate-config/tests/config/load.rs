@@ -61,7 +61,7 @@ fn the_shop_is_understood() {
         [("LOG_LEVEL", "debug"), ("RETRIES", "3"), ("STAGE", "dev"), ("VERBOSE", "true")]
     );
     assert_eq!(auth.strategy.config.0, r#"{"bake":"5m","percent":10}"#);
-    assert_eq!(auth.bake, Duration::from_secs(60), "alarms and no bake");
+    assert_eq!(auth.bake, Duration::from_mins(1), "alarms and no bake");
     assert_eq!(auth.code, CodeSource::Path(manifest.dir.join("functions/auth")));
     let checkout = function(&manifest, "checkout");
     assert_eq!(
@@ -77,13 +77,13 @@ fn the_shop_is_understood() {
         [("errors", IfAlreadyAlarming::Fail), ("checkout-5xx", IfAlreadyAlarming::Wait)]
     );
     let smoke = &checkout.hooks.pre_traffic[0];
-    assert_eq!(smoke.timeout, Duration::from_secs(120));
+    assert_eq!(smoke.timeout, Duration::from_mins(2));
     assert_eq!(smoke.hook.config.0, r#"{"function":"checkout-smoke"}"#);
     assert_eq!(
         checkout.hooks.post_traffic[0].hook.config.0,
         r#"{"command":["pytest","-q","smoke"]}"#
     );
-    assert_eq!(checkout.bake, Duration::from_secs(300));
+    assert_eq!(checkout.bake, Duration::from_mins(5));
     let mail = function(&manifest, "mail");
     assert_eq!(mail.lambda_name.as_str(), "shop-mail");
     assert!(matches!(&mail.code, CodeSource::Image(uri) if uri.ends_with("mail:7")));
@@ -217,17 +217,15 @@ fn values_of_the_environment_never_show() {
         "name",
     ];
     let lists = ["layers", "depends_on", "alarms"];
-    let mut text = String::from("[app]\nname = \"${env:SECRET} x\"\n");
-    for key in names {
-        text += &format!("{key} = \"${{env:SECRET}} !\"\n");
-    }
+    let assign = |keys: &[&str]| -> String {
+        let line = |key: &&str| format!("{key} = \"${{env:SECRET}} !\"\n");
+        keys.iter().map(line).collect::<Vec<_>>().concat()
+    };
+    let lists = lists.map(|key| format!("{key} = [\"${{env:SECRET}} !\"]\n")).concat();
+    let mut text = String::from("[app]\nname = \"${env:SECRET} x\"\n") + &assign(&names);
     text += "[functions.f]\nruntime = \"r\"\n";
-    for key in keys {
-        text += &format!("{key} = \"${{env:SECRET}} !\"\n");
-    }
-    for key in lists {
-        text += &format!("{key} = [\"${{env:SECRET}} !\"]\n");
-    }
+    text += &assign(&keys);
+    text += &lists;
     text += "hooks = { pre_traffic = [\"${env:SECRET}\"] }\nenvironment = { AWS_REGION = \"${env:SECRET}\" }\n";
     text += "[strategies.s]\nuse = \"${env:SECRET}\"\n[hooks.h]\nuse = \"command\"\ntimeout = \"${env:SECRET}\"\n";
     let over =
@@ -250,6 +248,30 @@ fn values_of_the_environment_never_show() {
 
 fn over_with(secret: &'static str) -> Over {
     Over { env: vec![("SECRET", secret)], ..Over::default() }
+}
+
+#[test]
+fn not_even_a_hint_at_a_value_of_a_variable_is_given() {
+    // Each value is close to a word that would be right, which a hint would give away.
+    let env = vec![
+        ("WAVEGATE_APP__TARGET", "awz"),
+        ("WAVEGATE_DEFAULTS__STRATEGY", "canary"),
+        ("WAVEGATE_FUNCTIONS__CHECKOUT__ALARMS", "erorrs"),
+        ("WAVEGATE_FUNCTIONS__CHECKOUT__DEPENDS_ON", "auht"),
+        ("WAVEGATE_HOOKS__SMOKE__USE", "lambada"),
+        ("WAVEGATE_FUNCTIONS__CHECKOUT__CODE", "functions/chekout"),
+    ];
+    let (problems, shown) =
+        load_text(SHOP, &Over { env: env.clone(), ..Over::default() }).unwrap_err();
+    assert_eq!(
+        problems.iter().filter(|problem| !problem.is_warning()).count(),
+        env.len(),
+        "{shown}"
+    );
+    for (_, value) in env {
+        assert!(!shown.contains(&format!("`{value}`")), "{value} in {shown}");
+    }
+    assert!(!shown.contains("did you mean"), "{shown}");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The manifest from outside: what it means, what is said when it is wrong, and its schema.
 
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the answer")]
+
 mod diagnostics;
 mod load;
 mod schema;
