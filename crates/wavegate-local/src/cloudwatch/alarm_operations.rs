@@ -214,9 +214,8 @@ pub(crate) fn parse_watch(input: &Record) -> Result<Watch, Fault> {
         Some(_) => {}
     }
     let (m, n) = parse_counts(input, &mut problems);
-    let missing = input
-        .text("TreatMissingData")
-        .map_or(Some(MissingData::default()), |name| MissingData::parse(name));
+    let missing =
+        input.text("TreatMissingData").map_or(Some(MissingData::default()), MissingData::parse);
     if missing.is_none() {
         problems.push(
             "The parameter TreatMissingData must be one of breaching, notBreaching, ignore, missing."

@@ -115,7 +115,7 @@ mod tests {
             let mut seen = 0.0;
             let found = histogram.entries().iter().find(|(_, count)| {
                 seen += count;
-                seen >= (expected / 2.0).floor().max(1.0)
+                seen >= (expected / 2.0).ceil()
             }).map(|(value, _)| *value).unwrap_or_default();
             prop_assert!(found >= median * 0.7 && found <= median * 1.4, "{found} for {median}");
         }

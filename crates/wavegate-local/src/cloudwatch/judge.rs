@@ -103,14 +103,14 @@ fn oldest_age(points: &[Option<bool>], real: &[(usize, bool)]) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
     /// The two tables of the user guide; evaluation range 5, N = 3, columns in the order missing,
     /// ignore, breaching, notBreaching. `A` alarm, `O` OK, `I` insufficient data, `R` retain.
-    const TABLES: [(usize, &str, usize, &str); 10] = [
+    pub(crate) const TABLES: [(usize, &str, usize, &str); 10] = [
         (3, "0-X-X", 0, "OOOO"),
         (3, "0----", 2, "OOOO"),
         (3, "-----", 3, "IRAO"),
@@ -123,7 +123,7 @@ mod tests {
         (2, "---X-", 2, "ARAO"),
     ];
 
-    const TREATMENTS: [MissingData; 4] = [
+    pub(crate) const TREATMENTS: [MissingData; 4] = [
         MissingData::Missing,
         MissingData::Ignore,
         MissingData::Breaching,

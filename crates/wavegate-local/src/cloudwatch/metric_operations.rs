@@ -522,7 +522,9 @@ fn place_of_key(key: &MetricKey) -> String {
 }
 
 fn key_of_place(place: &str) -> Result<MetricKey, Fault> {
-    let parsed: Result<(String, String, Vec<(String, String)>), _> = serde_json::from_str(place);
+    /// Namespace, name and dimensions.
+    type Parts = (String, String, Vec<(String, String)>);
+    let parsed: Result<Parts, _> = serde_json::from_str(place);
     match parsed {
         Ok((namespace, name, dimensions)) => Ok(MetricKey::new(namespace, name, dimensions)),
         Err(_) => Err(Fault::new(

@@ -4,7 +4,7 @@
 //! waits. The server around it passes requests in and answers out, and calls [`CloudWatch::tick`]
 //! when it said the next evaluation is due. Invariants: the same calls in the same order give the
 //! same answers; answers do not depend on when exactly `tick` was called; each operation is written
-//! once for all protocols (see [`wire`]). Deliberately absent: dashboards, anomaly detection, log
+//! once for all protocols. Deliberately absent: dashboards, anomaly detection, log
 //! alarms, metric streams, Metrics Insights, actions of alarms, and signatures.
 
 mod alarm;

@@ -87,8 +87,8 @@ impl Statistic {
     /// and low data samples".)
     pub(crate) fn significant_samples(self) -> f64 {
         let Self::Percentile(share) = self else { return 0.0 };
-        let distance = if share >= 50.0 { 1.0 - share / 100.0 } else { share / 100.0 };
-        if distance <= 0.0 { f64::INFINITY } else { 10.0 / distance }
+        let distance = if share >= 50.0 { 100.0 - share } else { share };
+        if distance <= 0.0 { f64::INFINITY } else { 1_000.0 / distance }
     }
 
     /// The statistic of a period's data; `None` when it cannot be told, as for percentiles of data

@@ -387,8 +387,9 @@ mod tests {
         store.add(key("m"), Unit::Seconds, 0, false, one(2.0));
         let window = Window { start: 0, end: MINUTE, period: MINUTE };
         let metric = store.metric(&key("m")).unwrap();
-        assert_eq!(metric.read(Some(Unit::Count), window)[&0].count, 1.0);
-        assert_eq!(metric.read(None, window)[&0].count, 2.0);
+        let maximum = |unit| metric.read(unit, window).remove(&0).map(|bucket| bucket.maximum);
+        assert_eq!(maximum(Some(Unit::Count)), Some(1.0));
+        assert_eq!(maximum(None), Some(2.0));
         assert!(metric.read(Some(Unit::Bytes), window).is_empty());
     }
 
@@ -404,7 +405,7 @@ mod tests {
             [(10_000, 1.0)]
         );
         let coarse = metric.read(None, Window { start: 0, end: MINUTE, period: MINUTE });
-        assert_eq!(coarse[&0].count, 2.0);
+        assert_eq!(coarse.get(&0).map(|bucket| bucket.count), Some(2.0));
     }
 
     #[test]
@@ -432,5 +433,23 @@ mod tests {
         let minutes = &store.metric(&key("m")).unwrap().series[0].1.minutes;
         assert!(minutes.len() < usize::try_from(count).unwrap());
         assert_eq!(minutes.last_key_value().map(|(at, _)| *at), Some(count - 1));
+    }
+
+    #[test]
+    fn the_number_of_metrics_is_bounded_and_the_silent_ones_go_first() {
+        let mut store = Store::default();
+        for number in 0..=MOST_METRICS {
+            let at = i64::try_from(number).unwrap() * 10;
+            store.add(key(&number.to_string()), Unit::None, at, false, one(1.0));
+        }
+        assert!(store.metrics.len() <= MOST_METRICS);
+        assert!(store.metric(&key("0")).is_none());
+        assert!(store.metric(&key(&MOST_METRICS.to_string())).is_some());
+        let cells: usize = store
+            .metrics
+            .values()
+            .flat_map(|metric| metric.series.iter().map(|(_, series)| series.cells()))
+            .sum();
+        assert_eq!(store.cells, cells);
     }
 }

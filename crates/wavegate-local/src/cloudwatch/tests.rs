@@ -1,1 +1,730 @@
+//! The laws of CloudWatch as a client sees them.
 
+use proptest::prelude::*;
+use serde_json::{Value as Json, json};
+
+use super::judge::tests::{TABLES, TREATMENTS};
+use super::*;
+
+/// 2027-01-15T08:00:00Z.
+const NOW: i64 = 1_800_000_000_000;
+const MINUTE: i64 = 60_000;
+
+/// A client that speaks AWS JSON, and the time.
+struct Client {
+    cloud: CloudWatch,
+    now: i64,
+}
+
+impl Client {
+    fn new() -> Self {
+        Self { cloud: CloudWatch::new("eu-west-1", "123456789012"), now: NOW }
+    }
+
+    /// The output, or the code and the message.
+    fn call(&mut self, operation: &str, input: &Json) -> Result<Json, (String, String)> {
+        let target = format!("GraniteServiceVersion20100801.{operation}");
+        let response = self.cloud.handle(
+            self.now,
+            &WireRequest {
+                method: "POST".into(),
+                path: "/".into(),
+                headers: vec![("x-amz-target".into(), target)],
+                body: input.to_string().into_bytes(),
+                ..Default::default()
+            },
+        );
+        let body: Json = serde_json::from_slice(&response.body).unwrap();
+        if response.status == 200 {
+            return Ok(body);
+        }
+        let code = response.headers.iter().find(|(name, _)| name == "x-amzn-query-error").unwrap();
+        let code = code.1.split(';').next().unwrap().to_owned();
+        Err((code, body["message"].as_str().unwrap().to_owned()))
+    }
+
+    fn ok(&mut self, operation: &str, input: &Json) -> Json {
+        match self.call(operation, input) {
+            Ok(output) => output,
+            Err((code, message)) => panic!("{operation}: {code}: {message}"),
+        }
+    }
+
+    fn record(&mut self, name: &str, at: i64, value: f64) {
+        self.cloud.record(Datum {
+            namespace: "NS".into(),
+            name: name.into(),
+            dimensions: vec![],
+            timestamp_ms: at,
+            value,
+            unit: Unit::Count,
+        });
+    }
+
+    /// Puts an alarm `a` on the sum of `m` above 5, with changes.
+    fn alarm(&mut self, changes: &Json) {
+        let mut input = json!({
+            "AlarmName": "a", "Namespace": "NS", "MetricName": "m", "Statistic": "Sum",
+            "Period": 60, "EvaluationPeriods": 1, "Threshold": 5,
+            "ComparisonOperator": "GreaterThanThreshold",
+        });
+        for (name, value) in changes.as_object().unwrap() {
+            input[name] = value.clone();
+        }
+        input.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        self.ok("PutMetricAlarm", &input);
+    }
+
+    fn describe(&mut self, name: &str) -> Json {
+        let types = ["MetricAlarm", "CompositeAlarm"];
+        let input = json!({ "AlarmNames": [name], "AlarmTypes": types });
+        let output = self.ok("DescribeAlarms", &input);
+        let metric = output["MetricAlarms"][0].clone();
+        if metric.is_null() { output["CompositeAlarms"][0].clone() } else { metric }
+    }
+
+    fn state(&mut self, name: &str) -> String {
+        self.describe(name)["StateValue"].as_str().unwrap_or("gone").to_owned()
+    }
+
+    fn set(&mut self, name: &str, state: &str) {
+        let input = json!({ "AlarmName": name, "StateValue": state, "StateReason": "by hand" });
+        self.ok("SetAlarmState", &input);
+    }
+
+    fn pass(&mut self, millis: i64) {
+        self.now += millis;
+    }
+}
+
+#[test]
+fn alarms_treat_missing_data_as_the_tables_say_end_to_end() {
+    let names = ["missing", "ignore", "breaching", "notBreaching"];
+    assert_eq!(names.len(), TREATMENTS.len());
+    for (m, data, _, expected) in TABLES {
+        for (treatment, letter) in names.into_iter().zip(expected.chars()) {
+            for before in ["OK", "ALARM", "INSUFFICIENT_DATA"] {
+                let mut client = Client::new();
+                for (index, point) in (0i64..).zip(data.chars()) {
+                    let at = NOW - (4 - index) * MINUTE + 30_000;
+                    match point {
+                        'X' => client.record("m", at, 9.0),
+                        '0' => client.record("m", at, 1.0),
+                        _ => {}
+                    }
+                }
+                client.alarm(&json!({
+                    "EvaluationPeriods": 3, "DatapointsToAlarm": m, "TreatMissingData": treatment,
+                }));
+                client.set("a", before);
+                client.pass(MINUTE);
+                let expected = match letter {
+                    'A' => "ALARM",
+                    'O' => "OK",
+                    'I' => "INSUFFICIENT_DATA",
+                    _ => before,
+                };
+                let place = format!("{m} of 3, {data}, {treatment}, {before}");
+                assert_eq!(client.state("a"), expected, "{place}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_new_alarm_knows_nothing_until_its_first_evaluation() {
+    let mut client = Client::new();
+    client.record("m", NOW - MINUTE, 9.0);
+    client.pass(1);
+    client.alarm(&json!({}));
+    let alarm = client.describe("a");
+    assert_eq!(alarm["StateValue"], "INSUFFICIENT_DATA");
+    assert_eq!(alarm["StateReason"], "Unchecked: Initial alarm creation");
+    client.pass(MINUTE - 2);
+    assert_eq!(client.state("a"), "INSUFFICIENT_DATA");
+    client.pass(1);
+    let alarm = client.describe("a");
+    assert_eq!(alarm["StateValue"], "ALARM");
+    assert_eq!(alarm["StateTransitionedTimestamp"], json!((NOW + MINUTE) / 1_000));
+    assert_eq!(
+        alarm["StateReason"],
+        "Threshold Crossed: 1 out of the last 1 datapoints [9.0 (15/01/27 07:59:00)] was greater \
+         than the threshold (5.0) (minimum 1 datapoint for OK -> ALARM transition)."
+    );
+    let data: Json = serde_json::from_str(alarm["StateReasonData"].as_str().unwrap()).unwrap();
+    assert_eq!(data["queryDate"], "2027-01-15T08:01:00.000+0000");
+    assert_eq!(data["recentDatapoints"], json!([9.0]));
+}
+
+#[test]
+fn an_alarm_rises_and_falls_with_its_metric() {
+    let mut client = Client::new();
+    client.alarm(&json!({ "EvaluationPeriods": 3, "DatapointsToAlarm": 2 }));
+    let mut states = String::new();
+    for value in [1.0, 9.0, 1.0, 9.0, 9.0, 1.0, 1.0, 1.0] {
+        client.record("m", client.now + 10_000, value);
+        client.pass(MINUTE);
+        states.push_str(&client.state("a")[..1]);
+    }
+    // The first breach is one of three; with the fourth point there are two within three.
+    assert_eq!(states, "OOOAAAOO");
+}
+
+#[test]
+fn the_period_that_still_runs_is_not_looked_at() {
+    let mut client = Client::new();
+    client.alarm(&json!({ "TreatMissingData": "notBreaching" }));
+    client.pass(MINUTE);
+    client.record("m", client.now + 1_000, 9.0);
+    client.pass(30_000);
+    assert_eq!(client.state("a"), "OK");
+    client.pass(30_000);
+    assert_eq!(client.state("a"), "ALARM");
+}
+
+#[test]
+fn late_data_of_a_long_invocation_still_counts() {
+    let mut client = Client::new();
+    client.alarm(&json!({}));
+    client.pass(2 * MINUTE);
+    assert_eq!(client.state("a"), "INSUFFICIENT_DATA");
+    client.record("m", NOW, 9.0);
+    client.pass(MINUTE);
+    assert_eq!(client.state("a"), "ALARM");
+}
+
+#[test]
+fn a_state_set_by_hand_lasts_until_the_next_evaluation() {
+    let mut client = Client::new();
+    client.record("m", NOW, 1.0);
+    client.alarm(&json!({}));
+    client.pass(MINUTE + 10_000);
+    assert_eq!(client.state("a"), "OK");
+    client.set("a", "ALARM");
+    client.pass(MINUTE - 10_001);
+    let alarm = client.describe("a");
+    assert_eq!((&alarm["StateValue"], &alarm["StateReason"]), (&json!("ALARM"), &json!("by hand")));
+    client.pass(1);
+    assert_eq!(client.state("a"), "OK");
+}
+
+#[test]
+fn high_resolution_alarms_are_evaluated_every_ten_seconds() {
+    let mut client = Client::new();
+    client.alarm(&json!({ "Period": 10, "EvaluationPeriods": 2 }));
+    for second in 0..20 {
+        let datum = json!({ "MetricName": "m", "Value": 1, "Unit": "Count",
+            "StorageResolution": 1, "Timestamp": NOW / 1_000 + second });
+        client.ok("PutMetricData", &json!({ "Namespace": "NS", "MetricData": [datum] }));
+    }
+    assert_eq!(client.cloud.tick(NOW), Some(NOW + 10_000));
+    client.pass(10_000);
+    assert_eq!(client.state("a"), "INSUFFICIENT_DATA");
+    client.pass(10_000);
+    assert_eq!(client.state("a"), "ALARM");
+}
+
+#[test]
+fn periods_slide_with_the_minutes() {
+    let mut client = Client::new();
+    client.pass(2 * MINUTE);
+    client.alarm(&json!({ "Period": 300, "TreatMissingData": "notBreaching" }));
+    client.record("m", client.now, 3.0);
+    client.record("m", client.now + MINUTE, 3.0);
+    client.pass(MINUTE);
+    assert_eq!(client.state("a"), "OK");
+    // Two minutes after the first sample its five-minute window holds both.
+    client.pass(MINUTE);
+    assert_eq!(client.state("a"), "ALARM");
+}
+
+#[test]
+fn an_error_rate_is_watched_by_expression() {
+    let stat = |id: &str, name: &str| {
+        json!({ "Id": id, "ReturnData": false, "MetricStat": {
+            "Metric": { "Namespace": "NS", "MetricName": name }, "Period": 60, "Stat": "Sum" } })
+    };
+    let mut client = Client::new();
+    client.ok(
+        "PutMetricAlarm",
+        &json!({
+            "AlarmName": "rate", "EvaluationPeriods": 1, "Threshold": 10,
+            "ComparisonOperator": "GreaterThanOrEqualToThreshold", "TreatMissingData": "ignore",
+            "Metrics": [
+                { "Id": "rate", "Expression": "100 * errors / invocations", "ReturnData": true },
+                stat("errors", "Errors"), stat("invocations", "Invocations"),
+            ],
+        }),
+    );
+    for (errors, expected) in [(0, "OK"), (1, "OK"), (2, "ALARM"), (20, "ALARM"), (0, "OK")] {
+        for number in 0..20 {
+            client.record("Invocations", client.now, 1.0);
+            if number < errors {
+                client.record("Errors", client.now, 1.0);
+            }
+        }
+        client.pass(MINUTE);
+        assert_eq!(client.state("rate"), expected, "{errors} of 20");
+    }
+}
+
+#[test]
+fn percentiles_of_few_samples_leave_the_state_alone_when_told_so() {
+    for (treatment, expected) in [("ignore", "INSUFFICIENT_DATA"), ("evaluate", "ALARM")] {
+        let mut client = Client::new();
+        client.alarm(&json!({ "Statistic": null, "ExtendedStatistic": "p90",
+            "EvaluateLowSampleCountPercentile": treatment }));
+        for _ in 0..99 {
+            client.record("m", client.now, 9.0);
+        }
+        client.pass(MINUTE);
+        assert_eq!(client.state("a"), expected);
+        client.record("m", NOW, 9.0);
+        client.pass(MINUTE);
+        assert_eq!(client.state("a"), "ALARM", "100 samples tell a p90");
+    }
+}
+
+#[test]
+fn a_new_configuration_leaves_the_state_and_the_tags_alone() {
+    let mut client = Client::new();
+    client.record("m", NOW, 9.0);
+    client.alarm(&json!({ "Tags": [{ "Key": "k", "Value": "v" }] }));
+    client.pass(MINUTE);
+    assert_eq!(client.state("a"), "ALARM");
+    client.alarm(&json!({ "Threshold": 50, "Tags": [{ "Key": "k", "Value": "w" }] }));
+    let alarm = client.describe("a");
+    assert_eq!((&alarm["StateValue"], &alarm["Threshold"]), (&json!("ALARM"), &json!(50.0)));
+    let arn = json!({ "ResourceARN": alarm["AlarmArn"] });
+    let tags = client.ok("ListTagsForResource", &arn);
+    assert_eq!(tags["Tags"], json!([{ "Key": "k", "Value": "v" }]));
+    client.pass(MINUTE);
+    assert_eq!(client.state("a"), "OK");
+}
+
+#[test]
+fn composite_alarms_follow_their_children_at_once() {
+    let mut client = Client::new();
+    client.alarm(&json!({ "TreatMissingData": "ignore" }));
+    client.alarm(&json!({ "AlarmName": "b", "TreatMissingData": "ignore" }));
+    let arn = client.describe("b")["AlarmArn"].as_str().unwrap().to_owned();
+    let rule = format!("ALARM(a) AND NOT ALARM(\"{arn}\")");
+    client.ok("PutCompositeAlarm", &json!({ "AlarmName": "c", "AlarmRule": rule }));
+    client.ok("PutCompositeAlarm", &json!({ "AlarmName": "d", "AlarmRule": "OK(c)" }));
+    assert_eq!((client.state("c"), client.state("d")), ("OK".into(), "ALARM".into()));
+    client.set("a", "ALARM");
+    assert_eq!((client.state("c"), client.state("d")), ("ALARM".into(), "OK".into()));
+    client.set("b", "ALARM");
+    assert_eq!((client.state("c"), client.state("d")), ("OK".into(), "ALARM".into()));
+    // By hand, a composite alarm stays until a child changes.
+    client.set("c", "ALARM");
+    client.pass(10 * MINUTE);
+    assert_eq!((client.state("c"), client.state("d")), ("ALARM".into(), "OK".into()));
+    client.set("b", "OK");
+    client.set("b", "ALARM");
+    assert_eq!(client.state("c"), "OK");
+}
+
+#[test]
+fn composite_alarms_in_a_circle_stand_still() {
+    let mut client = Client::new();
+    client.alarm(&json!({}));
+    client.ok("PutCompositeAlarm", &json!({ "AlarmName": "c", "AlarmRule": "ALARM(a)" }));
+    client.ok("PutCompositeAlarm", &json!({ "AlarmName": "d", "AlarmRule": "NOT ALARM(c)" }));
+    client.ok("PutCompositeAlarm", &json!({ "AlarmName": "c", "AlarmRule": "ALARM(d)" }));
+    assert_eq!((client.state("c"), client.state("d")), ("OK".into(), "ALARM".into()));
+}
+
+#[test]
+fn an_alarm_that_a_composite_alarm_needs_is_not_deleted() {
+    let mut client = Client::new();
+    client.alarm(&json!({}));
+    client.ok("PutCompositeAlarm", &json!({ "AlarmName": "c", "AlarmRule": "ALARM(a)" }));
+    let refused = client.call("DeleteAlarms", &json!({ "AlarmNames": ["a"] })).unwrap_err();
+    assert_eq!(refused.0, "ResourceConflict");
+    client.ok("DeleteAlarms", &json!({ "AlarmNames": ["a", "c", "never was"] }));
+    assert_eq!((client.state("a"), client.state("c")), ("gone".into(), "gone".into()));
+}
+
+#[test]
+fn describe_answers_metric_alarms_only_unless_asked() {
+    let mut client = Client::new();
+    for name in ["a", "ab", "b"] {
+        client.alarm(&json!({ "AlarmName": name, "AlarmActions": ["arn:aws:sns:x:1:t"] }));
+    }
+    client.alarm(&json!({ "AlarmName": "z" }));
+    client.ok("PutCompositeAlarm", &json!({ "AlarmName": "c", "AlarmRule": "ALARM(a)" }));
+    client.set("b", "ALARM");
+    let rows = [
+        (json!({}), "a ab b z |"),
+        (json!({ "AlarmTypes": ["CompositeAlarm"] }), "| c"),
+        (json!({ "AlarmTypes": ["MetricAlarm", "CompositeAlarm", "LogAlarm"] }), "a ab b z | c"),
+        (json!({ "AlarmNames": ["b", "c", "nope"] }), "b |"),
+        (json!({ "AlarmNamePrefix": "a" }), "a ab |"),
+        (json!({ "StateValue": "ALARM" }), "b |"),
+        (json!({ "ActionPrefix": "arn:aws:sns" }), "a ab b |"),
+        (json!({ "ChildrenOfAlarmName": "c" }), "a |"),
+        (json!({ "ParentsOfAlarmName": "a" }), "| c"),
+    ];
+    for (input, expected) in rows {
+        let output = client.ok("DescribeAlarms", &input);
+        let names = |list: &str| {
+            let alarms = output[list].as_array().unwrap();
+            alarms.iter().map(|a| a["AlarmName"].as_str().unwrap()).collect::<Vec<_>>().join(" ")
+        };
+        let found = format!("{} | {}", names("MetricAlarms"), names("CompositeAlarms"));
+        assert_eq!(found.trim(), expected, "{input}");
+    }
+}
+
+/// All items of a paged operation, and how many pages there were.
+fn pages(client: &mut Client, operation: &str, input: &Json, list: &str) -> (Vec<Json>, usize) {
+    let (mut items, mut count, mut input) = (Vec::new(), 0, input.clone());
+    loop {
+        let output = client.ok(operation, &input);
+        items.extend(output[list].as_array().unwrap().clone());
+        count += 1;
+        match output.get("NextToken") {
+            Some(token) => input["NextToken"] = token.clone(),
+            None => return (items, count),
+        }
+    }
+}
+
+#[test]
+fn pages_put_together_are_the_whole() {
+    let mut client = Client::new();
+    for number in 0..7 {
+        client.alarm(&json!({ "AlarmName": format!("a{number}") }));
+    }
+    let input = json!({ "MaxRecords": 3 });
+    let (alarms, count) = pages(&mut client, "DescribeAlarms", &input, "MetricAlarms");
+    assert_eq!((alarms.len(), count), (7, 3));
+    for order in ["TimestampAscending", "TimestampDescending"] {
+        let input = json!({ "MaxRecords": 2, "ScanBy": order });
+        let (items, count) =
+            pages(&mut client, "DescribeAlarmHistory", &input, "AlarmHistoryItems");
+        assert_eq!((items.len(), count), (7, 4));
+    }
+    for number in 0..501 {
+        client.record(&format!("m{number}"), NOW, 1.0);
+    }
+    let (metrics, count) = pages(&mut client, "ListMetrics", &json!({}), "Metrics");
+    assert_eq!((metrics.len(), count), (501, 2));
+    for minute in 0..10 {
+        client.record("m0", NOW - minute * MINUTE, 1.0);
+        client.record("m1", NOW - minute * MINUTE, 2.0);
+    }
+    let query = |id: &str| {
+        json!({ "Id": id, "MetricStat": { "Period": 60, "Stat": "Sum",
+            "Metric": { "Namespace": "NS", "MetricName": id } } })
+    };
+    let whole = json!({ "StartTime": NOW / 1_000 - 600, "EndTime": NOW / 1_000 + 60,
+        "MetricDataQueries": [query("m0"), query("m1"), query("m2"), query("none")] });
+    let mut small = whole.clone();
+    small["MaxDatapoints"] = json!(4);
+    let gather = |results: Vec<Json>| {
+        let mut values = std::collections::BTreeMap::<String, Vec<Json>>::new();
+        for result in results {
+            let entry = values.entry(result["Id"].as_str().unwrap().to_owned()).or_default();
+            entry.extend(result["Values"].as_array().unwrap().clone());
+        }
+        values
+    };
+    let (whole, single) = pages(&mut client, "GetMetricData", &whole, "MetricDataResults");
+    let (parts, many) = pages(&mut client, "GetMetricData", &small, "MetricDataResults");
+    assert_eq!((single, many), (1, 6));
+    assert_eq!(gather(whole), gather(parts));
+}
+
+#[test]
+fn a_token_of_another_operation_is_refused() {
+    let mut client = Client::new();
+    for number in 0..3 {
+        client.alarm(&json!({ "AlarmName": format!("a{number}") }));
+    }
+    let token = client.ok("DescribeAlarms", &json!({ "MaxRecords": 1 }))["NextToken"].clone();
+    for token in [token, json!("nonsense"), json!("")] {
+        let input = json!({ "NextToken": token });
+        let refused = client.call("DescribeAlarmHistory", &input).unwrap_err();
+        assert_eq!(refused.0, "InvalidNextToken");
+    }
+}
+
+#[test]
+fn history_tells_what_happened() {
+    let mut client = Client::new();
+    client.record("m", NOW, 9.0);
+    client.alarm(&json!({}));
+    client.pass(MINUTE);
+    client.alarm(&json!({ "Threshold": 6 }));
+    client.ok("DeleteAlarms", &json!({ "AlarmNames": ["a"] }));
+    let output = client.ok("DescribeAlarmHistory", &json!({ "ScanBy": "TimestampAscending" }));
+    let items = output["AlarmHistoryItems"].as_array().unwrap();
+    let summaries: Vec<&str> =
+        items.iter().map(|item| item["HistorySummary"].as_str().unwrap()).collect();
+    assert_eq!(
+        summaries,
+        [
+            "Alarm \"a\" created",
+            "Alarm updated from INSUFFICIENT_DATA to ALARM",
+            "Alarm \"a\" updated",
+            "Alarm \"a\" deleted",
+        ]
+    );
+    let data: Json = serde_json::from_str(items[1]["HistoryData"].as_str().unwrap()).unwrap();
+    assert_eq!(data["newState"]["stateReasonData"]["recentDatapoints"], json!([9.0]));
+    assert_eq!(data["oldState"]["stateValue"], "INSUFFICIENT_DATA");
+    let data: Json = serde_json::from_str(items[2]["HistoryData"].as_str().unwrap()).unwrap();
+    assert_eq!(data["updatedAlarm"]["threshold"], json!(6.0));
+}
+
+#[test]
+fn metrics_are_put_in_all_their_forms() {
+    let mut client = Client::new();
+    client.ok(
+        "PutMetricData",
+        &json!({ "Namespace": "NS", "MetricData": [
+            { "MetricName": "m", "Value": 4 },
+            { "MetricName": "m", "Values": [1, 2], "Counts": [3, 1] },
+            { "MetricName": "m", "Values": [10] },
+            { "MetricName": "m", "StatisticValues":
+                { "SampleCount": 2, "Sum": 5, "Minimum": 1, "Maximum": 4 } },
+        ] }),
+    );
+    let output = client.ok(
+        "GetMetricStatistics",
+        &json!({ "Namespace": "NS", "MetricName": "m", "StartTime": NOW / 1_000,
+            "EndTime": NOW / 1_000 + 60, "Period": 60, "ExtendedStatistics": ["p50"],
+            "Statistics": ["SampleCount", "Sum", "Minimum", "Maximum", "Average"] }),
+    );
+    assert_eq!(
+        output["Datapoints"],
+        json!([{ "Timestamp": NOW / 1_000, "SampleCount": 8.0, "Sum": 24.0, "Minimum": 1.0,
+            "Maximum": 10.0, "Average": 3.0, "Unit": "None" }])
+    );
+}
+
+#[test]
+fn list_metrics_filters_by_what_it_is_given() {
+    let mut client = Client::new();
+    for (name, dimensions) in [
+        ("m", json!([])),
+        ("m", json!([{ "Name": "d", "Value": "1" }])),
+        ("n", json!([{ "Name": "d", "Value": "1" }, { "Name": "e", "Value": "2" }])),
+    ] {
+        let datum = json!({ "MetricName": name, "Value": 1, "Dimensions": dimensions });
+        client.ok("PutMetricData", &json!({ "Namespace": "NS", "MetricData": [datum] }));
+    }
+    let rows = [
+        (json!({}), 3),
+        (json!({ "Namespace": "Other" }), 0),
+        (json!({ "MetricName": "m" }), 2),
+        (json!({ "Dimensions": [{ "Name": "d" }] }), 2),
+        (json!({ "Dimensions": [{ "Name": "d" }, { "Name": "e", "Value": "2" }] }), 1),
+        (json!({ "Dimensions": [{ "Name": "e", "Value": "3" }] }), 0),
+        (json!({ "RecentlyActive": "PT3H" }), 3),
+    ];
+    for (input, expected) in rows {
+        let found = client.ok("ListMetrics", &input)["Metrics"].as_array().unwrap().len();
+        assert_eq!(found, expected, "{input}");
+    }
+    client.pass(4 * 3_600_000);
+    let recent = client.ok("ListMetrics", &json!({ "RecentlyActive": "PT3H" }));
+    assert_eq!(recent["Metrics"], json!([]));
+}
+
+#[test]
+fn values_that_cloudwatch_refuses_are_not_recorded() {
+    let mut client = Client::new();
+    for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MAX] {
+        client.record("m", NOW, value);
+    }
+    assert_eq!(client.ok("ListMetrics", &json!({}))["Metrics"], json!([]));
+}
+
+#[test]
+fn what_is_wrong_is_refused_with_aws_codes_and_all_at_once() {
+    let put = |datum: Json| json!({ "Namespace": "NS", "MetricData": [datum] });
+    let now = NOW / 1_000;
+    let statistics = |start: i64, period: i64| {
+        json!({ "Namespace": "NS", "MetricName": "m", "StartTime": start, "EndTime": now,
+            "Period": period, "Statistics": ["Sum"] })
+    };
+    let metric_data = |queries: Json| json!({ "StartTime": now - 60, "EndTime": now, "MetricDataQueries": queries });
+    let alarm = |changes: Json| {
+        let mut alarm = json!({ "AlarmName": "x", "Namespace": "NS", "MetricName": "m",
+            "Statistic": "Sum", "Period": 60, "EvaluationPeriods": 1, "Threshold": 5,
+            "ComparisonOperator": "GreaterThanThreshold" });
+        for (name, value) in changes.as_object().unwrap() {
+            alarm[name] = value.clone();
+        }
+        alarm
+    };
+    let circle = json!([{ "Id": "a", "Expression": "b + 1" }, { "Id": "b", "Expression": "a" }]);
+    let twice = json!([{ "Id": "a", "Expression": "TIME_SERIES(1)" },
+        { "Id": "a", "Expression": "TIME_SERIES(1)" }]);
+    #[rustfmt::skip]
+    let rows: Vec<(&str, Json, &str, &[&str])> = vec![
+        ("PutMetricData", json!({}), "MissingParameter", &["The parameter Namespace is required."]),
+        ("PutMetricData", json!({ "Namespace": "NS" }), "MissingParameter", &["MetricData"]),
+        ("PutMetricData", put(json!({ "MetricName": "m", "Value": 1, "Values": [1] })), "InvalidParameterCombination", &["mutually exclusive"]),
+        ("PutMetricData", put(json!({ "MetricName": "m", "Values": [1, 2], "Counts": [1] })), "InvalidParameterValue", &["of the same size"]),
+        ("PutMetricData", put(json!({ "MetricName": "m", "Value": "NaN" })), "InvalidParameterValue", &["The value NaN for parameter MetricData.member.1.Value is invalid."]),
+        ("PutMetricData", put(json!({ "MetricName": "m", "Value": 1e200 })), "InvalidParameterValue", &["2^360"]),
+        ("PutMetricData", put(json!({ "MetricName": "m", "Value": 1, "Unit": "Apples" })), "InvalidParameterValue", &["must be a value in the set"]),
+        ("PutMetricData", put(json!({ "MetricName": "m", "Value": 1, "Timestamp": now - 15 * 86_400 })), "InvalidParameterValue", &["two weeks"]),
+        ("PutMetricData", put(json!({ "MetricName": "m", "Value": 1, "Timestamp": now + 3 * 3_600 })), "InvalidParameterValue", &["two hours"]),
+        ("PutMetricData", put(json!({ "MetricName": "m", "Value": 1, "StorageResolution": 7 })), "InvalidParameterValue", &["StorageResolution"]),
+        ("GetMetricStatistics", statistics(now, 60), "InvalidParameterCombination", &["StartTime must be less"]),
+        ("GetMetricStatistics", statistics(now - 60, 61), "InvalidParameterValue", &["Period"]),
+        ("GetMetricStatistics", statistics(now - 172_800, 60), "InvalidParameterCombination", &["up to 2,880 datapoints", "limit of 1,440"]),
+        ("GetMetricData", metric_data(json!([])), "ValidationError", &["MetricDataQueries"]),
+        ("GetMetricData", metric_data(json!([{ "Id": "a", "Expression": "b" }])), "ValidationError", &["Error in expression 'a'", "b names no metric"]),
+        ("GetMetricData", metric_data(json!([{ "Id": "a", "Expression": "1 + 1" }])), "ValidationError", &["a time series is needed"]),
+        ("GetMetricData", metric_data(circle), "ValidationError", &["in a circle"]),
+        ("GetMetricData", metric_data(twice), "ValidationError", &["not unique"]),
+        ("GetMetricData", metric_data(json!([{ "Id": "A" }, { "Id": "b", "Expression": "(" }])), "ValidationError", &["'A' for parameter", "Either", "expression 'b'"]),
+        ("PutMetricAlarm", json!({}), "ValidationError", &["1 validation error detected: Value null at 'alarmName'"]),
+        ("PutMetricAlarm", json!({ "AlarmName": "x" }), "ValidationError", &["ComparisonOperator", "Threshold", "EvaluationPeriods", "MetricName"]),
+        ("PutMetricAlarm", alarm(json!({ "EvaluationPeriods": 0, "Statistic": "Mode" })), "ValidationError", &["2 validation errors", "'evaluationPeriods'", "enum value set"]),
+        ("PutMetricAlarm", alarm(json!({ "EvaluationPeriods": 2_000 })), "ValidationError", &["more than a day"]),
+        ("PutMetricAlarm", alarm(json!({ "DatapointsToAlarm": 2 })), "ValidationError", &["DatapointsToAlarm (2)"]),
+        ("PutMetricAlarm", alarm(json!({ "Period": 45 })), "ValidationError", &["period 45"]),
+        ("PutMetricAlarm", alarm(json!({ "ExtendedStatistic": "p90" })), "ValidationError", &["mutually exclusive"]),
+        ("PutMetricAlarm", alarm(json!({ "TreatMissingData": "bad" })), "ValidationError", &["TreatMissingData"]),
+        ("PutMetricAlarm", alarm(json!({ "ThresholdMetricId": "m" })), "ValidationError", &["ThresholdMetricId"]),
+        ("PutMetricAlarm", alarm(json!({ "AlarmActions": ["nope"] })), "ValidationError", &["Invalid arn syntax"]),
+        ("PutMetricAlarm", alarm(json!({ "Metrics": [{ "Id": "a", "Expression": "TIME_SERIES(1)" }] })), "ValidationError", &["MetricName must not be specified together", "at least one metric"]),
+        ("PutCompositeAlarm", json!({ "AlarmName": "c", "AlarmRule": "ALARM(x) AND OK(y)" }), "ValidationError", &["[x, y] in the alarm rule do not exist"]),
+        ("PutCompositeAlarm", json!({ "AlarmName": "c", "AlarmRule": "ALARM(" }), "ValidationError", &["not closed"]),
+        ("SetAlarmState", json!({ "AlarmName": "x", "StateValue": "OK", "StateReason": "" }), "ResourceNotFound", &["x does not exist"]),
+        ("SetAlarmState", json!({ "AlarmName": "x", "StateValue": "RED", "StateReason": "" }), "ValidationError", &["[OK, ALARM, INSUFFICIENT_DATA]"]),
+        ("DescribeAlarms", json!({ "MaxRecords": 101 }), "ValidationError", &["less than or equal to 100"]),
+        ("DescribeAlarms", json!({ "AlarmNames": ["a"], "AlarmNamePrefix": "a" }), "ValidationError", &["mutually exclusive"]),
+        ("ListTagsForResource", json!({ "ResourceARN": "arn:aws:cloudwatch:x:1:alarm:x" }), "ResourceNotFoundException", &["does not exist"]),
+    ];
+    for (operation, input, code, parts) in rows {
+        let mut client = Client::new();
+        let (found, message) = client.call(operation, &input).unwrap_err();
+        assert_eq!(found, code, "{operation} {input}: {message}");
+        for part in parts {
+            assert!(message.contains(part), "{operation} {input}: {message}");
+        }
+        assert_eq!(client.cloud.snapshot(), Client::new().cloud.snapshot(), "{operation}");
+    }
+}
+
+#[test]
+fn a_snapshot_in_text_puts_everything_back() {
+    let mut client = Client::new();
+    for minute in 0..5_i32 {
+        client.record("m", NOW + i64::from(minute) * MINUTE, f64::from(minute * 3));
+    }
+    client.alarm(&json!({ "Tags": [{ "Key": "k", "Value": "v" }] }));
+    client.ok("PutCompositeAlarm", &json!({ "AlarmName": "c", "AlarmRule": "ALARM(a)" }));
+    let data = json!([{ "MetricName": "h", "Value": 1, "StorageResolution": 1 },
+        { "MetricName": "h", "StatisticValues":
+            { "SampleCount": 2, "Sum": 5, "Minimum": 1, "Maximum": 4 } }]);
+    client.ok("PutMetricData", &json!({ "Namespace": "NS", "MetricData": data }));
+    client.pass(4 * MINUTE);
+    client.cloud.tick(client.now);
+    let text = client.cloud.snapshot().to_string();
+    let mut other = CloudWatch::new("eu-west-1", "123456789012");
+    other.restore(serde_json::from_str(&text).unwrap()).unwrap();
+    assert_eq!(other.snapshot(), client.cloud.snapshot());
+    let mut other = Client { cloud: other, now: client.now };
+    for _ in 0..4 {
+        client.pass(MINUTE);
+        other.pass(MINUTE);
+        assert_eq!(client.describe("a"), other.describe("a"));
+        assert_eq!(client.describe("c"), other.describe("c"));
+    }
+}
+
+#[test]
+fn a_snapshot_that_cannot_be_read_changes_nothing() {
+    let mut client = Client::new();
+    client.alarm(&json!({}));
+    let before = client.cloud.snapshot();
+    let mut damaged = before.clone();
+    damaged["alarms"][0]["config"]["Threshold"] = json!("high");
+    let mut newer = before.clone();
+    newer["format"] = json!(2);
+    let rows = [
+        (json!({}), "no format number"),
+        (newer, "format 2"),
+        (json!({ "format": 1 }), "damaged"),
+        (damaged, "Threshold: expected a number"),
+    ];
+    for (value, expected) in rows {
+        let reason = client.cloud.restore(value).unwrap_err();
+        assert!(reason.contains(expected), "{reason}");
+        assert_eq!(client.cloud.snapshot(), before);
+    }
+}
+
+#[test]
+fn after_a_long_pause_only_the_last_evaluations_are_made_up_for() {
+    let mut client = Client::new();
+    client.record("m", NOW, 9.0);
+    client.alarm(&json!({ "TreatMissingData": "notBreaching" }));
+    client.pass(365 * 24 * 60 * MINUTE);
+    assert_eq!(client.cloud.tick(client.now), Some(client.now + MINUTE));
+    assert_eq!(client.state("a"), "OK");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn when_tick_is_called_makes_no_difference(
+        samples in prop::collection::vec((0i64..20 * MINUTE, 0.0f64..12.0), 0..40),
+        ticks in prop::collection::vec(0i64..20 * MINUTE, 0..30),
+        m in 1usize..3,
+        treatment in prop::sample::select(vec!["missing", "ignore", "breaching", "notBreaching"]),
+    ) {
+        let mut punctual = Client::new();
+        let mut late = Client::new();
+        for client in [&mut punctual, &mut late] {
+            client.alarm(&json!({ "EvaluationPeriods": 3, "DatapointsToAlarm": m,
+                "TreatMissingData": treatment }));
+            client.ok("PutCompositeAlarm", &json!({ "AlarmName": "c", "AlarmRule": "ALARM(a)" }));
+            for (at, value) in &samples {
+                client.record("m", NOW + at, *value);
+            }
+        }
+        let mut ticks = ticks;
+        ticks.sort_unstable();
+        for at in ticks {
+            let next = punctual.cloud.tick(NOW + at);
+            prop_assert!(next.is_some_and(|next| next > NOW + at));
+        }
+        punctual.cloud.tick(NOW + 20 * MINUTE);
+        late.cloud.tick(NOW + 20 * MINUTE);
+        prop_assert_eq!(punctual.cloud.snapshot(), late.cloud.snapshot());
+    }
+
+    #[test]
+    fn sums_and_counts_are_exact_however_time_is_cut(
+        samples in prop::collection::vec((0i64..30 * MINUTE, 0i32..1_000), 1..200),
+        period in prop::sample::select(vec![60i64, 120, 300, 600, 1_800]),
+    ) {
+        let mut client = Client::new();
+        for (at, value) in &samples {
+            client.record("m", NOW + at, f64::from(*value));
+        }
+        let query = |stat: &str| json!({ "Id": stat.to_lowercase(), "MetricStat": {
+            "Metric": { "Namespace": "NS", "MetricName": "m" }, "Period": period, "Stat": stat } });
+        let output = client.ok("GetMetricData", &json!({ "StartTime": NOW / 1_000,
+            "EndTime": NOW / 1_000 + 1_800,
+            "MetricDataQueries": [query("Sum"), query("SampleCount")] }));
+        let total = |index: usize| -> f64 {
+            let values = output["MetricDataResults"][index]["Values"].as_array().unwrap();
+            values.iter().map(|value| value.as_f64().unwrap()).sum()
+        };
+        let sum: f64 = samples.iter().map(|(_, value)| f64::from(*value)).sum();
+        prop_assert!((total(0) - sum).abs() < 1e-6);
+        prop_assert!((total(1) - f64::from(u32::try_from(samples.len()).unwrap())).abs() < 1e-6);
+    }
+}

@@ -347,3 +347,6 @@ fn seconds_of_millis(millis: i64) -> f64 {
     let exact = millis as f64;
     exact / 1000.0
 }
+
+#[cfg(test)]
+mod tests;

@@ -39,11 +39,9 @@ fn points(text: &str, known: &[(&str, &[Option<f64>])]) -> Vec<Option<f64>> {
     }
 }
 
-const N: Option<f64> = None;
+use Some as s;
 
-fn s(value: f64) -> Option<f64> {
-    Some(value)
-}
+const N: Option<f64> = None;
 
 #[test]
 fn operators_follow_the_user_guide() {

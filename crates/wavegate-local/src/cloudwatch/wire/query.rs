@@ -110,7 +110,7 @@ pub(super) fn encode(
         element(&format!("{operation}Result"), &mut xml, |xml| write_record(shape, record, xml));
     }
     element("ResponseMetadata", &mut xml, |xml| {
-        element("RequestId", xml, |xml| escape(request_id, xml))
+        element("RequestId", xml, |xml| escape(request_id, xml));
     });
     let _ = write!(xml, "</{operation}Response>");
     xml
