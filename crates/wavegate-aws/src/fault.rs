@@ -144,13 +144,10 @@ pub(crate) fn from_transport(
     otherwise: FaultKind,
 ) -> CloudError {
     let mut kind = otherwise;
+    let mut message = chain(error);
     for cause in causes(error) {
         if let Some(credentials) = cause.downcast_ref::<CredentialsError>() {
-            kind = match credentials {
-                // The provider did not answer in time: nothing was sent to the service.
-                CredentialsError::ProviderTimedOut(_) => FaultKind::Unreachable,
-                _ => FaultKind::Credentials,
-            };
+            (kind, message) = from_credentials(credentials, &message);
             break;
         }
         // hyper's words for every failure before the connection stood: name, route, refusal,
@@ -159,11 +156,24 @@ pub(crate) fn from_transport(
             kind = FaultKind::Unreachable;
         }
     }
-    let mut error = plain(operation, kind, &chain(error));
-    if kind == FaultKind::Credentials {
-        error.message = bounded(&format!("no usable AWS credentials: {}", error.message));
+    plain(operation, kind, &message)
+}
+
+/// Why there are no credentials, in words that lead somewhere: the chain's own list what was asked.
+fn from_credentials(error: &CredentialsError, chain: &str) -> (FaultKind, String) {
+    match error {
+        // The provider did not answer in time: nothing was sent to the service.
+        CredentialsError::ProviderTimedOut(_) => {
+            (FaultKind::Unreachable, format!("the source of the AWS credentials: {chain}"))
+        }
+        CredentialsError::CredentialsNotLoaded(_) => {
+            let text = "no AWS credentials were found: name a profile that exists in AWS_PROFILE, \
+                        or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give this machine a \
+                        role";
+            (FaultKind::Credentials, text.to_owned())
+        }
+        _ => (FaultKind::Credentials, format!("no usable AWS credentials: {chain}")),
     }
-    error
 }
 
 /// An error without a service's answer behind it.
