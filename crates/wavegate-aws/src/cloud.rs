@@ -230,14 +230,14 @@ impl Cloud for AwsCloud {
         version: VersionId,
     ) -> Result<(), CloudError> {
         // The qualifier is what keeps this from deleting the whole function.
-        self.lambda
+        let answer = self
+            .lambda
             .delete_function()
             .function_name(function.as_str())
             .qualifier(version.to_string())
             .send()
-            .await
-            .map(drop)
-            .map_err(|error| from_sdk("DeleteFunction", &error))
+            .await;
+        absent_is_done(answer.map(drop).map_err(|error| from_sdk("DeleteFunction", &error)))
     }
 
     async fn list_aliases(
@@ -345,12 +345,7 @@ impl Cloud for AwsCloud {
             .name(alias.as_str())
             .send()
             .await;
-        match answer.map_err(|error| from_sdk("DeleteAlias", &error)) {
-            Ok(_) => Ok(()),
-            // Lambda answers 204 for an alias that is not there; others answer 404.
-            Err(error) if error.kind == FaultKind::NotFound => Ok(()),
-            Err(error) => Err(error),
-        }
+        absent_is_done(answer.map(drop).map_err(|error| from_sdk("DeleteAlias", &error)))
     }
 
     async fn put_artifact(&self, bucket: &str, key: &str, zip: &Path) -> Result<(), CloudError> {
@@ -431,6 +426,14 @@ fn version_view(
 /// "Does not exist" is an answer where the port asks whether something exists.
 fn absent_is_none<T>(error: CloudError) -> Result<Option<T>, CloudError> {
     if error.kind == FaultKind::NotFound { Ok(None) } else { Err(error) }
+}
+
+/// What is to be deleted and is not there is deleted: Lambda answers 204 then, others answer 404.
+fn absent_is_done(outcome: Result<(), CloudError>) -> Result<(), CloudError> {
+    match outcome {
+        Err(error) if error.kind == FaultKind::NotFound => Ok(()),
+        outcome => outcome,
+    }
 }
 
 /// Answers about images do not name the image: it is the one that was sent.

@@ -200,10 +200,15 @@ async fn a_version_is_published_under_hash_and_revision() {
 
 #[tokio::test]
 async fn a_deletion_always_names_a_version() {
-    let server = Server::start([Answer::raw(204, Vec::new())]).await;
-    cloud(&server.url).await.delete_version(&function(), VersionId(3)).await.unwrap();
+    let absent = Answer::lambda_error(404, "ResourceNotFoundException", "Function not found");
+    let server = Server::start([Answer::raw(204, Vec::new()), absent.clone(), absent]).await;
+    let cloud = cloud(&server.url).await;
+    cloud.delete_version(&function(), VersionId(3)).await.unwrap();
     let line = server.request().line;
     assert_eq!(line, "DELETE /2015-03-31/functions/shop?Qualifier=3 HTTP/1.1");
+    // What is not there is deleted.
+    cloud.delete_version(&function(), VersionId(3)).await.unwrap();
+    cloud.delete_alias(&function(), &alias()).await.unwrap();
 }
 
 #[tokio::test]
