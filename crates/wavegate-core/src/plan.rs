@@ -538,7 +538,14 @@ fn fingerprint(plan: &Plan) -> u32 {
             )
         );
         hasher.update(body.as_bytes());
-        // `Debug` hides secrets; the fingerprint must still see that one changed.
+        // `Debug` hides secrets and component configs; the fingerprint must still see a change.
+        let hooks = [&function.pre_traffic, &function.post_traffic, &function.on_rollback];
+        let components = std::iter::once(&function.strategy)
+            .chain(hooks.into_iter().flatten().map(|hook| &hook.hook))
+            .chain(function.alarms.iter().map(|alarm| &alarm.alarm.alarm));
+        for component in components {
+            hasher.update(component.config.0.as_bytes());
+        }
         for (key, value) in &function.config.environment {
             hasher.update(key.as_bytes());
             hasher.update(value.expose().as_bytes());

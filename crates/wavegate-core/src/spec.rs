@@ -154,8 +154,16 @@ impl fmt::Debug for Secret {
 }
 
 /// JSON text that belongs to a component: the core carries it and never looks inside.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// Values from the environment may be in it, so its `Debug` hides the text.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Opaque(pub String);
+
+impl fmt::Debug for Opaque {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Opaque(…)")
+    }
+}
 
 /// A component and the config that belongs to it.
 #[derive(Debug, Clone, PartialEq, Eq)]

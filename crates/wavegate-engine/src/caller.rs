@@ -260,7 +260,8 @@ impl Bucket {
         }
         #[expect(clippy::cast_precision_loss, reason = "milliseconds since the last fill")]
         let passed = now_ms.saturating_sub(self.filled_ms) as f64 / scale / 1000.0;
-        let burst = (self.rate / 3.0).max(1.0);
+        // What an idle moment leaves may be caught up on; AWS's own bucket holds a second's worth.
+        let burst = (self.rate * 0.8).max(1.0);
         self.tokens = (self.tokens + passed * self.rate).min(burst);
         self.filled_ms = now_ms;
     }

@@ -1,0 +1,5 @@
+//! What the tests share: an app of many functions, and a world in which time is virtual and the
+//! cloud is the local cloud's own model of Lambda.
+
+pub mod app;
+pub mod model;
