@@ -18,20 +18,18 @@ const MAX_LINE_CHARS: usize = 300;
 pub(crate) struct Tail {
     lines: VecDeque<Vec<u8>>,
     current: Vec<u8>,
+    /// A carriage return was read, and nothing after it.
+    returned: bool,
 }
 
 impl Tail {
     /// Takes the next bytes of the stream.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
-        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
-            let (text, ended) = match part.strip_suffix(b"\n") {
-                Some(text) => (text, true),
-                None => (part, false),
-            };
-            let room = MAX_LINE_BYTES - self.current.len();
-            self.current.extend_from_slice(&text[..text.len().min(room)]);
-            if ended {
-                self.end_line();
+        for byte in bytes {
+            match byte {
+                b'\n' => self.end_line(),
+                b'\r' => self.returned = true,
+                _ => self.write(*byte),
             }
         }
     }
@@ -43,7 +41,19 @@ impl Tail {
         text::last_lines(&lines.join("\n"), MAX_LINES, MAX_LINE_CHARS)
     }
 
+    fn write(&mut self, byte: u8) {
+        // As on a terminal: what follows a return overwrites the line, so that of a progress bar
+        // its last state stays.
+        if std::mem::take(&mut self.returned) {
+            self.current.clear();
+        }
+        if self.current.len() < MAX_LINE_BYTES {
+            self.current.push(byte);
+        }
+    }
+
     fn end_line(&mut self) {
+        self.returned = false;
         let line = std::mem::take(&mut self.current);
         if line.trim_ascii().is_empty() {
             return;
@@ -86,6 +96,12 @@ mod tests {
         }
         assert!(endless.current.len() <= MAX_LINE_BYTES);
         assert_eq!(endless.into_text().len(), MAX_LINE_CHARS + "...".len());
+    }
+
+    #[test]
+    fn of_a_progress_bar_its_last_state_stays() {
+        assert_eq!(tail(&[b"10%\r", b"50%\r100%\r\ndone\r\n"]), "100%\ndone");
+        assert_eq!(tail(&[b"waiting\r"]), "waiting");
     }
 
     #[test]

@@ -18,6 +18,10 @@ const MAX_WORDS_CHARS: usize = 500;
 /// How many lines of its log are passed on. Lambda's own tail is at most 4 KB.
 const MAX_LOG_LINES: usize = 10;
 
+/// How the lines begin that Lambda writes around those of the function.
+const PLATFORM_LINES: [&str; 4] =
+    ["INIT_START ", "START RequestId: ", "END RequestId: ", "REPORT RequestId: "];
+
 /// What the function answers. Unknown fields are ignored: hooks written for ECS have more.
 #[derive(Deserialize)]
 struct Answer {
@@ -102,7 +106,19 @@ fn with_log(reason: String, output: &InvokeOutput) -> String {
     let log = output
         .log_result()
         .and_then(|log| base64::engine::general_purpose::STANDARD.decode(log).ok())
-        .map(|log| text::last_lines(&String::from_utf8_lossy(&log), MAX_LOG_LINES, MAX_WORDS_CHARS))
+        .map(|log| own_words(&String::from_utf8_lossy(&log)))
         .unwrap_or_default();
     if log.is_empty() { reason } else { format!("{reason}\n{log}") }
+}
+
+/// The last lines that the function itself wrote, without Lambda's own around them.
+fn own_words(log: &str) -> String {
+    // Lambda's runtimes keep a traceback one log event: returns and no-break spaces stand for its
+    // line ends and its indentation.
+    let log = log.replace('\r', "\n").replace('\u{a0}', " ");
+    let lines: Vec<&str> = log
+        .lines()
+        .filter(|line| !PLATFORM_LINES.iter().any(|start| line.starts_with(start)))
+        .collect();
+    text::last_lines(&lines.join("\n"), MAX_LOG_LINES, MAX_WORDS_CHARS)
 }

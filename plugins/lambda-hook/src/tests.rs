@@ -206,12 +206,12 @@ async fn a_function_that_raises_is_quoted_with_the_end_of_its_log() {
     let body = json!({
         "errorMessage": "boom\u{7}", "errorType": "RuntimeError", "stackTrace": ["..."],
     });
-    let log = "START RequestId: 1\nchecking\n[ERROR] RuntimeError: boom\nEND RequestId: 1\n";
+    let log = "START RequestId: 1\nchecking\n[ERROR] RuntimeError: boom\rTraceback:\r\u{a0}\u{a0}at app.py\nEND RequestId: 1\n";
     let reply = Reply::ok(&body).with("X-Amz-Function-Error", "Unhandled").with_log(log);
     assert_eq!(
         reason_of(reply).await,
-        "`smoke` raised RuntimeError: boom\nSTART RequestId: 1\nchecking\n[ERROR] RuntimeError: \
-         boom\nEND RequestId: 1"
+        "`smoke` raised RuntimeError: boom\nchecking\n[ERROR] RuntimeError: \
+         boom\nTraceback:\n  at app.py"
     );
     // A function error wins over what the payload looks like.
     let body = json!({"hookStatus": "SUCCEEDED"});
