@@ -66,7 +66,7 @@ mod tests {
     fn a_line_is_harmless_on_a_terminal() {
         let mut script = Script::new("shop", 1);
         script.at(0, Event::Note { text: "\x1b[2J\u{202e}\u{e0041}\n".to_owned() });
-        insta::assert_snapshot!(json_line(&script.records[0]), @"");
+        insta::assert_snapshot!(json_line(&script.records[0]), @r#"{"v":1,"seq":1,"at_ms":1772366400000,"elapsed_ms":0,"app":"shop","number":1,"release":"0123456789abc","event":"note","text":"\u001b[2J\u202e\udb40\udc41\n"}"#);
         assert_eq!(
             serde_json::from_str::<Record>(&json_line(&script.records[0])).unwrap(),
             script.records[0]

@@ -53,7 +53,7 @@ fn whole(plan: &Plan, schedule: &Schedule) -> Value {
         "keep_versions": plan.keep_versions,
         "expected_ms": millis(schedule.expected),
         "worst_ms": millis(schedule.worst),
-        "waves": plan.waves.iter().map(|wave| names(wave)).collect::<Vec<_>>(),
+        "waves": plan.waves.iter().map(names).collect::<Vec<_>>(),
         "functions": plan
             .functions
             .iter()

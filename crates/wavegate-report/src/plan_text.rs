@@ -13,7 +13,7 @@ use wavegate_core::plan::{
 use wavegate_core::spec::{HookUse, IfAlreadyAlarming, OnFailure, RollbackScope};
 use wavegate_core::time::human;
 
-use crate::style::{Line, Style, Tone, width};
+use crate::style::{Line, Style, Tone, rendered, width};
 
 /// The most steps of a strategy that are written out one by one.
 const STEPS_MAX: usize = 6;
@@ -45,7 +45,7 @@ pub fn plan_text(
         on_failure(plan, &mut lines);
     }
     problems(report, &mut lines);
-    lines.iter().map(|line| format!("{}\n", line.render(style))).collect()
+    rendered(&lines, style)
 }
 
 fn text(text: impl std::fmt::Display) -> Line {
@@ -59,9 +59,7 @@ fn head(plan: &Plan, report: &PlanReport, schedule: &Schedule, lines: &mut Vec<L
     let unchanged =
         report.functions.values().filter(|s| matches!(s, Standing::Unchanged(_))).count();
     let mut counts = Vec::new();
-    for (count, word) in
-        [(new, "new"), (plan.functions.len() - new, "changed"), (unchanged, "unchanged")]
-    {
+    for (count, word) in [(new, "new"), (plan.functions.len() - new, "changed")] {
         if count > 0 {
             counts.push(format!("{count} {word}"));
         }
@@ -72,7 +70,10 @@ fn head(plan: &Plan, report: &PlanReport, schedule: &Schedule, lines: &mut Vec<L
         1 => "1 wave".to_owned(),
         n => format!("{n} waves"),
     };
-    line.text(format!(", alias {}: {} in {waves}", plan.alias, counts.join(", ")));
+    line.text(format!(", alias {}: {} in {waves}", plan.alias, counts.join(" and ")));
+    if unchanged > 0 {
+        line.text(format!("; {unchanged} unchanged"));
+    }
     lines.push(line);
     lines.push(text(format!(
         "takes {} if hooks answer at once, at worst {}; {} at a time",
@@ -102,7 +103,7 @@ fn one_wave(
         let mut line = Line::new();
         let (tone, sign) = if is_new(function) { (Tone::Good, "+") } else { (Tone::Warn, "~") };
         line.text("  ").push(tone, sign).text(" ").push(Tone::Strong, &function.name);
-        line.to_column(column).text(action(plan, function));
+        line.until(column).text(action(plan, function));
         lines.push(line);
         details(function, schedule, lines);
     }
@@ -131,7 +132,7 @@ const DETAIL: usize = 16;
 
 fn detail(title: &str, words: impl std::fmt::Display, lines: &mut Vec<Line>) {
     let mut line = Line::new();
-    line.text("      ").push(Tone::Dim, title).to_column(DETAIL).text(words);
+    line.text("      ").push(Tone::Dim, title).until(DETAIL).text(words);
     lines.push(line);
 }
 
@@ -169,7 +170,14 @@ fn details(function: &FunctionPlan, schedule: &Schedule, lines: &mut Vec<Line>) 
         detail("needs", needs.join(", "), lines);
     }
     if let Some((start, done)) = schedule.functions.get(&function.name) {
-        let words = format!("starts at +{}, done at +{}", human(*start), human(*done));
+        let mut words = if start.is_zero() {
+            "starts at once".to_owned()
+        } else {
+            format!("starts after {}", human(*start))
+        };
+        if done > start {
+            let _ = write!(words, ", done after {}", human(*done));
+        }
         detail("when", words, lines);
     }
 }
@@ -179,9 +187,10 @@ fn traffic(function: &FunctionPlan) -> String {
         return "all at once: there is no version to shift from".to_owned();
     }
     let strategy = &function.strategy;
-    let name = match strategy.name == strategy.component {
-        true => strategy.component.clone(),
-        false => format!("{} ({})", strategy.component, strategy.name),
+    let name = if strategy.name == strategy.component {
+        strategy.component.clone()
+    } else {
+        format!("{} ({})", strategy.component, strategy.name)
     };
     format!("{name}: {}", outline_words(&function.outline))
 }
@@ -232,7 +241,8 @@ fn hooks(title: &str, hooks: &[HookUse], lines: &mut Vec<Line>) {
     if hooks.is_empty() {
         return;
     }
-    let name = |hook: &HookUse| format!("hook {} (at most {})", hook.hook.name, human(hook.timeout));
+    let name =
+        |hook: &HookUse| format!("hook {} (at most {})", hook.hook.name, human(hook.timeout));
     detail(title, hooks.iter().map(name).collect::<Vec<_>>().join(", "), lines);
 }
 
@@ -248,8 +258,7 @@ fn blocked(report: &PlanReport, lines: &mut Vec<Line>) {
     line.push(Tone::Bad, "No plan: ").text(found);
     lines.push(line);
     let changed = |s: &Standing| matches!(s, Standing::New | Standing::Changed(_));
-    let column =
-        report.functions.keys().map(|name| width(name.as_str())).max().unwrap_or(0) + 6;
+    let column = report.functions.keys().map(|name| width(name.as_str())).max().unwrap_or(0) + 6;
     for (name, standing) in report.functions.iter().filter(|(_, s)| changed(s)) {
         let codes = codes(report, name);
         let (tone, sign, words) = match (standing, codes.is_empty()) {
@@ -259,7 +268,7 @@ fn blocked(report: &PlanReport, lines: &mut Vec<Line>) {
         };
         let mut line = Line::new();
         line.text("  ").push(tone, sign).text(" ").push(Tone::Strong, name);
-        line.to_column(column).text(words);
+        line.until(column).text(words);
         lines.push(line);
         if let Standing::Changed(changes) = standing {
             for change in changes {
@@ -305,7 +314,7 @@ fn left_alone(plan: Option<&Plan>, report: &PlanReport, lines: &mut Vec<Line>) {
     for (name, words) in unchanged {
         let mut line = Line::new();
         line.text("  ").push(Tone::Dim, "=").text(" ").text(name);
-        line.to_column(column).push(Tone::Dim, words);
+        line.until(column).push(Tone::Dim, words);
         lines.push(line);
     }
 }

@@ -196,7 +196,8 @@ pub fn read(path: &Path) -> Result<Recording, RecordingError> {
         match parse(&line) {
             Ok(record) => recording.records.push(record),
             Err(why) => {
-                let why = if whole { why } else { "it breaks off: the writer was stopped".to_owned() };
+                let why =
+                    if whole { why } else { "it breaks off: the writer was stopped".to_owned() };
                 recording.skipped_count += 1;
                 if recording.skipped.len() < SKIPPED_MAX {
                     recording.skipped.push(Skipped { line: number, why });
@@ -223,6 +224,8 @@ fn parse(line: &[u8]) -> Result<Record, String> {
             )),
             Ok(envelope) => {
                 let why = parsed.err().map(|e| e.to_string()).unwrap_or_default();
+                // The list of what it might have been helps nobody.
+                let why = why.split(", expected").next().unwrap_or_default();
                 Err(format!("event `{}` cannot be read: {why}", envelope.event))
             }
             Err(_) => Err("not an event of a release".to_owned()),

@@ -103,26 +103,20 @@ fn escape(text: &str) -> String {
 
 fn written_out<'a>(c: char, after: &'a str, out: &mut String) -> &'a str {
     let code = u32::from(c);
-    let _ = if code < 0x100 {
-        write!(out, "\\x{code:02x}")
-    } else {
-        write!(out, "\\u{{{code:x}}}")
-    };
+    let _ =
+        if code < 0x100 { write!(out, "\\x{code:02x}") } else { write!(out, "\\u{{{code:x}}}") };
     after
 }
 
 /// What comes after a whole terminal sequence whose ESC was just read; `None` if it is not one.
 fn sequence(after: &str) -> Option<&str> {
     if let Some(body) = after.strip_prefix('[') {
-        let end = body
-            .char_indices()
-            .take(SEQUENCE_MAX)
-            .find(|(_, c)| !matches!(c, '\x20'..='\x3f'))?;
+        let end =
+            body.char_indices().take(SEQUENCE_MAX).find(|(_, c)| !matches!(c, '\x20'..='\x3f'))?;
         return matches!(end.1, '\x40'..='\x7e').then(|| &body[end.0 + 1..]);
     }
     let body = after.strip_prefix(']')?;
-    let (at, end) =
-        body.char_indices().take(SEQUENCE_MAX).find(|(_, c)| c.is_control())?;
+    let (at, end) = body.char_indices().take(SEQUENCE_MAX).find(|(_, c)| c.is_control())?;
     match end {
         '\x07' => Some(&body[at + 1..]),
         '\x1b' => body[at + 1..].strip_prefix('\\'),

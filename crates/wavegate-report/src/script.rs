@@ -76,28 +76,63 @@ impl Script {
         self.at(second, Event::Phase { function, from, to })
     }
 
-    fn published(&mut self, second: u64, function: &str, stable: Option<u64>, new: u64) -> &mut Self {
+    fn published(
+        &mut self,
+        second: u64,
+        function: &str,
+        stable: Option<u64>,
+        new: u64,
+    ) -> &mut Self {
         let function = function.to_owned();
         self.at(second, Event::Published { function, stable, candidate: new })
     }
 
-    fn weight(&mut self, second: u64, function: &str, [before, set]: [u16; 2], bake: Option<u64>) -> &mut Self {
+    fn weight(
+        &mut self,
+        second: u64,
+        function: &str,
+        [before, set]: [u16; 2],
+        bake: Option<u64>,
+    ) -> &mut Self {
         let function = function.to_owned();
         let bake_ms = bake.map(|s| s * 1000);
-        self.at(second, Event::Weight { function, set_bp: set, actual_bp: set, before_bp: before, bake_ms })
+        self.at(
+            second,
+            Event::Weight { function, set_bp: set, actual_bp: set, before_bp: before, bake_ms },
+        )
     }
 
-    fn hook(&mut self, second: u64, [function, hook, phase, state]: [&str; 4], detail: &str, took_ms: u64) -> &mut Self {
+    fn hook(
+        &mut self,
+        second: u64,
+        [function, hook, phase, state]: [&str; 4],
+        detail: &str,
+        took_ms: u64,
+    ) -> &mut Self {
         let [function, hook, phase, state] = [function, hook, phase, state].map(str::to_owned);
-        self.at(second, Event::Hook { function, hook, phase, state, detail: detail.to_owned(), took_ms })
+        self.at(
+            second,
+            Event::Hook { function, hook, phase, state, detail: detail.to_owned(), took_ms },
+        )
     }
 
-    pub(crate) fn alarm(&mut self, second: u64, function: &str, status: &str, detail: &str) -> &mut Self {
+    pub(crate) fn alarm(
+        &mut self,
+        second: u64,
+        function: &str,
+        status: &str,
+        detail: &str,
+    ) -> &mut Self {
         let [function, alarm, status] = [function, "errors", status].map(str::to_owned);
         self.at(second, Event::Alarm { function, alarm, status, detail: detail.to_owned() })
     }
 
-    pub(crate) fn traffic(&mut self, second: u64, function: &str, served: &[(&str, u64, u64)]) -> &mut Self {
+    pub(crate) fn traffic(
+        &mut self,
+        second: u64,
+        function: &str,
+        served: &[(&str, u64, u64)],
+    ) -> &mut Self {
         let served = served
             .iter()
             .map(|(v, invocations, errors)| {
@@ -107,8 +142,21 @@ impl Script {
         self.at(second, Event::Traffic { function: function.to_owned(), served })
     }
 
-    fn finish(&mut self, second: u64, outcome: &str, reason: Option<&str>, todo: &[&str], aliases: &[(&str, &str)]) -> Vec<Record> {
-        let calls = [("GetAlias", 31), ("GetFunction", 9), ("UpdateAlias", 8), ("PublishVersion", 2), ("Invoke", 2)];
+    fn finish(
+        &mut self,
+        second: u64,
+        outcome: &str,
+        reason: Option<&str>,
+        todo: &[&str],
+        aliases: &[(&str, &str)],
+    ) -> Vec<Record> {
+        let calls = [
+            ("GetAlias", 31),
+            ("GetFunction", 9),
+            ("UpdateAlias", 8),
+            ("PublishVersion", 2),
+            ("Invoke", 2),
+        ];
         self.at(
             second,
             Event::Finished {
@@ -126,9 +174,24 @@ impl Script {
     pub(crate) fn first_deploy() -> Vec<Record> {
         let mut s = Self::new("shop", 1);
         s.id("first00000000")
-            .start(&[&[("auth", "first", None, &[])], &[("checkout", "first", None, &["auth"])]], &[])
-            .at(1, Event::Preparing { function: "auth".to_owned(), step: "uploading 1.2 MB".to_owned() })
-            .at(1, Event::Preparing { function: "checkout".to_owned(), step: "version 1 is Pending".to_owned() })
+            .start(
+                &[&[("auth", "first", None, &[])], &[("checkout", "first", None, &["auth"])]],
+                &[],
+            )
+            .at(
+                1,
+                Event::Preparing {
+                    function: "auth".to_owned(),
+                    step: "uploading 1.2 MB".to_owned(),
+                },
+            )
+            .at(
+                1,
+                Event::Preparing {
+                    function: "checkout".to_owned(),
+                    step: "version 1 is Pending".to_owned(),
+                },
+            )
             .published(3, "auth", None, 1)
             .phase(3, "auth", "preparing", "waiting")
             .published(4, "checkout", None, 1)
@@ -160,8 +223,12 @@ impl Script {
             ],
             &["cart", "catalog"],
         );
-        s.at(2, Event::Unchanged { function: "search".to_owned(), version: 3 })
-            .phase(2, "search", "preparing", "done");
+        s.at(2, Event::Unchanged { function: "search".to_owned(), version: 3 }).phase(
+            2,
+            "search",
+            "preparing",
+            "done",
+        );
         for (function, stable) in [("auth", 17), ("checkout", 8), ("notify", 4)] {
             s.published(3, function, Some(stable), stable + 1);
             s.phase(4, function, "preparing", "waiting");
@@ -191,7 +258,13 @@ impl Script {
     /// A canary that goes well.
     pub(crate) fn canary() -> Vec<Record> {
         let mut s = Self::until_canary(42, "0123456789abc");
-        s.at(200, Event::Retry { object: "UpdateAlias checkout:live".to_owned(), reason: "TooManyRequestsException: Rate exceeded".to_owned() });
+        s.at(
+            200,
+            Event::Retry {
+                object: "UpdateAlias checkout:live".to_owned(),
+                reason: "TooManyRequestsException: Rate exceeded".to_owned(),
+            },
+        );
         for (second, function) in [(441, "checkout"), (520, "notify")] {
             if function == "notify" {
                 s.phase(506, function, "waiting", "pre_traffic")
@@ -215,18 +288,35 @@ impl Script {
         let mut s = Self::until_canary(43, "fire000000000");
         s.traffic(200, "checkout", &[("8", 700, 0), ("9", 71, 5)])
             .alarm(215, "checkout", "firing", "Errors 7% > 1% (n=71)")
-            .at(215, Event::Aborting { culprit: Some("checkout".to_owned()), reason: "alarm errors of checkout is firing: Errors 7% > 1% (n=71)".to_owned() })
+            .at(
+                215,
+                Event::Aborting {
+                    culprit: Some("checkout".to_owned()),
+                    reason: "alarm errors of checkout is firing: Errors 7% > 1% (n=71)".to_owned(),
+                },
+            )
             .phase(216, "checkout", "shifting", "rolling_back")
             .weight(217, "checkout", [1000, 0], None)
             .at(217, Event::PutBack { function: "checkout".to_owned(), to: Some(8) })
             .phase(217, "checkout", "rolling_back", "rolled_back")
-            .hook(218, ["checkout", "page", "on_rollback", "failed"], "exit status 3: \u{1b}[31mpager unreachable\u{1b}[0m", 300)
+            .hook(
+                218,
+                ["checkout", "page", "on_rollback", "failed"],
+                "exit status 3: \u{1b}[31mpager unreachable\u{1b}[0m",
+                300,
+            )
             .phase(218, "notify", "waiting", "rolled_back")
             .phase(218, "auth", "done", "rolling_back")
             .at(219, Event::PutBack { function: "auth".to_owned(), to: Some(17) })
             .phase(219, "auth", "rolling_back", "rolled_back");
         let at = [("auth", "version 17"), ("checkout", "version 8"), ("notify", "version 4")];
-        s.finish(222, "rolled_back", Some("alarm errors of checkout is firing: Errors 7% > 1% (n=71)"), &[], &at)
+        s.finish(
+            222,
+            "rolled_back",
+            Some("alarm errors of checkout is firing: Errors 7% > 1% (n=71)"),
+            &[],
+            &at,
+        )
     }
 
     /// A rollback that AWS does not let happen.
@@ -234,15 +324,32 @@ impl Script {
         let mut s = Self::until_canary(44, "stuck00000000");
         let todo = "checkout (AccessDeniedException): to put it back, run: aws lambda update-alias --function-name checkout --name live --function-version 8 --routing-config 'AdditionalVersionWeights={}'";
         s.at(200, Event::Blind { reason: "GetMetricData: AccessDenied".to_owned() })
-            .at(210, Event::Aborting { culprit: Some("checkout".to_owned()), reason: "alarms of checkout could not be read for 10m".to_owned() })
+            .at(
+                210,
+                Event::Aborting {
+                    culprit: Some("checkout".to_owned()),
+                    reason: "alarms of checkout could not be read for 10m".to_owned(),
+                },
+            )
             .phase(210, "checkout", "shifting", "rolling_back")
-            .at(211, Event::Stuck { function: "checkout".to_owned(), reason: "UpdateAlias: AccessDeniedException: not authorized".to_owned(), todo: todo.to_owned() })
+            .at(
+                211,
+                Event::Stuck {
+                    function: "checkout".to_owned(),
+                    reason: "UpdateAlias: AccessDeniedException: not authorized".to_owned(),
+                    todo: todo.to_owned(),
+                },
+            )
             .phase(211, "checkout", "rolling_back", "stuck")
             .phase(211, "notify", "waiting", "rolled_back")
             .phase(211, "auth", "done", "rolling_back")
             .at(212, Event::PutBack { function: "auth".to_owned(), to: Some(17) })
             .phase(212, "auth", "rolling_back", "rolled_back");
-        let at = [("auth", "version 17"), ("checkout", "version 8 and 10% on version 9"), ("notify", "version 4")];
+        let at = [
+            ("auth", "version 17"),
+            ("checkout", "version 8 and 10% on version 9"),
+            ("notify", "version 4"),
+        ];
         s.finish(213, "stuck", Some("alarms of checkout could not be read for 10m"), &[todo], &at)
     }
 
@@ -253,7 +360,13 @@ impl Script {
         s.at(180, Event::Touched { function: "checkout".to_owned() })
             .at(190, Event::Suspect { function: "checkout".to_owned(), now: now.to_owned() })
             .at(215, Event::Contested { function: "checkout".to_owned(), now: now.to_owned() })
-            .at(215, Event::Aborting { culprit: Some("checkout".to_owned()), reason: format!("somebody else changed alias live of checkout: {now}") })
+            .at(
+                215,
+                Event::Aborting {
+                    culprit: Some("checkout".to_owned()),
+                    reason: format!("somebody else changed alias live of checkout: {now}"),
+                },
+            )
             .phase(215, "checkout", "shifting", "stuck")
             .phase(215, "notify", "waiting", "rolled_back")
             .phase(215, "auth", "done", "rolling_back")
@@ -261,7 +374,11 @@ impl Script {
             .phase(216, "auth", "rolling_back", "rolled_back");
         let reason = format!("somebody else changed alias live of checkout: {now}");
         let todo = "checkout (somebody else changed it: it serves version 8 and 50% on version 9): to put it back, run: aws lambda update-alias --function-name checkout --name live --function-version 8 --routing-config 'AdditionalVersionWeights={}'";
-        let at = [("auth", "version 17"), ("checkout", "version 8 and 50% on version 9"), ("notify", "version 4")];
+        let at = [
+            ("auth", "version 17"),
+            ("checkout", "version 8 and 50% on version 9"),
+            ("notify", "version 4"),
+        ];
         s.finish(217, "stuck", Some(&reason), &[todo], &at)
     }
 
@@ -274,7 +391,10 @@ impl Script {
                 outcome: "nothing_changed".to_owned(),
                 reason: None,
                 todo: Vec::new(),
-                calls: BTreeMap::from([("GetFunction".to_owned(), 6), ("ListAliases".to_owned(), 6)]),
+                calls: BTreeMap::from([
+                    ("GetFunction".to_owned(), 6),
+                    ("ListAliases".to_owned(), 6),
+                ]),
                 aliases: BTreeMap::new(),
             },
         );

@@ -4,6 +4,7 @@
 //! Used by the plain lines and, for what matters most, above the live tree.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use wavegate_core::time::human;
@@ -40,7 +41,7 @@ pub(crate) fn line(record: &Record, sentence: &Sentence, column: usize) -> Line 
     line.push(Tone::Dim, format!("[{:>6}]", elapsed(record.elapsed_ms)))
         .text(" ")
         .push(Tone::Strong, subject)
-        .to_column(SUBJECT + column + 2)
+        .until(SUBJECT + column + 2)
         .push(sentence.tone, &sentence.text);
     line
 }
@@ -132,7 +133,9 @@ fn about_release(record: &Record) -> Option<(Tone, String)> {
             }
             (Tone::Plain, text)
         }
-        Event::Locked { anchor, epoch } => (Tone::Dim, format!("lock held on {anchor}, epoch {epoch}")),
+        Event::Locked { anchor, epoch } => {
+            (Tone::Dim, format!("lock held on {anchor}, epoch {epoch}"))
+        }
         Event::Barrier => (Tone::Plain, "every alias is claimed: traffic may move".to_owned()),
         Event::Blind { reason } => (Tone::Warn, format!("blind: {reason}")),
         Event::Aborting { culprit, reason } => {
@@ -141,7 +144,9 @@ fn about_release(record: &Record) -> Option<(Tone, String)> {
         }
         Event::Retry { object, reason } => (Tone::Dim, format!("try again: {object}: {reason}")),
         Event::Note { text } => (Tone::Plain, format!("note: {text}")),
-        Event::Finished { outcome, reason, todo, .. } => finished(record, outcome, reason.as_deref(), todo),
+        Event::Finished { outcome, reason, todo, .. } => {
+            finished(record, outcome, reason.as_deref(), todo)
+        }
         _ => return None,
     })
 }
@@ -150,14 +155,19 @@ fn wave_list(waves: &[Vec<FunctionStart>]) -> String {
     let names = |wave: &Vec<FunctionStart>| {
         wave.iter().map(|f| f.name.as_str()).collect::<Vec<_>>().join(", ")
     };
-    waves
-        .iter()
-        .enumerate()
-        .map(|(at, wave)| format!("; wave {}: {}", at + 1, names(wave)))
-        .collect()
+    let mut text = String::new();
+    for (at, wave) in waves.iter().enumerate() {
+        let _ = write!(text, "; wave {}: {}", at + 1, names(wave));
+    }
+    text
 }
 
-fn finished(record: &Record, outcome: &str, reason: Option<&str>, todo: &[String]) -> (Tone, String) {
+fn finished(
+    record: &Record,
+    outcome: &str,
+    reason: Option<&str>,
+    todo: &[String],
+) -> (Tone, String) {
     let (tone, words) = outcome_words(outcome, reason);
     let mut text = format!("release {words} after {}", elapsed(record.elapsed_ms));
     if let Some(reason) = reason {
@@ -175,13 +185,13 @@ fn finished(record: &Record, outcome: &str, reason: Option<&str>, todo: &[String
 pub(crate) fn outcome_words<'a>(outcome: &'a str, reason: Option<&str>) -> (Tone, &'a str) {
     match outcome {
         "done" => (Tone::Good, "done"),
-        "nothing_changed" if reason.is_none() => (Tone::Good, "done, nothing had changed"),
+        "nothing_changed" if reason.is_none() => (Tone::Good, "done (nothing had changed)"),
         "nothing_changed" => (Tone::Bad, "failed before anything was changed"),
         "rolled_back" => (Tone::Bad, "rolled back"),
-        "busy" => (Tone::Bad, "refused: another one has the app"),
-        "stuck" => (Tone::Bad, "stuck: a person is needed"),
-        "frozen" => (Tone::Bad, "frozen: it stays where it stands"),
-        "fenced" => (Tone::Bad, "fenced: another owner took it over"),
+        "busy" => (Tone::Bad, "refused (another one has the app)"),
+        "stuck" => (Tone::Bad, "stuck (a person is needed)"),
+        "frozen" => (Tone::Bad, "frozen (it stays where it stands)"),
+        "fenced" => (Tone::Bad, "fenced (another owner took it over)"),
         "interrupted" => (Tone::Bad, "interrupted"),
         other => (Tone::Warn, other),
     }
@@ -208,7 +218,8 @@ fn about_function(event: &Event, function: &Function) -> Option<(Tone, String)> 
         Event::Alarm { alarm, status, detail, .. } => alarm_words(alarm, status, detail),
         Event::Touched { .. } => (
             Tone::Warn,
-            "its alias was rewritten by somebody without a change: the bake begins again".to_owned(),
+            "its alias was rewritten by somebody without a change: the bake begins again"
+                .to_owned(),
         ),
         Event::Suspect { now, .. } => (
             Tone::Warn,
@@ -236,10 +247,13 @@ fn phase(stage: Stage, word: &str, function: &Function) -> Option<(Tone, String)
         return None;
     }
     Some(match stage {
-        // Their hooks and steps speak for them.
-        Stage::Preparing | Stage::PreTraffic | Stage::PostTraffic | Stage::Unchanged => return None,
-        // The reason why comes with `Stuck` or `Contested`, the version with `PutBack`.
-        Stage::Stuck | Stage::RolledBack => return None,
+        // Other events speak for them: steps, hooks, `Unchanged`, `Stuck`, `PutBack`.
+        Stage::Preparing
+        | Stage::PreTraffic
+        | Stage::PostTraffic
+        | Stage::Unchanged
+        | Stage::Stuck
+        | Stage::RolledBack => return None,
         Stage::Baking if !function.bakes() => return None,
         Stage::Waiting => (Tone::Dim, "prepared".to_owned()),
         Stage::Shifting => (Tone::Moving, format!("starting {}", function.strategy)),
@@ -269,10 +283,10 @@ fn weight(set: u16, actual: u16, before: u16, bake_ms: Option<u64>) -> (Tone, St
     let verb = if set < before { "lower" } else { "advance" };
     let mut text = format!("{verb} weight {} -> {}", percent(before), percent(set));
     if actual != set {
-        text.push_str(&format!(", but {} was read back", percent(actual)));
+        let _ = write!(text, ", but {} was read back", percent(actual));
     }
     if let Some(bake) = bake_ms {
-        text.push_str(&format!(", for {}", span(bake)));
+        let _ = write!(text, ", for {}", span(bake));
     }
     (if actual == set { Tone::Moving } else { Tone::Warn }, text)
 }

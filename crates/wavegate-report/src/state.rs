@@ -231,7 +231,12 @@ impl Stage {
         use Stage as S;
         matches!(
             self,
-            S::PreTraffic | S::Shifting | S::Promoting | S::PostTraffic | S::Baking | S::RollingBack
+            S::PreTraffic
+                | S::Shifting
+                | S::Promoting
+                | S::PostTraffic
+                | S::Baking
+                | S::RollingBack
         )
     }
 
@@ -314,7 +319,8 @@ impl State {
     }
 
     fn start(&mut self, event: &Event, now: u64) {
-        let Event::Started { target, owner, alias, waves, unchanged, expected_ms, worst_ms } = event
+        let Event::Started { target, owner, alias, waves, unchanged, expected_ms, worst_ms } =
+            event
         else {
             return;
         };

@@ -175,7 +175,7 @@ impl Line {
     }
 
     /// Fills up with blanks to a column; at least one blank if the line has come further.
-    pub(crate) fn to_column(&mut self, column: usize) -> &mut Self {
+    pub(crate) fn until(&mut self, column: usize) -> &mut Self {
         let blanks = column.saturating_sub(self.width).max(usize::from(self.width > 0));
         self.width += blanks;
         self.pieces.push((Tone::Plain, " ".repeat(blanks)));
@@ -220,6 +220,16 @@ impl Line {
             self.pieces.iter().rev().take_while(|(_, text)| text.trim_end().is_empty()).count();
         self.pieces[..self.pieces.len() - blank].iter().map(|(_, text)| width(text)).sum()
     }
+}
+
+/// Lines as text, each with a newline.
+pub(crate) fn rendered(lines: &[Line], style: Style) -> String {
+    let mut out = String::new();
+    for line in lines {
+        out.push_str(&line.render(style));
+        out.push('\n');
+    }
+    out
 }
 
 fn append(out: &mut String, tone: Tone, text: &str, color: Color) {
@@ -273,7 +283,7 @@ mod tests {
     #[test]
     fn a_line_is_cut_not_wrapped() {
         let mut line = Line::new();
-        line.text("abc").to_column(6).push(Tone::Bad, "日本語").text(" end");
+        line.text("abc").until(6).push(Tone::Bad, "日本語").text(" end");
         let style = Style { charset: Charset::Unicode, color: Color::Never };
         assert_eq!(line.render(style), "abc   日本語 end");
         assert_eq!(line.render_cut(style, 10), "abc   日…");
@@ -286,7 +296,7 @@ mod tests {
     #[test]
     fn a_long_name_keeps_to_its_column() {
         let mut line = Line::new();
-        line.push(Tone::Dim, "|-- ").text("a-very-long-function-name").clip(12).to_column(14).text("x");
+        line.push(Tone::Dim, "|-- ").text("a-very-long-function-name").clip(12).until(14).text("x");
         assert_eq!(line.render(Style::PLAIN), "|-- a-ver...  x");
     }
 
@@ -302,7 +312,7 @@ mod tests {
         fn no_line_is_wider_than_asked(pieces in proptest::collection::vec(".{0,20}", 0..5), width in 0_usize..60) {
             let mut line = Line::new();
             for piece in &pieces {
-                line.text(piece).to_column(8);
+                line.text(piece).until(8);
             }
             let unicode = Style { charset: Charset::Unicode, color: Color::Never };
             prop_assert!(super::width(&line.render_cut(unicode, width)) <= width);

@@ -3,13 +3,14 @@
 //! ASCII and uncoloured, never cut: it is copied into tickets, and holds commands.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use wavegate_engine::event::Served;
 
 use crate::moment::elapsed;
 use crate::sentence::{all_served, outcome_words, versions};
 use crate::state::{Function, Stage, State};
-use crate::style::{Line, Style, width};
+use crate::style::{Line, Style, rendered, width};
 
 /// The most functions that are listed by name where names alone matter.
 const NAMES_MAX: usize = 20;
@@ -28,7 +29,7 @@ pub fn summary(state: &State) -> String {
         todo(state, &mut out);
     }
     entry("next", next(state), &mut out);
-    out.iter().map(|line| format!("{}\n", line.render(Style::PLAIN))).collect()
+    rendered(&out, Style::PLAIN)
 }
 
 /// The column where entries begin.
@@ -36,7 +37,7 @@ const ENTRY: usize = 12;
 
 fn entry(title: &str, text: impl std::fmt::Display, out: &mut Vec<Line>) {
     let mut line = Line::new();
-    line.text("  ").text(title).to_column(ENTRY).text(text);
+    line.text("  ").text(title).until(ENTRY).text(text);
     out.push(line);
 }
 
@@ -122,7 +123,7 @@ fn names(title: &str, names: &[String], out: &mut Vec<Line>) {
     let more = names.len().saturating_sub(NAMES_MAX);
     let mut text = names[..names.len() - more].join(", ");
     if more > 0 {
-        text.push_str(&format!(" and {more} more"));
+        let _ = write!(text, " and {more} more");
     }
     entry(title, text, out);
 }
@@ -152,9 +153,10 @@ fn calls(state: &State, out: &mut Vec<Line>) {
         calls.sort_by_key(|(op, n)| (std::cmp::Reverse(**n), *op));
         let sum: u64 = calls.iter().map(|(_, n)| **n).sum();
         let each: Vec<String> = calls.iter().map(|(op, n)| format!("{op} {n}")).collect();
-        match each.is_empty() {
-            true => format!("0 {title}"),
-            false => format!("{sum} {title}: {}", each.join(", ")),
+        if each.is_empty() {
+            format!("no {title}")
+        } else {
+            format!("{sum} {title}: {}", each.join(", "))
         }
     };
     let rows =
@@ -171,7 +173,8 @@ fn is_write(operation: &str) -> bool {
 fn aliases(state: &State, out: &mut Vec<Line>) {
     let Some(finished) = &state.finished else { return };
     let column = finished.aliases.keys().map(|name| width(name)).max().unwrap_or(0);
-    let rows = finished.aliases.iter().map(|(name, now)| format!("{name:column$}  {now}")).collect();
+    let rows =
+        finished.aliases.iter().map(|(name, now)| format!("{name:column$}  {now}")).collect();
     entries("aliases", rows, out);
 }
 
@@ -189,8 +192,14 @@ fn todo(state: &State, out: &mut Vec<Line>) {
     entries("to do", rows, out);
 }
 
+/// Whether something was served before that a rollback could put back.
+fn has_predecessor(state: &State) -> bool {
+    state.functions.values().any(|f| f.stage == Stage::Done && f.stable.is_some())
+}
+
 fn next(state: &State) -> &'static str {
     match outcome(state) {
+        "done" if !has_predecessor(state) => "`wavegate status` shows what each alias serves",
         "done" => "`wavegate rollback` puts the app back as it was before",
         "nothing_changed" if !state.ended_well() => "mend it, then `wavegate deploy` again",
         "nothing_changed" => "nothing: every function serves what the manifest says",
@@ -199,9 +208,10 @@ fn next(state: &State) -> &'static str {
         }
         "busy" => "`wavegate status` shows the release that runs; deploy again when it has ended",
         "stuck" => "do the above, then `wavegate status`; `wavegate rollback` puts back the rest",
-        "frozen" => "`wavegate status` shows where it stands; `wavegate rollback` puts it back",
+        "frozen" | "interrupted" => {
+            "`wavegate status` shows where it stands; `wavegate rollback` puts it back"
+        }
         "fenced" => "`wavegate status` shows what the new owner does",
-        "interrupted" => "`wavegate status` shows where it stands; `wavegate rollback` puts it back",
         _ => "`wavegate status` shows where it stands",
     }
 }
@@ -213,39 +223,127 @@ mod tests {
 
     #[test]
     fn a_first_deploy() {
-        insta::assert_snapshot!(summary(&State::of(&Script::first_deploy())), @"");
+        insta::assert_snapshot!(summary(&State::of(&Script::first_deploy())), @r"
+        shop r1: done, after 11s
+          changed   auth      first v1  4s
+                    checkout  first v1  1s
+          API calls 52 in all
+                    10 writes: UpdateAlias 8, PublishVersion 2
+                    42 reads and invokes: GetAlias 31, GetFunction 9, Invoke 2
+          next      `wavegate status` shows what each alias serves
+        ");
     }
 
     #[test]
     fn a_canary_that_went_well() {
-        insta::assert_snapshot!(summary(&State::of(&Script::canary())), @"");
+        insta::assert_snapshot!(summary(&State::of(&Script::canary())), @r"
+        shop r42: done, after 9m50s
+          changed   auth      v17 -> v18  2m12s
+                    checkout  v8 -> v9  6m05s
+                    notify    v4 -> v5  1m15s
+          same      search
+          unchanged cart, catalog
+          requests  checkout  v8 served 2712, none failed; v9 served 1604, 2 failed (0.1%); v10 served 1, none failed
+          API calls 52 in all
+                    10 writes: UpdateAlias 8, PublishVersion 2
+                    42 reads and invokes: GetAlias 31, GetFunction 9, Invoke 2
+          next      `wavegate rollback` puts the app back as it was before
+        ");
     }
 
     #[test]
     fn an_alarm_that_put_it_back() {
-        insta::assert_snapshot!(summary(&State::of(&Script::alarm_rolls_back())), @"");
+        insta::assert_snapshot!(summary(&State::of(&Script::alarm_rolls_back())), @r"
+        shop r43: rolled back, after 3m42s
+          reason    alarm errors of checkout is firing: Errors 7% > 1% (n=71)
+          failed    checkout
+          changed   auth      v17 -> v18, put back on v17  3m34s
+                    checkout  v8 -> v9, put back on v8  1m20s
+                    notify    v4 -> v5, never moved
+          same      search
+          unchanged cart, catalog
+          requests  checkout  v8 served 700, none failed; v9 served 71, 5 failed (7.0%)
+          API calls 52 in all
+                    10 writes: UpdateAlias 8, PublishVersion 2
+                    42 reads and invokes: GetAlias 31, GetFunction 9, Invoke 2
+          aliases   auth      version 17
+                    checkout  version 8
+                    notify    version 4
+          next      mend what failed, then `wavegate deploy` again; the manifest still wants the new versions
+        ");
     }
 
     #[test]
     fn stuck() {
-        insta::assert_snapshot!(summary(&State::of(&Script::stuck())), @"");
+        insta::assert_snapshot!(summary(&State::of(&Script::stuck())), @r"
+        shop r44: stuck (a person is needed), after 3m33s
+          reason    alarms of checkout could not be read for 10m
+          failed    checkout
+          changed   auth      v17 -> v18, put back on v17  3m27s
+                    checkout  v8 -> v9, stuck: UpdateAlias: AccessDeniedException: not authorized  1m14s
+                    notify    v4 -> v5, never moved
+          same      search
+          unchanged cart, catalog
+          requests  checkout  v8 served 341, none failed; v9 served 36, none failed
+          API calls 52 in all
+                    10 writes: UpdateAlias 8, PublishVersion 2
+                    42 reads and invokes: GetAlias 31, GetFunction 9, Invoke 2
+          aliases   auth      version 17
+                    checkout  version 8 and 10% on version 9
+                    notify    version 4
+          to do     checkout (AccessDeniedException): to put it back, run: aws lambda update-alias --function-name checkout --name live --function-version 8 --routing-config 'AdditionalVersionWeights={}'
+          next      do the above, then `wavegate status`; `wavegate rollback` puts back the rest
+        ");
     }
 
     #[test]
     fn contested() {
-        insta::assert_snapshot!(summary(&State::of(&Script::contested())), @"");
+        insta::assert_snapshot!(summary(&State::of(&Script::contested())), @r"
+        shop r45: stuck (a person is needed), after 3m37s
+          reason    somebody else changed alias live of checkout: it serves version 8 and 50% on version 9
+          failed    checkout
+          changed   auth      v17 -> v18, put back on v17  3m31s
+                    checkout  v8 -> v9, contested: it serves version 8 and 50% on version 9  1m18s
+                    notify    v4 -> v5, never moved
+          same      search
+          unchanged cart, catalog
+          requests  checkout  v8 served 341, none failed; v9 served 36, none failed
+          API calls 52 in all
+                    10 writes: UpdateAlias 8, PublishVersion 2
+                    42 reads and invokes: GetAlias 31, GetFunction 9, Invoke 2
+          aliases   auth      version 17
+                    checkout  version 8 and 50% on version 9
+                    notify    version 4
+          to do     checkout (somebody else changed it: it serves version 8 and 50% on version 9): to put it back, run: aws lambda update-alias --function-name checkout --name live --function-version 8 --routing-config 'AdditionalVersionWeights={}'
+          next      do the above, then `wavegate status`; `wavegate rollback` puts back the rest
+        ");
     }
 
     #[test]
     fn nothing_changed() {
-        insta::assert_snapshot!(summary(&State::of(&Script::nothing_changed())), @"");
+        insta::assert_snapshot!(summary(&State::of(&Script::nothing_changed())), @r"
+        shop r46: done (nothing had changed), after 0s
+          API calls 12 in all
+                    no writes
+                    12 reads and invokes: GetFunction 6, ListAliases 6
+          next      nothing: every function serves what the manifest says
+        ");
     }
 
     #[test]
     fn a_recording_that_breaks_off() {
         let records = Script::canary();
         let middle = records.iter().position(|r| r.elapsed_ms >= 200_000).unwrap();
-        insta::assert_snapshot!(summary(&State::of(&records[..middle])), @"");
+        insta::assert_snapshot!(summary(&State::of(&records[..middle])), @r"
+        shop r42: has not ended, after 2m50s
+          changed   auth      v17 -> v18  2m12s
+                    checkout  v8 -> v9, in the middle at 10%  33s
+                    notify    v4 -> v5, not begun
+          same      search
+          unchanged cart, catalog
+          requests  checkout  v8 served 341, none failed; v9 served 36, none failed
+          next      `wavegate status` shows where it stands
+        ");
     }
 
     #[test]

@@ -1,11 +1,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use wavegate_core::inventory::{AliasState, Artifact, Inventory, ObservedFunction, ObservedVersion};
+use wavegate_core::inventory::{
+    AliasState, Artifact, Inventory, ObservedFunction, ObservedVersion,
+};
 use wavegate_core::name::{AliasName, AppName, VersionId};
 use wavegate_core::plan::{AlarmSnapshot, AlarmStatus, Facts, plan, schedule};
 use wavegate_core::spec::{
-    AlarmUse, AppSpec, CodeSource, ComponentUse, FunctionConfig, FunctionSpec, Hooks, Opaque, Secret,
+    AlarmUse, AppSpec, CodeSource, ComponentUse, FunctionConfig, FunctionSpec, Hooks, Opaque,
+    Secret,
 };
 use wavegate_core::weight::Weight;
 
@@ -13,7 +16,7 @@ use super::*;
 use crate::plan_json;
 use crate::style::{Charset, Color};
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// A shop: `auth` is new, `checkout` changes and needs it, `catalog` stays.
 struct Shop {
@@ -169,14 +172,57 @@ impl Shop {
 
 #[test]
 fn a_plan() {
-    insta::assert_snapshot!(shop().text(Style::PLAIN), @"");
+    insta::assert_snapshot!(shop().text(Style::PLAIN), @r"
+    Plan for shop r1, alias live: 1 new and 1 changed in 2 waves; 1 unchanged
+    takes 15m10s if hooks answer at once, at worst 21m10s; 16 at a time
+
+    wave 1
+      + auth  new: create the function, publish it, create alias live
+          traffic   all at once: there is no version to shift from
+          before    hook smoke (at most 1m)
+          after     hook verify (at most 1m), hook load (at most 1m)
+          if undone hook page (at most 1m)
+          alarms    errors
+          when      starts at once
+
+    wave 2
+      ~ checkout  v8 -> a new version
+          ~ code
+          ~ memory 128MB -> 256MB
+          traffic   canary (careful): 10% for 5m, then 100%
+          before    hook smoke (at most 1m)
+          after     hook verify (at most 1m), hook load (at most 1m)
+          if undone hook page (at most 1m)
+          alarms    errors
+          bake      10m with alarms watched, after promotion
+          needs     auth
+          when      starts at once, done after 15m10s
+
+    left alone
+      = catalog  stays on v4
+
+    if it fails: everything this release changed is put back
+    ");
 }
 
 #[test]
 fn a_plan_with_a_warning() {
     let shop = shop().red(AlarmStatus::Firing, IfAlreadyAlarming::Ignore);
     let text = shop.text(Style::PLAIN);
-    insta::assert_snapshot!(&text[text.find("alarms      errors (").unwrap()..], @"");
+    insta::assert_snapshot!(&text[text.find("alarms    errors (").unwrap()..], @r"
+    alarms    errors (red already: counts once it has been quiet)
+          bake      10m with alarms watched, after promotion
+          needs     auth
+          when      starts at once, done after 15m10s
+
+    left alone
+      = catalog  stays on v4
+
+    if it fails: everything this release changed is put back
+
+    warning[WG414] checkout: alarm `errors` is red already: Errors 4% > 1%
+      fix: it counts once it has been quiet
+    ");
 }
 
 #[test]
@@ -184,14 +230,35 @@ fn a_blocked_plan_says_what_and_how_to_mend_it() {
     let mut shop = shop().red(AlarmStatus::Missing, IfAlreadyAlarming::Fail);
     let checkout = shop.inventory.functions.get_mut(&name("checkout")).unwrap();
     checkout.served.config.role = "arn:aws:iam::123456789012:role/old".to_owned();
-    insta::assert_snapshot!(shop.text(Style::PLAIN), @"");
+    insta::assert_snapshot!(shop.text(Style::PLAIN), @r#"
+    No plan: 2 problems
+      + auth      new
+      ! checkout  blocked: WG406, WG412
+          ~ code
+          ~ role arn:aws:iam::123456789012:role/old -> arn:aws:iam::123456789012:role/shop
+          ~ memory 128MB -> 256MB
+      = catalog  stays on v4
+
+    error[WG406] checkout: its role changes, and Lambda does not split traffic between versions whose role differs
+      fix: release this change with `strategy = "AllAtOnce"`
+
+    error[WG412] checkout: alarm `errors` does not exist: Errors 4% > 1%
+      fix: create it, or correct its name: an alarm that is not there guards nothing
+    "#);
 }
 
 #[test]
 fn a_plan_of_nothing() {
     let mut shop = shop();
     shop.only = Some(BTreeSet::from([name("catalog")]));
-    insta::assert_snapshot!(shop.text(Style::PLAIN), @"");
+    insta::assert_snapshot!(shop.text(Style::PLAIN), @r"
+    Nothing to change: every function serves what the manifest says.
+
+    left alone
+      = auth      left out by --only
+      = catalog   stays on v4
+      = checkout  left out by --only
+    ");
 }
 
 #[test]
@@ -235,10 +302,39 @@ fn no_secret_is_shown() {
 fn the_plan_for_machines() {
     let (plan, report, schedule) = shop().planned();
     let mut json = plan_json(plan.as_ref(), &report, &schedule);
-    json["plan"]["functions"].as_object_mut().unwrap().remove("auth");
     json["plan"]["fingerprint"] = "00000000".into();
-    insta::assert_snapshot!(serde_json::to_string_pretty(&json).unwrap(), @"");
-    let (plan, report, schedule) = shop().red(AlarmStatus::Missing, IfAlreadyAlarming::Fail).planned();
+    let mut functions = json["plan"]["functions"].take();
+    insta::assert_snapshot!(json, @r#"{"blocked":false,"functions":{"auth":{"blocked":false,"changes":null,"standing":"new","version":null},"catalog":{"blocked":false,"changes":null,"standing":"unchanged","version":4},"checkout":{"blocked":false,"changes":[{"from":null,"to":null,"what":"code"},{"from":"128MB","to":"256MB","what":"memory"}],"standing":"changed","version":null}},"plan":{"alias":"live","anchor":"catalog","app":"shop","expected_ms":910000,"fingerprint":"00000000","functions":null,"keep_versions":3,"max_parallel":16,"number":1,"on_failure":"rollback","rollback_scope":"app","waves":[["auth"],["checkout"]],"worst_ms":1270000},"problems":[],"v":1}"#);
+    let checkout = functions["checkout"].take();
+    let rows: Vec<String> = checkout
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(key, value)| format!("{key}: {value}"))
+        .collect();
+    insta::assert_snapshot!(rows.join("\n"), @r#"
+    action: "update"
+    alarms: [{"already_red":false,"component":"cloudwatch-metric","if_already_alarming":"fail","name":"errors"}]
+    artifact: {"code_sha256":"same","kind":"zip","unzipped_bytes":3000,"zipped_bytes":1000}
+    bake_ms: 600000
+    changes: [{"from":null,"to":null,"what":"code"},{"from":"128MB","to":"256MB","what":"memory"}]
+    config: {"architecture":"x86_64","dead_letter":null,"description":"","environment_keys":["TOKEN"],"ephemeral_storage_mb":512,"handler":"app.handler","layers":[],"memory_mb":256,"role":"arn:aws:iam::123456789012:role/shop","runtime":"python3.13","timeout_s":10,"tracing":false,"vpc":null}
+    depends_on: ["auth"]
+    done_ms: 910000
+    hooks: {"on_rollback":[{"component":"command","name":"page","timeout_ms":60000}],"post_traffic":[{"component":"command","name":"verify","timeout_ms":60000},{"component":"command","name":"load","timeout_ms":60000}],"pre_traffic":[{"component":"lambda","name":"smoke","timeout_ms":60000}]}
+    lambda_name: "checkout"
+    outline: {"longest_ms":300000,"steps":[{"bake_max_ms":300000,"bake_min_ms":300000,"weight_bp":1000}],"words":"10% for 5m, then 100%"}
+    stable: 8
+    start_ms: 0
+    strategy: {"component":"canary","name":"careful"}
+    target: null
+    "#);
+}
+
+#[test]
+fn a_blocked_plan_is_null_to_machines() {
+    let (plan, report, schedule) =
+        shop().red(AlarmStatus::Missing, IfAlreadyAlarming::Fail).planned();
     let json = plan_json(plan.as_ref(), &report, &schedule);
     assert_eq!(json["blocked"], true);
     assert!(json["plan"].is_null());

@@ -87,7 +87,12 @@ fn what_cannot_be_read_has_a_clear_word() {
     let words: Vec<String> =
         recording.skipped.iter().map(|s| format!("{}: {}", s.line, s.why)).collect();
     assert_eq!(recording.skipped_count, 4);
-    insta::assert_snapshot!(words.join("\n"), @"");
+    insta::assert_snapshot!(words.join("\n"), @r"
+    4: format version 2 was written by a newer wavegate; this one reads up to 1
+    5: event `danced` cannot be read: unknown variant `danced`
+    6: not an event of a release
+    8: it breaks off: the writer was stopped
+    ");
 }
 
 #[test]
@@ -123,22 +128,28 @@ fn history_lists_what_each_release_did() {
             )
         })
         .collect();
-    insta::assert_snapshot!(words.join("\n"), @"");
+    insta::assert_snapshot!(words.join("\n"), @r#"
+    1 shop Some("done") Some("2026-03-01 12:00:00Z") {"auth": (None, Some(1)), "checkout": (None, Some(1))} None
+    42 shop None Some("2026-03-01 12:00:00Z") {"auth": (Some(17), Some(18)), "checkout": (Some(8), Some(9)), "notify": (Some(4), None)} None
+    43 shop Some("rolled_back") Some("2026-03-01 12:00:00Z") {"auth": (Some(17), Some(18)), "checkout": (Some(8), Some(9)), "notify": (Some(4), Some(5))} None
+    44  None None {} Some("it is empty")
+    "#);
 }
 
 #[test]
 fn a_rollback_finds_what_was_served_after_a_release() {
-    let info = |number, outcome: &str, functions: &[(&str, Option<u64>, Option<u64>)]| RecordingInfo {
-        number,
-        id: "x".to_owned(),
-        app: "shop".to_owned(),
-        outcome: Some(outcome.to_owned()),
-        started: Some(number),
-        took_ms: 0,
-        functions: functions.iter().map(|(n, s, c)| ((*n).to_owned(), (*s, *c))).collect(),
-        path: PathBuf::new(),
-        problem: None,
-    };
+    let info =
+        |number, outcome: &str, functions: &[(&str, Option<u64>, Option<u64>)]| RecordingInfo {
+            number,
+            id: "x".to_owned(),
+            app: "shop".to_owned(),
+            outcome: Some(outcome.to_owned()),
+            started: Some(number),
+            took_ms: 0,
+            functions: functions.iter().map(|(n, s, c)| ((*n).to_owned(), (*s, *c))).collect(),
+            path: PathBuf::new(),
+            problem: None,
+        };
     let infos = [
         info(1, "done", &[("auth", None, Some(1)), ("cart", None, Some(1))]),
         info(2, "done", &[("auth", Some(1), Some(2))]),

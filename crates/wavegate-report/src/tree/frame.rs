@@ -66,7 +66,7 @@ pub fn frame(state: &State, now_ms: u64, style: Style, screen: Screen) -> Vec<St
 
 fn head(state: &State, now_ms: u64, style: Style) -> Vec<Line> {
     let mut release = Line::new();
-    release.text("Release:").to_column(10);
+    release.text("Release:").until(10);
     release.push(Tone::Strong, format!("{} r{}", state.app, state.number));
     release.text(format!("  started {}", utc_time(state.started_ms)));
     release.text(format!("  elapsed {}", elapsed(state.elapsed_ms(now_ms))));
@@ -78,9 +78,9 @@ fn head(state: &State, now_ms: u64, style: Style) -> Vec<Line> {
     }
     let (icon, word, why) = standing(state);
     let mut status = Line::new();
-    status.text("Status:").to_column(10);
+    status.text("Status:").until(10);
     status.push(icon.tone(), format!("{} {word}", icon.glyph(style.charset)));
-    if !state.functions.is_empty() {
+    if !state.functions.is_empty() && state.aborting.is_none() {
         status.text(format!("  {}/{} done", state.done(), state.functions.len()));
     }
     if let Some(why) = why {
@@ -89,7 +89,7 @@ fn head(state: &State, now_ms: u64, style: Style) -> Vec<Line> {
     let mut lines = vec![release, status];
     if let Some(reason) = state.blind.as_ref().filter(|_| state.finished.is_none()) {
         let mut blind = Line::new();
-        blind.text("Watch:").to_column(10);
+        blind.text("Watch:").until(10);
         let icon = Icon::Unknown;
         blind.push(icon.tone(), format!("{} Blind", icon.glyph(style.charset)));
         blind.text("  ").text(reason);
@@ -150,17 +150,17 @@ fn table(rows: &[Row], screen: Screen) -> Vec<Line> {
     let columns = [name, name + STATUS, name + STATUS + SET, name + STATUS + SET + ACTUAL];
     let info = columns[3] + BAKE;
     let mut head = Line::new();
-    head.push(Tone::Dim, "NAME").to_column(columns[0]).push(Tone::Dim, "STATUS");
-    head.to_column(columns[1]).push(Tone::Dim, "SET");
-    head.to_column(columns[2]).push(Tone::Dim, "ACTUAL");
-    head.to_column(columns[3]).push(Tone::Dim, "BAKE").to_column(info).push(Tone::Dim, "INFO");
+    head.push(Tone::Dim, "NAME").until(columns[0]).push(Tone::Dim, "STATUS");
+    head.until(columns[1]).push(Tone::Dim, "SET");
+    head.until(columns[2]).push(Tone::Dim, "ACTUAL");
+    head.until(columns[3]).push(Tone::Dim, "BAKE").until(info).push(Tone::Dim, "INFO");
     let mut lines = vec![head];
     for row in rows {
         let mut line = row.name.clone();
-        line.clip(name - 2).to_column(columns[0]);
+        line.clip(name - 2).until(columns[0]);
         line.push(row.icon.map_or(Tone::Plain, Icon::tone), &row.word);
-        line.to_column(columns[1]).text(&row.set).to_column(columns[2]).text(&row.actual);
-        line.to_column(columns[3]).text(&row.bake).to_column(info).text(&row.info);
+        line.until(columns[1]).text(&row.set).until(columns[2]).text(&row.actual);
+        line.until(columns[3]).text(&row.bake).until(info).text(&row.info);
         lines.push(line);
     }
     lines
@@ -176,7 +176,9 @@ struct Branches {
 
 const fn branches(charset: Charset) -> Branches {
     match charset {
-        Charset::Unicode => Branches { fork: "├──", last: "└──", pass: "│  ", gap: "   " },
+        Charset::Unicode => {
+            Branches { fork: "├──", last: "└──", pass: "│  ", gap: "   " }
+        }
         Charset::Ascii => Branches { fork: "|--", last: "`--", pass: "|  ", gap: "   " },
     }
 }
@@ -299,13 +301,10 @@ fn function_node(
 }
 
 fn function_word(state: &State, name: &str, function: &Function) -> (Icon, &'static str) {
-    let is_culprit =
-        state.aborting.as_ref().is_some_and(|a| a.culprit.as_deref() == Some(name));
+    let is_culprit = state.aborting.as_ref().is_some_and(|a| a.culprit.as_deref() == Some(name));
     match function.stage {
         _ if function.contested.is_some() => (Icon::Bad, "Contested"),
-        stage if function.suspect.is_some() && !stage.is_settled() => {
-            (Icon::Warning, "Looking again")
-        }
+        now if function.suspect.is_some() && !now.is_settled() => (Icon::Warning, "Looking again"),
         Stage::Preparing => (Icon::Moving, "Preparing"),
         Stage::Waiting => (Icon::Waiting, "Waiting"),
         Stage::PreTraffic => (Icon::Moving, "Pre-traffic"),
@@ -359,7 +358,10 @@ fn info(state: &State, function: &Function, now_ms: u64) -> String {
 
 fn needs(state: &State, function: &Function) -> String {
     let open = |name: &&String| {
-        state.functions.get(*name).is_none_or(|f| !matches!(f.stage, Stage::Done | Stage::Unchanged))
+        state
+            .functions
+            .get(*name)
+            .is_none_or(|f| !matches!(f.stage, Stage::Done | Stage::Unchanged))
     };
     let open: Vec<&str> = function.depends_on.iter().filter(open).map(String::as_str).collect();
     match (&function.waiting_on, open.is_empty()) {

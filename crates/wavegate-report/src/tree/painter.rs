@@ -58,5 +58,9 @@ impl Painter {
 fn visible_width(line: &str) -> usize {
     let mut parts = line.split("\x1b[");
     let first = parts.next().map_or(0, crate::style::width);
-    first + parts.filter_map(|p| p.split_once('m')).map(|(_, t)| crate::style::width(t)).sum::<usize>()
+    first
+        + parts
+            .filter_map(|p| p.split_once('m'))
+            .map(|(_, t)| crate::style::width(t))
+            .sum::<usize>()
 }

@@ -14,61 +14,248 @@ fn at(records: &[Record], second: u64, style: Style, screen: Screen) -> String {
 
 #[test]
 fn a_first_deploy() {
-    insta::assert_snapshot!(at(&Script::first_deploy(), 6, UNICODE, WIDE), @"");
+    insta::assert_snapshot!(at(&Script::first_deploy(), 6, UNICODE, WIDE), @r"
+    Release:  shop r1  started 12:00:00Z  elapsed 6s  worst case 23m  on local 000000000000 us-east-1 by ana@desk
+    Status:   ◌ Moving traffic  0/2 done
+
+    NAME                      STATUS          SET     ACTUAL  BAKE    INFO
+    shop                                                              alias live
+    ├── wave 1
+    │   └── auth              ◌ Pre-traffic                           first v1
+    │       ├── hook smoke    ◌ Running                               pre_traffic
+    │       └── alarm errors  ◷ Not read yet
+    └── wave 2
+        └── checkout          ◷ Waiting                               first v1  needs auth
+    ");
 }
 
 #[test]
 fn a_canary_going_well() {
-    insta::assert_snapshot!(at(&Script::canary(), 230, UNICODE, WIDE), @"");
+    insta::assert_snapshot!(at(&Script::canary(), 230, UNICODE, WIDE), @r"
+    Release:  shop r42  started 12:00:00Z  elapsed 3m50s  worst case 23m  on local 000000000000 us-east-1 by ana@desk
+    Status:   ◌ Moving traffic  2/4 done
+
+    NAME                      STATUS          SET     ACTUAL  BAKE    INFO
+    shop                                                              alias live
+    ├── wave 1
+    │   ├── auth              ✔ Promoted      100%    100%            v17 -> v18  in 2m12s
+    │   └── search            = Unchanged                             v3
+    ├── wave 2
+    │   └── checkout          ◌ Shifting      10%     10%     3m31s   v8 -> v9  v9 served 36, none failed
+    │       ├── hook smoke    ✔ Passed                                pre_traffic  2s  12 passed in 2.41s
+    │       └── alarm errors  ✔ OK                                    Errors 0.4% <= 1% (n=113)
+    ├── wave 3
+    │   └── notify            ◷ Waiting                               v4 -> v5  needs checkout
+    └── unchanged             = 2 kept                                cart, catalog
+    ");
 }
 
 #[test]
 fn a_canary_that_is_done() {
-    insta::assert_snapshot!(at(&Script::canary(), 600, UNICODE, WIDE), @"");
+    insta::assert_snapshot!(at(&Script::canary(), 600, UNICODE, WIDE), @r"
+    Release:  shop r42  started 12:00:00Z  elapsed 9m50s  on local 000000000000 us-east-1 by ana@desk
+    Status:   ✔ Done  4/4 done
+
+    NAME              STATUS          SET     ACTUAL  BAKE    INFO
+    shop                                                      alias live
+    ├── wave 1
+    │   ├── auth      ✔ Promoted      100%    100%            v17 -> v18  in 2m12s
+    │   └── search    = Unchanged                             v3
+    ├── wave 2
+    │   └── checkout  ✔ Promoted      100%    100%            v8 -> v9  in 6m05s
+    ├── wave 3
+    │   └── notify    ✔ Promoted      100%    100%            v4 -> v5  in 1m15s
+    └── unchanged     = 2 kept                                cart, catalog
+    ");
 }
 
 #[test]
 fn an_alarm_that_rolls_back() {
-    insta::assert_snapshot!(at(&Script::alarm_rolls_back(), 216, UNICODE, WIDE), @"");
-    insta::assert_snapshot!(at(&Script::alarm_rolls_back(), 230, UNICODE, WIDE), @"");
+    insta::assert_snapshot!(at(&Script::alarm_rolls_back(), 216, UNICODE, WIDE), @r"
+    Release:  shop r43  started 12:00:00Z  elapsed 3m36s  worst case 23m  on local 000000000000 us-east-1 by ana@desk
+    Status:   ⚠ Rolling back  alarm errors of checkout is firing: Errors 7% > 1% (n=71)
+
+    NAME                      STATUS          SET     ACTUAL  BAKE    INFO
+    shop                                                              alias live
+    ├── wave 1
+    │   ├── auth              ✔ Promoted      100%    100%            v17 -> v18  in 2m12s
+    │   └── search            = Unchanged                             v3
+    ├── wave 2
+    │   └── checkout          ⚠ Rolling back  10%     10%             v8 -> v9  v9 served 71, 5 failed (7.0%)
+    │       ├── hook smoke    ✔ Passed                                pre_traffic  2s  12 passed in 2.41s
+    │       └── alarm errors  ✖ Firing                                Errors 7% > 1% (n=71)
+    ├── wave 3
+    │   └── notify            ◷ Waiting                               v4 -> v5  needs checkout
+    └── unchanged             = 2 kept                                cart, catalog
+    ");
+    insta::assert_snapshot!(at(&Script::alarm_rolls_back(), 230, UNICODE, WIDE), @r"
+    Release:  shop r43  started 12:00:00Z  elapsed 3m42s  on local 000000000000 us-east-1 by ana@desk
+    Status:   ✖ Rolled back  alarm errors of checkout is firing: Errors 7% > 1% (n=71)
+
+    NAME                      STATUS          SET     ACTUAL  BAKE    INFO
+    shop                                                              alias live
+    ├── wave 1
+    │   ├── auth              • Rolled back   0%      0%              v17 -> v18  serves v17
+    │   └── search            = Unchanged                             v3
+    ├── wave 2
+    │   └── checkout          ✖ Rolled back   0%      0%              v8 -> v9  serves v8
+    │       ├── hook page     ✖ Failed                                on_rollback  300ms  exit status 3: pager unreachable
+    │       └── alarm errors  ✖ Firing                                Errors 7% > 1% (n=71)
+    ├── wave 3
+    │   └── notify            • Rolled back                           v4 -> v5  never moved
+    └── unchanged             = 2 kept                                cart, catalog
+    ");
 }
 
 #[test]
 fn stuck() {
-    insta::assert_snapshot!(at(&Script::stuck(), 212, UNICODE, WIDE), @"");
+    insta::assert_snapshot!(at(&Script::stuck(), 212, UNICODE, WIDE), @r"
+    Release:  shop r44  started 12:00:00Z  elapsed 3m32s  worst case 23m  on local 000000000000 us-east-1 by ana@desk
+    Status:   ⚠ Rolling back  alarms of checkout could not be read for 10m
+    Watch:    ? Blind  GetMetricData: AccessDenied
+
+    NAME                      STATUS          SET     ACTUAL  BAKE    INFO
+    shop                                                              alias live
+    ├── wave 1
+    │   ├── auth              • Rolled back   0%      0%              v17 -> v18  serves v17
+    │   └── search            = Unchanged                             v3
+    ├── wave 2
+    │   └── checkout          ✖ Stuck         10%     10%             v8 -> v9  UpdateAlias: AccessDeniedException: not aut…
+    │       ├── hook smoke    ✔ Passed                                pre_traffic  2s  12 passed in 2.41s
+    │       └── alarm errors  ✔ OK                                    Errors 0.4% <= 1% (n=113)
+    ├── wave 3
+    │   └── notify            • Rolled back                           v4 -> v5  never moved
+    └── unchanged             = 2 kept                                cart, catalog
+    ");
 }
 
 #[test]
 fn contested() {
-    insta::assert_snapshot!(at(&Script::contested(), 192, UNICODE, WIDE), @"");
-    insta::assert_snapshot!(at(&Script::contested(), 216, UNICODE, WIDE), @"");
+    insta::assert_snapshot!(at(&Script::contested(), 192, UNICODE, WIDE), @r"
+    Release:  shop r45  started 12:00:00Z  elapsed 3m12s  worst case 23m  on local 000000000000 us-east-1 by ana@desk
+    Status:   ◌ Moving traffic  2/4 done
+
+    NAME                      STATUS          SET     ACTUAL  BAKE    INFO
+    shop                                                              alias live
+    ├── wave 1
+    │   ├── auth              ✔ Promoted      100%    100%            v17 -> v18  in 2m12s
+    │   └── search            = Unchanged                             v3
+    ├── wave 2
+    │   └── checkout          ⚠ Looking again 10%     10%     4m48s   v8 -> v9  it serves version 8 and 50% on version 9  v…
+    │       ├── hook smoke    ✔ Passed                                pre_traffic  2s  12 passed in 2.41s
+    │       └── alarm errors  ✔ OK                                    Errors 0.4% <= 1% (n=113)
+    ├── wave 3
+    │   └── notify            ◷ Waiting                               v4 -> v5  needs checkout
+    └── unchanged             = 2 kept                                cart, catalog
+    ");
+    insta::assert_snapshot!(at(&Script::contested(), 216, UNICODE, WIDE), @r"
+    Release:  shop r45  started 12:00:00Z  elapsed 3m36s  worst case 23m  on local 000000000000 us-east-1 by ana@desk
+    Status:   ⚠ Rolling back  somebody else changed alias live of checkout: it serves version 8 and 50% on version 9
+
+    NAME                      STATUS          SET     ACTUAL  BAKE    INFO
+    shop                                                              alias live
+    ├── wave 1
+    │   ├── auth              • Rolled back   0%      0%              v17 -> v18  serves v17
+    │   └── search            = Unchanged                             v3
+    ├── wave 2
+    │   └── checkout          ✖ Contested     10%     10%             v8 -> v9  it serves version 8 and 50% on version 9
+    │       ├── hook smoke    ✔ Passed                                pre_traffic  2s  12 passed in 2.41s
+    │       └── alarm errors  ✔ OK                                    Errors 0.4% <= 1% (n=113)
+    ├── wave 3
+    │   └── notify            • Rolled back                           v4 -> v5  never moved
+    └── unchanged             = 2 kept                                cart, catalog
+    ");
 }
 
 #[test]
 fn plain_ascii() {
     let text = at(&Script::canary(), 230, Style::PLAIN, WIDE);
     assert!(text.is_ascii());
-    insta::assert_snapshot!(text, @"");
+    insta::assert_snapshot!(text, @r"
+    Release:  shop r42  started 12:00:00Z  elapsed 3m50s  worst case 23m  on local 000000000000 us-east-1 by ana@desk
+    Status:   * Moving traffic  2/4 done
+
+    NAME                      STATUS          SET     ACTUAL  BAKE    INFO
+    shop                                                              alias live
+    |-- wave 1
+    |   |-- auth              + Promoted      100%    100%            v17 -> v18  in 2m12s
+    |   `-- search            = Unchanged                             v3
+    |-- wave 2
+    |   `-- checkout          * Shifting      10%     10%     3m31s   v8 -> v9  v9 served 36, none failed
+    |       |-- hook smoke    + Passed                                pre_traffic  2s  12 passed in 2.41s
+    |       `-- alarm errors  + OK                                    Errors 0.4% <= 1% (n=113)
+    |-- wave 3
+    |   `-- notify            . Waiting                               v4 -> v5  needs checkout
+    `-- unchanged             = 2 kept                                cart, catalog
+    ");
 }
 
 #[test]
 fn a_narrow_terminal_cuts_lines() {
     let narrow = Screen { width: 48, height: 50 };
-    insta::assert_snapshot!(at(&Script::alarm_rolls_back(), 216, UNICODE, narrow), @"");
+    insta::assert_snapshot!(at(&Script::alarm_rolls_back(), 216, UNICODE, narrow), @r"
+    Release:  shop r43  started 12:00:00Z  elapsed …
+    Status:   ⚠ Rolling back  alarm errors of check…
+
+    NAME                      STATUS          SET  …
+    shop                                           …
+    ├── wave 1
+    │   ├── auth              ✔ Promoted      100% …
+    │   └── search            = Unchanged          …
+    ├── wave 2
+    │   └── checkout          ⚠ Rolling back  10%  …
+    │       ├── hook smoke    ✔ Passed             …
+    │       └── alarm errors  ✖ Firing             …
+    ├── wave 3
+    │   └── notify            ◷ Waiting            …
+    └── unchanged             = 2 kept             …
+    ");
 }
 
 #[test]
 fn a_low_terminal_folds_what_is_settled_or_waits() {
     let low = |height| Screen { width: 100, height };
-    insta::assert_snapshot!(at(&Script::canary(), 230, UNICODE, low(14)), @"");
-    insta::assert_snapshot!(at(&Script::canary(), 230, UNICODE, low(12)), @"");
-    insta::assert_snapshot!(at(&Script::canary(), 230, UNICODE, low(6)), @"");
+    insta::assert_snapshot!(at(&Script::canary(), 230, UNICODE, low(14)), @r"
+    Release:  shop r42  started 12:00:00Z  elapsed 3m50s  worst case 23m  on local 000000000000 us-east…
+    Status:   ◌ Moving traffic  2/4 done
+
+    NAME              STATUS          SET     ACTUAL  BAKE    INFO
+    shop                                                      alias live
+    ├── wave 1
+    │   ├── auth      ✔ Promoted      100%    100%            v17 -> v18  in 2m12s
+    │   └── search    = Unchanged                             v3
+    ├── wave 2
+    │   └── checkout  ◌ Shifting      10%     10%     3m31s   v8 -> v9  v9 served 36, none failed
+    ├── wave 3
+    │   └── notify    ◷ Waiting                               v4 -> v5  needs checkout
+    └── unchanged     = 2 kept                                cart, catalog
+    ");
+    insta::assert_snapshot!(at(&Script::canary(), 230, UNICODE, low(12)), @r"
+    Release:  shop r42  started 12:00:00Z  elapsed 3m50s  worst case 23m  on local 000000000000 us-east…
+    Status:   ◌ Moving traffic  2/4 done
+
+    NAME              STATUS          SET     ACTUAL  BAKE    INFO
+    shop                                                      alias live
+    ├── wave 1        ✔ 2 done
+    ├── wave 2
+    │   └── checkout  ◌ Shifting      10%     10%     3m31s   v8 -> v9  v9 served 36, none failed
+    ├── wave 3        ◷ 1 waiting
+    └── unchanged     = 2 kept                                cart, catalog
+    ");
+    insta::assert_snapshot!(at(&Script::canary(), 230, UNICODE, low(6)), @r"
+    Release:  shop r42  started 12:00:00Z  elapsed 3m50s  worst case 23m  on local 000000000000 us-east…
+    Status:   ◌ Moving traffic  2/4 done
+
+    NAME              STATUS          SET     ACTUAL  BAKE    INFO
+    ... 6 more lines
+    ");
 }
 
 #[test]
 fn no_frame_is_larger_than_the_screen() {
     let style = Style { charset: Charset::Unicode, color: Color::Never };
-    for records in [Script::first_deploy(), Script::canary(), Script::stuck(), Script::contested()] {
+    for records in [Script::first_deploy(), Script::canary(), Script::stuck(), Script::contested()]
+    {
         for end in 0..=records.len() {
             let state = State::of(&records[..end]);
             for (width, height) in [(0, 0), (1, 1), (20, 5), (80, 10), (200, 60)] {
@@ -86,7 +273,7 @@ fn the_bake_counts_down() {
     let bake = |second| {
         let text = at(&records, second, Style::PLAIN, WIDE);
         let row = text.lines().find(|line| line.contains("checkout  ")).unwrap().to_owned();
-        row.split_whitespace().nth(6).unwrap().to_owned()
+        row.split_whitespace().nth(7).unwrap().to_owned()
     };
     assert_eq!(bake(141), "5m00s");
     assert_eq!(bake(200), "4m01s");
@@ -134,7 +321,9 @@ impl Terminal {
 
 #[test]
 fn what_is_painted_is_the_frame_below_what_matters() {
-    for records in [Script::canary(), Script::alarm_rolls_back(), Script::stuck(), Script::contested()] {
+    for records in
+        [Script::canary(), Script::alarm_rolls_back(), Script::stuck(), Script::contested()]
+    {
         let mut tree = Tree::new(Vec::new(), UNICODE, WIDE, 1);
         for record in &records {
             tree.event(record);
@@ -146,8 +335,6 @@ fn what_is_painted_is_the_frame_below_what_matters() {
         let frame = frame(tree.state(), u64::MAX, UNICODE, WIDE);
         let above = terminal.rows.len() - frame.len();
         assert_eq!(terminal.rows[above..], frame);
-        let mut lines = crate::Lines::new(Vec::new(), UNICODE);
-        records.iter().for_each(|record| lines.event(record));
         assert!(above < 12, "{:?}", &terminal.rows[..above]);
         assert!(terminal.rows[..above].iter().all(|line| line.starts_with('[')));
     }
@@ -156,13 +343,19 @@ fn what_is_painted_is_the_frame_below_what_matters() {
 #[test]
 fn what_matters_stays_in_the_scrollback() {
     let mut tree = Tree::new(Vec::new(), Style::PLAIN, WIDE, 1);
-    Script::alarm_rolls_back().iter().for_each(|record| tree.event(record));
+    for record in &Script::alarm_rolls_back() {
+        tree.event(record);
+    }
     tree.finish();
     let mut terminal = Terminal::default();
     terminal.show(std::str::from_utf8(tree.sink.out()).unwrap());
     let above: Vec<&String> = terminal.rows.iter().take_while(|row| row.starts_with('[')).collect();
     let above: Vec<&str> = above.into_iter().map(String::as_str).collect();
-    insta::assert_snapshot!(above.join("\n"), @"");
+    insta::assert_snapshot!(above.join("\n"), @r"
+    [ 3m35s] checkout  alarm errors is firing: Errors 7% > 1% (n=71)
+    [ 3m35s] shop      rolling back, checkout failed: alarm errors of checkout is firing: Errors 7% > 1% (n=71)
+    [ 3m38s] checkout  on_rollback hook page failed after 300ms: exit status 3: pager unreachable
+    ");
 }
 
 #[test]
@@ -215,4 +408,26 @@ fn a_terminal_that_went_away_is_remembered_and_never_panics() {
     tree.finish();
     assert_eq!(tree.error().unwrap().kind(), io::ErrorKind::StorageFull);
     assert_eq!(tree.sink.out().tries_after_failure, 0);
+}
+
+proptest::proptest! {
+    /// A recording may be torn, and a newer engine may order events in another way.
+    #[test]
+    fn events_in_any_order_never_panic(
+        picks in proptest::collection::vec((0_usize..60, 0_u64..2_000_000), 0..60),
+    ) {
+        let scripts = [Script::canary(), Script::stuck(), Script::contested(), Script::alarm_rolls_back()];
+        let all: Vec<&Record> = scripts.iter().flatten().collect();
+        let mut tree = Tree::new(Vec::new(), UNICODE, Screen::default(), 1);
+        let mut lines = crate::Lines::new(Vec::new(), Style::PLAIN);
+        for (at, (pick, shift)) in picks.into_iter().enumerate() {
+            let mut record = all[(pick * 7 + at) % all.len()].clone();
+            record.at_ms = record.at_ms.saturating_sub(shift * 1000);
+            tree.event(&record);
+            lines.event(&record);
+            tree.tick(shift);
+        }
+        tree.finish();
+        crate::summary(tree.state());
+    }
 }
