@@ -715,6 +715,9 @@ fn tags_of(value: Option<&Value>) -> BTreeMap<String, String> {
 
 fn tagged<'a>(alarms: &'a mut Alarms, input: &Record) -> Result<&'a mut Alarm, Fault> {
     let arn = input.text("ResourceARN").unwrap_or_default();
+    if !arn.starts_with("arn:") {
+        return Err(Fault::value(format!("The value {arn} for parameter ResourceARN is invalid.")));
+    }
     alarms.all.get_mut(bare_name(arn)).ok_or_else(|| {
         Fault::new(
             FaultKind::ResourceNotFoundException,

@@ -183,7 +183,17 @@ fn any_value(shape: &'static Shape) -> BoxedStrategy<Value> {
         Shape::Text { min, .. } => {
             let min = *min;
             let pattern = format!("[ -~é漢\\n]{{{min},{}}}", min + 6);
-            let known = prop::sample::select(vec!["a", "b", "comp", "NS", "m", "m1", "Sum", "x y"]);
+            let known = prop::sample::select(vec![
+                "a",
+                "b",
+                "comp",
+                "NS",
+                "m",
+                "m1",
+                "Sum",
+                "x y",
+                "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:a",
+            ]);
             prop_oneof![
                 3 => known.prop_map(Value::from),
                 1 => proptest::string::string_regex(&pattern).unwrap().prop_map(Value::from),
@@ -338,6 +348,89 @@ proptest! {
             prop_assert!((200..500).contains(&response.status));
         }
     }
+}
+
+/// Random requests are mostly refused; these are not.
+#[test]
+fn good_requests_are_answered_the_same_in_every_protocol() {
+    let (from, to) = (NOW / 1_000 - 1_200, NOW / 1_000 + 120);
+    let dimensions = serde_json::json!([{ "Name": "a", "Value": "b" }]);
+    let metric = serde_json::json!({ "Namespace": "NS", "MetricName": "m" });
+    let stat = |id: &str, wanted: bool| {
+        serde_json::json!({ "Id": id, "ReturnData": wanted,
+            "MetricStat": { "Metric": metric, "Period": 60, "Stat": "Sum" } })
+    };
+    let rate =
+        serde_json::json!({ "Id": "rate", "Expression": "m1 / FILL(m2, 1)", "Label": "<r>" });
+    let requests = [
+        (
+            "PutMetricData",
+            serde_json::json!({ "Namespace": "Own", "MetricData": [
+            { "MetricName": "m", "Value": 1.5, "Unit": "Count/Second", "Timestamp": 1_799_999_000.25,
+                "Dimensions": dimensions },
+            { "MetricName": "m", "Values": [1, 2.5], "Counts": [2, 3], "StorageResolution": 1 },
+            { "MetricName": "m", "StatisticValues":
+                { "SampleCount": 2, "Sum": 3, "Minimum": 1, "Maximum": 2 } },
+        ], "EntityMetricData": [{ "Entity": { "KeyAttributes": { "Type": "t", "Name": "n" } },
+            "MetricData": [{ "MetricName": "e", "Value": 7 }] }], "StrictEntityValidation": false }),
+        ),
+        (
+            "GetMetricData",
+            serde_json::json!({ "StartTime": from, "EndTime": to,
+            "ScanBy": "TimestampAscending",
+            "MetricDataQueries": [stat("m1", true), stat("m2", false), rate] }),
+        ),
+        (
+            "GetMetricData",
+            serde_json::json!({ "StartTime": from, "EndTime": to, "MaxDatapoints": 2,
+            "MetricDataQueries": [stat("m1", true)] }),
+        ),
+        (
+            "GetMetricStatistics",
+            serde_json::json!({ "Namespace": "NS", "MetricName": "m1",
+            "Dimensions": dimensions, "StartTime": from, "EndTime": to, "Period": 300,
+            "Statistics": ["Sum", "Average"], "ExtendedStatistics": ["p50", "tm90"] }),
+        ),
+        (
+            "PutMetricAlarm",
+            serde_json::json!({ "AlarmName": "math", "EvaluationPeriods": 3,
+            "DatapointsToAlarm": 2, "Threshold": 0.5, "TreatMissingData": "ignore",
+            "ComparisonOperator": "LessThanOrEqualToThreshold", "ActionsEnabled": false,
+            "OKActions": ["arn:aws:sns:x:1:t"], "Tags": [{ "Key": "k", "Value": "" }],
+            "Metrics": [stat("m1", false), stat("m2", false), rate] }),
+        ),
+        (
+            "PutCompositeAlarm",
+            serde_json::json!({ "AlarmName": "c2",
+            "AlarmRule": "NOT ALARM(\"x y\") AND (OK(math) OR ALARM(comp))" }),
+        ),
+        ("DescribeAlarms", serde_json::json!({ "AlarmTypes": ["MetricAlarm", "CompositeAlarm"] })),
+        ("DescribeAlarms", serde_json::json!({ "MaxRecords": 2, "StateValue": "ALARM" })),
+        (
+            "DescribeAlarmHistory",
+            serde_json::json!({ "AlarmTypes": ["CompositeAlarm"],
+            "StartDate": from, "EndDate": to, "ScanBy": "TimestampAscending" }),
+        ),
+        ("DescribeAlarmsForMetric", metric.clone()),
+        ("ListMetrics", serde_json::json!({ "Dimensions": [{ "Name": "a" }] })),
+        ("DeleteAlarms", serde_json::json!({ "AlarmNames": ["c2", "math"] })),
+    ];
+    let mut clouds = PROTOCOLS.map(|_| furnished());
+    for (name, json) in requests {
+        let operation = OPERATIONS.iter().find(|known| known.name == name).unwrap();
+        let input = from_json(operation.input, &json).unwrap();
+        let mut answers = PROTOCOLS.iter().zip(&mut clouds).map(|(protocol, cloud)| {
+            let response = cloud.handle(NOW + 90_000, &request(*protocol, operation, &input));
+            understand(*protocol, operation, &response)
+        });
+        let first = answers.next().unwrap();
+        assert!(first.is_ok(), "{name}: {first:?}");
+        for other in answers {
+            assert_eq!(first, other, "{name}");
+        }
+    }
+    assert_eq!(clouds[0].snapshot(), clouds[1].snapshot());
+    assert_eq!(clouds[0].snapshot(), clouds[2].snapshot());
 }
 
 #[test]
