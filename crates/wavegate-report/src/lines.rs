@@ -1,6 +1,6 @@
 //! Events as plain lines, one each: for logs, pipes and CI.
 //!
-//! Lines are never cut: a log loses nothing.
+//! Lines are not cut to a width: only a text beyond [`crate::LINE_MAX`] is.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};

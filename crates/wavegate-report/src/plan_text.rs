@@ -337,9 +337,9 @@ fn problems(report: &PlanReport, lines: &mut Vec<Line>) {
     sorted.sort_by_key(|problem| std::cmp::Reverse(problem.severity));
     for problem in sorted {
         lines.push(Line::new());
-        let (tone, word) = match problem.severity {
-            Severity::Error => (Tone::Bad, "error"),
-            Severity::Warning => (Tone::Warn, "warning"),
+        let (tone, word, remedy) = match problem.severity {
+            Severity::Error => (Tone::Bad, "error", "fix"),
+            Severity::Warning => (Tone::Warn, "warning", "note"),
         };
         let mut line = Line::new();
         line.push(tone, format!("{word}[{}]", problem.code)).text(" ");
@@ -349,7 +349,7 @@ fn problems(report: &PlanReport, lines: &mut Vec<Line>) {
         line.text(&problem.message);
         lines.push(line);
         if let Some(hint) = &problem.hint {
-            lines.push(text(format!("  fix: {hint}")));
+            lines.push(text(format!("  {remedy}: {hint}")));
         }
     }
 }

@@ -221,7 +221,7 @@ fn a_plan_with_a_warning() {
     if it fails: everything this release changed is put back
 
     warning[WG414] checkout: alarm `errors` is red already: Errors 4% > 1%
-      fix: it counts once it has been quiet
+      note: it counts once it has been quiet
     ");
 }
 
