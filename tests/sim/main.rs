@@ -8,8 +8,12 @@ use wavegate_engine::ports::Clock as _;
 use wavegate_tests::app::{app, artifact, artifacts, layered, name};
 use wavegate_tests::model::Stage;
 
-const DIAMOND: &[(&str, &[&str])] =
-    &[("auth", &[]), ("cart", &["auth"]), ("pricing", &["auth"]), ("checkout", &["cart", "pricing"])];
+const DIAMOND: &[(&str, &[&str])] = &[
+    ("auth", &[]),
+    ("cart", &["auth"]),
+    ("pricing", &["auth"]),
+    ("checkout", &["cart", "pricing"]),
+];
 
 #[tokio::test(start_paused = true)]
 async fn a_first_deploy_takes_two_writes_per_function() {
@@ -48,14 +52,19 @@ async fn a_code_only_canary_takes_six_writes() {
     let (outcome, records) = stage.release(&spec, &changed).await.unwrap();
     assert_eq!(outcome, Outcome::Done);
     assert_eq!(stage.cloud.live("cart"), ("2".to_owned(), None));
-    assert_eq!(stage.cloud.live("auth"), ("1".to_owned(), None), "unchanged functions are left alone");
+    assert_eq!(
+        stage.cloud.live("auth"),
+        ("1".to_owned(), None),
+        "unchanged functions are left alone"
+    );
     let after = stage.cloud.writes();
-    let made = |op: &str| after.get(op).copied().unwrap_or(0) - before.get(op).copied().unwrap_or(0);
-    assert_eq!((made("UpdateFunctionCode"), made("PublishVersion"), made("CreateAlias")), (1, 0, 1));
-    let renewals = records
-        .last()
-        .map(|last| last.elapsed_ms / 30_000)
-        .expect("records");
+    let made =
+        |op: &str| after.get(op).copied().unwrap_or(0) - before.get(op).copied().unwrap_or(0);
+    assert_eq!(
+        (made("UpdateFunctionCode"), made("PublishVersion"), made("CreateAlias")),
+        (1, 0, 1)
+    );
+    let renewals = records.last().map(|last| last.elapsed_ms / 30_000).expect("records");
     // Of the function: claim, shift, promote, restore. Of the lock: take, barrier, close, and at
     // most one renewal in thirty seconds.
     assert!(made("UpdateAlias") >= 7);
@@ -69,7 +78,10 @@ async fn a_code_only_canary_takes_six_writes() {
         .collect();
     assert_eq!(weights, [1_000, 10_000]);
     let took = stage.clock.now_ms() - began;
-    assert!((660_000..720_000).contains(&took), "ten minutes, a minute of bake, and little else: {took}");
+    assert!(
+        (660_000..720_000).contains(&took),
+        "ten minutes, a minute of bake, and little else: {took}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -97,7 +109,10 @@ async fn a_red_alarm_puts_the_whole_app_back() {
     stage.release(&spec, &artifacts(&spec, "1")).await.unwrap();
     stage.components.fire("checkout");
     let (outcome, records) = stage.release(&spec, &artifacts(&spec, "2")).await.unwrap();
-    assert!(matches!(&outcome, Outcome::RolledBack { reason } if reason.starts_with("checkout: alarm")), "{outcome:?}");
+    assert!(
+        matches!(&outcome, Outcome::RolledBack { reason } if reason.starts_with("checkout: alarm")),
+        "{outcome:?}"
+    );
     for function in ["auth", "cart", "pricing", "checkout"] {
         assert_eq!(stage.cloud.live(function), ("1".to_owned(), None), "{function}");
     }

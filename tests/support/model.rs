@@ -17,7 +17,8 @@ use wavegate_engine::clock::ScaledClock;
 use wavegate_engine::event::Record;
 use wavegate_engine::ports::{
     AlarmAnswer, AlarmQuestion, Alarms, AliasUpdate, Clock, Cloud, CloudError, FaultKind,
-    FunctionView, HookCall, HookVerdict, Hooks, Identity, NewAlias, Strategies, Subject, VersionView,
+    FunctionView, HookCall, HookVerdict, Hooks, Identity, NewAlias, Strategies, Subject,
+    VersionView,
 };
 use wavegate_engine::{Engine, Run, Settings, World};
 use wavegate_local::ids::SeededIds;
@@ -76,7 +77,7 @@ impl ModelCloud {
     /// If there is none.
     pub fn live(&self, function: &str) -> (String, Option<ExtraVersion>) {
         let alias = self.lock().lambda.get_alias(function, "live").expect("an alias");
-        let state = alias_state(&alias).expect("readable weights");
+        let state = alias_state(&alias);
         (state.version, state.extra)
     }
 
@@ -164,24 +165,25 @@ fn optional<T>(result: Result<T, CloudError>) -> Result<Option<T>, CloudError> {
     }
 }
 
-fn alias_state(alias: &AliasConfiguration) -> Result<AliasState, CloudError> {
+fn alias_state(alias: &AliasConfiguration) -> AliasState {
     let weights = alias
         .routing_config
         .as_ref()
         .and_then(|routing| routing.additional_version_weights.as_ref());
-    let extra = weights.and_then(|weights| weights.first_key_value()).and_then(|(version, share)| {
-        Some(ExtraVersion {
-            version: VersionId::parse(version)?,
-            weight: Weight::from_share(*share)?,
-        })
-    });
-    Ok(AliasState {
+    let extra =
+        weights.and_then(|weights| weights.first_key_value()).and_then(|(version, share)| {
+            Some(ExtraVersion {
+                version: VersionId::parse(version)?,
+                weight: Weight::from_share(*share)?,
+            })
+        });
+    AliasState {
         name: alias.name.clone(),
         version: alias.function_version.clone(),
         extra,
         description: alias.description.clone(),
         revision: alias.revision_id.clone(),
-    })
+    }
 }
 
 fn view(function: &FunctionConfiguration) -> FunctionView {
@@ -198,7 +200,11 @@ fn view(function: &FunctionConfiguration) -> FunctionView {
             role: function.role.clone(),
             memory_mb: u32::try_from(function.memory_size).unwrap_or(0),
             timeout_s: u32::try_from(function.timeout).unwrap_or(0),
-            environment: environment.variables.into_iter().map(|(k, v)| (k, Secret::new(v))).collect(),
+            environment: environment
+                .variables
+                .into_iter()
+                .map(|(k, v)| (k, Secret::new(v)))
+                .collect(),
             description: function.description.clone(),
             architecture: function.architectures.first().cloned().unwrap_or_default(),
             layers: Vec::new(),
@@ -359,7 +365,7 @@ impl Cloud for ModelCloud {
         let page = self.call("ListAliases", |lambda, _, _| {
             lambda.list_aliases(function.as_str(), None, None, None)
         });
-        optional(page.await)?.map(|page| page.items.iter().map(alias_state).collect()).transpose()
+        Ok(optional(page.await)?.map(|page| page.items.iter().map(alias_state).collect()))
     }
 
     async fn get_alias(
@@ -369,7 +375,7 @@ impl Cloud for ModelCloud {
     ) -> Result<Option<AliasState>, CloudError> {
         let seen = self
             .call("GetAlias", |lambda, _, _| lambda.get_alias(function.as_str(), alias.as_str()));
-        optional(seen.await)?.as_ref().map(alias_state).transpose()
+        Ok(optional(seen.await)?.as_ref().map(alias_state))
     }
 
     async fn create_alias(
@@ -386,7 +392,7 @@ impl Cloud for ModelCloud {
         let created = self.call("CreateAlias", |lambda, now, ids| {
             lambda.create_alias(now, ids, function.as_str(), input)
         });
-        alias_state(&created.await?)
+        Ok(alias_state(&created.await?))
     }
 
     async fn update_alias(
@@ -409,7 +415,7 @@ impl Cloud for ModelCloud {
         let updated = self.call("UpdateAlias", |lambda, now, ids| {
             lambda.update_alias(now, ids, function.as_str(), alias.as_str(), input)
         });
-        alias_state(&updated.await?)
+        Ok(alias_state(&updated.await?))
     }
 
     async fn delete_alias(
@@ -433,7 +439,10 @@ impl Cloud for ModelCloud {
     }
 
     async fn identity(&self) -> Result<Identity, CloudError> {
-        Ok(Identity { account: "000000000000".to_owned(), arn: "arn:aws:iam::0:user/test".to_owned() })
+        Ok(Identity {
+            account: "000000000000".to_owned(),
+            arn: "arn:aws:iam::0:user/test".to_owned(),
+        })
     }
 }
 
@@ -452,14 +461,18 @@ impl Components {
 }
 
 fn strategy(id: &str) -> Result<&'static dyn sdk::DynStrategy, String> {
-    [&wavegate_plugin_canary::PLUGIN, &wavegate_plugin_linear::PLUGIN, &wavegate_plugin_all_at_once::PLUGIN]
-        .into_iter()
-        .flat_map(sdk::PluginDecl::components)
-        .find_map(|component| match component {
-            sdk::Component::Strategy(strategy) if strategy.id() == id => Some(strategy),
-            _ => None,
-        })
-        .ok_or_else(|| format!("no strategy `{id}`"))
+    [
+        &wavegate_plugin_canary::PLUGIN,
+        &wavegate_plugin_linear::PLUGIN,
+        &wavegate_plugin_all_at_once::PLUGIN,
+    ]
+    .into_iter()
+    .flat_map(sdk::PluginDecl::components)
+    .find_map(|component| match component {
+        sdk::Component::Strategy(strategy) if strategy.id() == id => Some(strategy),
+        _ => None,
+    })
+    .ok_or_else(|| format!("no strategy `{id}`"))
 }
 
 fn weight(bp: sdk::WeightBp) -> Weight {

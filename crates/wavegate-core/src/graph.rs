@@ -3,6 +3,7 @@
 //! An edge `checkout -> auth` says that checkout depends on auth. The order of traffic is: what is
 //! depended on goes first. All algorithms are iterative, so a chain of any length is safe.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -27,7 +28,7 @@ impl fmt::Display for Cycle {
 /// An acyclic dependency graph.
 #[derive(Debug, Clone)]
 pub struct Graph {
-    graph: DiGraph<FunctionName, ()>,
+    nodes: DiGraph<FunctionName, ()>,
     index: BTreeMap<FunctionName, NodeIndex>,
     /// Dependencies before dependants; ties in name order.
     order: Vec<FunctionName>,
@@ -44,8 +45,10 @@ impl Graph {
     ) -> Result<Self, Vec<Cycle>> {
         let functions: BTreeMap<_, _> = functions.into_iter().collect();
         let mut graph = DiGraph::new();
-        let index: BTreeMap<FunctionName, NodeIndex> =
-            functions.keys().map(|name| ((*name).clone(), graph.add_node((*name).clone()))).collect();
+        let index: BTreeMap<FunctionName, NodeIndex> = functions
+            .keys()
+            .map(|name| ((*name).clone(), graph.add_node((*name).clone())))
+            .collect();
         for (name, needs) in &functions {
             for need in needs.iter().filter_map(|need| index.get(need)) {
                 graph.update_edge(index[*name], *need, ());
@@ -56,7 +59,7 @@ impl Graph {
             return Err(cycles);
         }
         let order = layers(&graph).into_iter().flatten().collect();
-        Ok(Self { graph, index, order })
+        Ok(Self { nodes: graph, index, order })
     }
 
     /// All functions, dependencies before dependants. The order is stable: layer, then name.
@@ -66,7 +69,7 @@ impl Graph {
 
     /// The waves: layer 0 depends on nothing, layer n on something in layer n - 1.
     pub fn waves(&self) -> Vec<Vec<FunctionName>> {
-        layers(&self.graph)
+        layers(&self.nodes)
     }
 
     /// The functions that `name` depends on directly.
@@ -96,7 +99,10 @@ impl Graph {
     /// The graph of a part of the functions, where a path through functions that are left out
     /// stays a dependency: if c needs b, b needs a, and b is left out, then c needs a.
     #[must_use]
-    pub fn contract(&self, keep: &BTreeSet<FunctionName>) -> BTreeMap<FunctionName, BTreeSet<FunctionName>> {
+    pub fn contract(
+        &self,
+        keep: &BTreeSet<FunctionName>,
+    ) -> BTreeMap<FunctionName, BTreeSet<FunctionName>> {
         // For each function, the kept functions one reaches without passing another kept one.
         let mut nearest: BTreeMap<&FunctionName, BTreeSet<FunctionName>> = BTreeMap::new();
         for name in &self.order {
@@ -119,9 +125,9 @@ impl Graph {
 
     fn neighbours(&self, name: &FunctionName, direction: Direction) -> BTreeSet<FunctionName> {
         let Some(index) = self.index.get(name) else { return BTreeSet::new() };
-        self.graph
+        self.nodes
             .neighbors_directed(*index, direction)
-            .map(|neighbour| self.graph[neighbour].clone())
+            .map(|neighbour| self.nodes[neighbour].clone())
             .collect()
     }
 }
@@ -155,8 +161,8 @@ fn walk(graph: &DiGraph<FunctionName, ()>, knot: &BTreeSet<NodeIndex>) -> Cycle 
                 }
                 return Cycle(path.into_iter().rev().map(|n| graph[n].clone()).collect());
             }
-            if !from.contains_key(&neighbour) {
-                from.insert(neighbour, node);
+            if let Entry::Vacant(unseen) = from.entry(neighbour) {
+                unseen.insert(node);
                 open.push_back(neighbour);
             }
         }
@@ -201,8 +207,9 @@ mod tests {
 
     #[test]
     fn a_cycle_is_printed_as_the_way_round() {
-        let cycles = Graph::new(&needs(&[("a", &["b"]), ("b", &["c"]), ("c", &["a"]), ("d", &["a"])]))
-            .unwrap_err();
+        let cycles =
+            Graph::new(&needs(&[("a", &["b"]), ("b", &["c"]), ("c", &["a"]), ("d", &["a"])]))
+                .unwrap_err();
         assert_eq!(cycles[0].to_string(), "a -> b -> c -> a");
         assert_eq!(cycles.len(), 1);
         let own = Graph::new(&needs(&[("x", &["x"])])).unwrap_err();
@@ -212,7 +219,8 @@ mod tests {
     #[test]
     fn a_diamond_has_three_waves() {
         let graph =
-            Graph::new(&needs(&[("d", &["b", "c"]), ("b", &["a"]), ("c", &["a"]), ("a", &[])])).unwrap();
+            Graph::new(&needs(&[("d", &["b", "c"]), ("b", &["a"]), ("c", &["a"]), ("a", &[])]))
+                .unwrap();
         let waves: Vec<Vec<String>> = graph
             .waves()
             .iter()
@@ -232,7 +240,12 @@ mod tests {
     #[test]
     fn a_chain_of_ten_thousand_is_no_deeper_than_the_stack() {
         let chain: Needs = (0..10_000)
-            .map(|i| (name(&format!("f{i}")), (i > 0).then(|| name(&format!("f{}", i - 1))).into_iter().collect()))
+            .map(|i| {
+                (
+                    name(&format!("f{i}")),
+                    (i > 0).then(|| name(&format!("f{}", i - 1))).into_iter().collect(),
+                )
+            })
             .collect();
         assert_eq!(Graph::new(&chain).unwrap().waves().len(), 10_000);
     }

@@ -162,12 +162,13 @@ fn parse_base32(text: &str) -> Option<u64> {
     if text.len() != 13 {
         return None;
     }
-    text.bytes().try_fold(0_u128, |value, byte| {
-        let digit = BASE32.iter().position(|b| *b == byte)?;
-        Some((value << 5) | u128::try_from(digit).ok()?)
-    })?
-    .try_into()
-    .ok()
+    text.bytes()
+        .try_fold(0_u128, |value, byte| {
+            let digit = BASE32.iter().position(|b| *b == byte)?;
+            Some((value << 5) | u128::try_from(digit).ok()?)
+        })?
+        .try_into()
+        .ok()
 }
 
 impl fmt::Display for ReleaseId {

@@ -231,7 +231,8 @@ pub struct Facts<'a> {
 pub fn plan(facts: Facts<'_>) -> (Option<Plan>, PlanReport) {
     let spec = facts.spec;
     let diff = diff(spec, facts.inventory, facts.artifacts, facts.only);
-    let mut report = PlanReport { functions: diff.standings.clone(), problems: diff.problems.clone() };
+    let mut report =
+        PlanReport { functions: diff.standings.clone(), problems: diff.problems.clone() };
     let graph = match Graph::new(spec.functions.iter().map(|(n, f)| (n, &f.depends_on))) {
         Ok(graph) => graph,
         Err(cycles) => {
@@ -332,7 +333,11 @@ pub fn put_back_plan(spec: &AppSpec, inventory: &Inventory) -> Option<(Plan, Loc
             None => Action::First { exists: true },
         };
         let left = FunctionPlan {
-            changes: vec![Change::new("version", token.candidate, token.stable.map_or_else(|| "none".to_owned(), |v| v.to_string()))],
+            changes: vec![Change::new(
+                "version",
+                token.candidate,
+                token.stable.map_or_else(|| "none".to_owned(), |v| v.to_string()),
+            )],
             pin: observed.alias(&spec.alias.pin()).cloned(),
             live: Some(live.clone()),
             on_rollback: function.hooks.on_rollback.clone(),

@@ -41,8 +41,10 @@ mod tests {
         AliasState {
             name: "live".into(),
             version: main.to_string(),
-            extra: extra
-                .map(|v| ExtraVersion { version: VersionId(v), weight: Weight::from_bp(1).unwrap() }),
+            extra: extra.map(|v| ExtraVersion {
+                version: VersionId(v),
+                weight: Weight::from_bp(1).unwrap(),
+            }),
             description: String::new(),
             revision: String::new(),
         }

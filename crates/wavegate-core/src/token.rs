@@ -141,6 +141,7 @@ impl Token {
     }
 
     /// Reads a token out of a description. `None`: there is none that can be trusted.
+    #[expect(clippy::many_single_char_names, reason = "the record's own keys")]
     pub fn decode(description: &str) -> Option<Self> {
         let record = description.split(SEPARATOR).next()?;
         let fields = unseal(record, "wg1")?;
@@ -217,6 +218,7 @@ impl LockRecord {
     }
 
     /// Reads a lock record. `None`: there is none that can be trusted.
+    #[expect(clippy::many_single_char_names, reason = "the record's own keys")]
     pub fn decode(description: &str) -> Option<Self> {
         let fields = unseal(description, "wgL1")?;
         let [a, r, m, e, ph, own, hb, k, n, s, ab, h, x] = fields.as_slice() else { return None };
@@ -343,20 +345,31 @@ mod tests {
     fn any_token() -> impl Strategy<Value = Token> {
         (
             ("[a-zA-Z0-9_-]{1,40}", any::<u64>(), any::<u32>(), any::<u32>(), 0..3_u8),
-            (proptest::option::of(any::<u32>()), any::<u32>(), 0..=10_000_u16, any::<u64>(), any::<u32>()),
+            (
+                proptest::option::of(any::<u32>()),
+                any::<u32>(),
+                0..=10_000_u16,
+                any::<u64>(),
+                any::<u32>(),
+            ),
         )
-            .prop_map(|((app, release, epoch, sequence, p), (stable, candidate, bp, nonce, plan))| Token {
-                app: AppName::new(app).unwrap(),
-                release: ReleaseId(release),
-                epoch: epoch.into(),
-                sequence: sequence.into(),
-                position: [Position::Forward, Position::Promoted, Position::Back][usize::from(p)],
-                stable: stable.map(|v| VersionId(v.into())),
-                candidate: VersionId(candidate.into()),
-                weight: Weight::from_bp(bp).unwrap(),
-                nonce: Nonce(nonce),
-                plan,
-            })
+            .prop_map(
+                |((app, release, epoch, sequence, p), (stable, candidate, bp, nonce, plan))| {
+                    Token {
+                        app: AppName::new(app).unwrap(),
+                        release: ReleaseId(release),
+                        epoch: epoch.into(),
+                        sequence: sequence.into(),
+                        position: [Position::Forward, Position::Promoted, Position::Back]
+                            [usize::from(p)],
+                        stable: stable.map(|v| VersionId(v.into())),
+                        candidate: VersionId(candidate.into()),
+                        weight: Weight::from_bp(bp).unwrap(),
+                        nonce: Nonce(nonce),
+                        plan,
+                    }
+                },
+            )
     }
 
     proptest! {
@@ -441,7 +454,8 @@ mod tests {
             nonce: Nonce(1),
             plan: 1,
         };
-        let promoted = Token { position: Position::Promoted, weight: Weight::FULL, ..shifting.clone() };
+        let promoted =
+            Token { position: Position::Promoted, weight: Weight::FULL, ..shifting.clone() };
         let cases = [
             (alias(&shifting, 1, Some((2, 1000))), 3, Class::Mine),
             (alias(&shifting, 1, Some((2, 1000))), 4, Class::OldEpoch),

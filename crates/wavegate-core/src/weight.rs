@@ -61,7 +61,8 @@ mod tests {
 
     #[test]
     fn people_read_percent() {
-        for (bp, text) in [(0, "0%"), (1000, "10%"), (250, "2.5%"), (1, "0.01%"), (10_000, "100%")] {
+        for (bp, text) in [(0, "0%"), (1000, "10%"), (250, "2.5%"), (1, "0.01%"), (10_000, "100%")]
+        {
             assert_eq!(Weight::from_bp(bp).unwrap().to_string(), text);
         }
     }

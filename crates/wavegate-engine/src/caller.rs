@@ -65,7 +65,8 @@ impl Caller {
     /// A caller with a control-plane budget of so many requests per wall second.
     pub fn new(clock: Arc<dyn Clock>, requests_per_second: Option<u32>) -> Self {
         let budget = |factor: f64| {
-            requests_per_second.map(|rate| Arc::new(Budget::new(f64::from(rate) * factor * USED_SHARE)))
+            requests_per_second
+                .map(|rate| Arc::new(Budget::new(f64::from(rate) * factor * USED_SHARE)))
         };
         Self { control: budget(1.0), get: budget(GET_FACTOR), clock, counts: Arc::default() }
     }
@@ -286,7 +287,8 @@ impl Bucket {
 
     fn next_ms(&self, scale: f64) -> u64 {
         let missing = Duration::from_secs_f64(((1.0 - self.tokens) / self.rate).max(0.001) * scale);
-        let at = self.filled_ms.saturating_add(u64::try_from(missing.as_millis()).unwrap_or(u64::MAX));
+        let at =
+            self.filled_ms.saturating_add(u64::try_from(missing.as_millis()).unwrap_or(u64::MAX));
         at.max(self.closed_until_ms) + 1
     }
 

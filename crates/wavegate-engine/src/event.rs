@@ -344,7 +344,9 @@ impl From<core::Event> for Event {
             E::Blind { reason } => Self::Blind { reason },
             E::Touched { function } => Self::Touched { function: function.to_string() },
             E::Suspect { function, now } => Self::Suspect { function: function.to_string(), now },
-            E::Contested { function, now } => Self::Contested { function: function.to_string(), now },
+            E::Contested { function, now } => {
+                Self::Contested { function: function.to_string(), now }
+            }
             E::Aborting { culprit, reason } => {
                 Self::Aborting { culprit: culprit.map(|c| c.to_string()), reason }
             }

@@ -62,7 +62,7 @@ pub enum EngineError {
         what: String,
         /// How it failed.
         #[source]
-        source: CloudError,
+        source: Box<CloudError>,
     },
     /// A strategy could not say what it would do.
     #[error("strategy `{strategy}` of `{function}`: {reason}")]

@@ -36,7 +36,9 @@ async fn look(
     let name = &function.lambda_name;
     let aliases = engine
         .caller
-        .call(Quota::Control, "ListAliases", Priority::Forward, Retry::Safe, || cloud.list_aliases(name))
+        .call(Quota::Control, "ListAliases", Priority::Forward, Retry::Safe, || {
+            cloud.list_aliases(name)
+        })
         .await
         .map_err(|source| failed(function, source))?;
     // Where listing answers emptily for a function that is not there, the next read tells.
@@ -61,7 +63,10 @@ async fn look(
 }
 
 fn failed(function: &FunctionSpec, source: CloudError) -> EngineError {
-    EngineError::Cloud { what: format!("could not look at function `{}`", function.lambda_name), source }
+    EngineError::Cloud {
+        what: format!("could not look at function `{}`", function.lambda_name),
+        source: Box::new(source),
+    }
 }
 
 type Outlines = BTreeMap<FunctionName, Outline>;
@@ -80,9 +85,12 @@ pub(crate) async fn questions(
     let shifting: Vec<&FunctionSpec> = changed
         .iter()
         .copied()
-        .filter(|f| inventory.functions.get(&f.name).is_some_and(|o| o.alias(&spec.alias).is_some()))
+        .filter(|f| {
+            inventory.functions.get(&f.name).is_some_and(|o| o.alias(&spec.alias).is_some())
+        })
         .collect();
-    let outlines = try_join_all(shifting.iter().map(|function| outline(engine, spec, function))).await?;
+    let outlines =
+        try_join_all(shifting.iter().map(|function| outline(engine, spec, function))).await?;
     let alarms = snapshot(engine, spec, &changed).await?;
     Ok((outlines.into_iter().collect(), alarms))
 }

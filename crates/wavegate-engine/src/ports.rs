@@ -237,11 +237,7 @@ pub trait Strategies: Send + Sync + 'static {
     ///
     /// # Errors
     /// The strategy's own words.
-    async fn outline(
-        &self,
-        strategy: &ComponentUse,
-        subject: &Subject,
-    ) -> Result<Outline, String>;
+    async fn outline(&self, strategy: &ComponentUse, subject: &Subject) -> Result<Outline, String>;
 
     /// What the strategy says now, and what it wants to remember.
     ///

@@ -41,6 +41,12 @@ pub(crate) async fn prepare(
     job.run().await.map_err(|error| error.to_string())
 }
 
+impl From<CloudError> for PrepareError {
+    fn from(error: CloudError) -> Self {
+        Self::Cloud(Box::new(error))
+    }
+}
+
 struct Job<'a> {
     engine: &'a Engine,
     function: &'a FunctionPlan,
@@ -51,7 +57,7 @@ struct Job<'a> {
 #[derive(Debug, thiserror::Error)]
 enum PrepareError {
     #[error("{0}")]
-    Cloud(#[from] CloudError),
+    Cloud(Box<CloudError>),
     #[error("version {version} is {state}: {reason}")]
     Broken { version: String, state: String, reason: String },
     #[error("{what} did not settle within {minutes} minutes")]
@@ -61,7 +67,7 @@ enum PrepareError {
     #[error("nothing to deploy: the plan has no artifact")]
     NoArtifact,
     #[error("`{bucket}` took the package, but: {source}")]
-    Bucket { bucket: String, source: CloudError },
+    Bucket { bucket: String, source: Box<CloudError> },
 }
 
 impl Job<'_> {
@@ -79,7 +85,10 @@ impl Job<'_> {
                 Err(PrepareError::Cloud(error))
                     if matches!(
                         error.kind,
-                        FaultKind::Precondition | FaultKind::AlreadyExists | FaultKind::UpdateInProgress | FaultKind::Unknown
+                        FaultKind::Precondition
+                            | FaultKind::AlreadyExists
+                            | FaultKind::UpdateInProgress
+                            | FaultKind::Unknown
                     ) && conflicts < CONFLICTS_MAX =>
                 {
                     conflicts += 1;
@@ -94,13 +103,17 @@ impl Job<'_> {
     /// The artifact as Lambda takes it: large packages go through S3.
     async fn code(&self) -> Result<Artifact, PrepareError> {
         let artifact = self.function.artifact.clone().ok_or(PrepareError::NoArtifact)?;
-        let Artifact::Zip { code_sha256, zipped_bytes, path, .. } = &artifact else { return Ok(artifact) };
-        let Some(bucket) = self.engine.settings.artifact_bucket.as_ref().filter(|_| *zipped_bytes > DIRECT_MAX)
+        let Artifact::Zip { code_sha256, zipped_bytes, path, .. } = &artifact else {
+            return Ok(artifact);
+        };
+        let Some(bucket) =
+            self.engine.settings.artifact_bucket.as_ref().filter(|_| *zipped_bytes > DIRECT_MAX)
         else {
             return Ok(artifact);
         };
         // Base 64 has characters that keys should not have.
-        let hash: String = code_sha256.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        let hash: String =
+            code_sha256.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
         let key = format!("wavegate/{}/{hash}.zip", self.function.lambda_name);
         (self.say)(&format!("uploading {} to s3://{bucket}/{key}", megabytes(*zipped_bytes)));
         let cloud = &self.engine.world.cloud;
@@ -110,7 +123,10 @@ impl Job<'_> {
                 cloud.put_artifact(bucket, &key, path)
             })
             .await
-            .map_err(|source| PrepareError::Bucket { bucket: bucket.clone(), source })?;
+            .map_err(|source| PrepareError::Bucket {
+                bucket: bucket.clone(),
+                source: Box::new(source),
+            })?;
         Ok(Artifact::S3 { bucket: bucket.clone(), key })
     }
 
@@ -125,7 +141,11 @@ impl Job<'_> {
         self.settle_version(&created).await
     }
 
-    async fn update(&self, code: &Artifact, latest: FunctionView) -> Result<Prepared, PrepareError> {
+    async fn update(
+        &self,
+        code: &Artifact,
+        latest: FunctionView,
+    ) -> Result<Prepared, PrepareError> {
         let (name, wanted) = (&self.function.lambda_name, &self.function.config);
         let cloud = &self.engine.world.cloud;
         // An update that failed before this release is no reason to stop: this one may mend it.
@@ -148,7 +168,8 @@ impl Job<'_> {
         }
         let has_code = match code {
             Artifact::Zip { code_sha256, .. } => {
-                *code_sha256 == latest.code_sha256 && latest.config.architecture == wanted.architecture
+                *code_sha256 == latest.code_sha256
+                    && latest.config.architecture == wanted.architecture
             }
             // What an object or a tag holds is not known before Lambda has read it.
             Artifact::S3 { .. } | Artifact::Image { .. } => false,
@@ -176,9 +197,11 @@ impl Job<'_> {
 
     /// What Lambda took must be what was sent.
     fn check_code(&self, code: &Artifact, view: &FunctionView) -> Result<(), PrepareError> {
-        let sent = match (code, &self.function.artifact) {
-            (Artifact::Zip { code_sha256, .. }, _) | (_, Some(Artifact::Zip { code_sha256, .. })) => code_sha256,
-            _ => return Ok(()),
+        // A package that went through S3 is still the one that was hashed here.
+        let ((Artifact::Zip { code_sha256: sent, .. }, _)
+        | (_, Some(Artifact::Zip { code_sha256: sent, .. }))) = (code, &self.function.artifact)
+        else {
+            return Ok(());
         };
         if view.code_sha256.is_empty() || view.code_sha256 == *sent {
             return Ok(());
@@ -191,7 +214,9 @@ impl Job<'_> {
         Ok(self
             .engine
             .caller
-            .call(Quota::Get, "GetFunction", Priority::Forward, Retry::Safe, || cloud.get_function(name, None))
+            .call(Quota::Get, "GetFunction", Priority::Forward, Retry::Safe, || {
+                cloud.get_function(name, None)
+            })
             .await?)
     }
 
@@ -213,11 +238,12 @@ impl Job<'_> {
                     cloud.publish_version(name, sha, base.as_deref(), self.label)
                 })
                 .await?;
-            let version = VersionId::parse(&published.version).ok_or_else(|| PrepareError::Broken {
-                version: published.version.clone(),
-                state: "not a version".to_owned(),
-                reason: "the cloud published nothing".to_owned(),
-            })?;
+            let version =
+                VersionId::parse(&published.version).ok_or_else(|| PrepareError::Broken {
+                    version: published.version.clone(),
+                    state: "not a version".to_owned(),
+                    reason: "the cloud published nothing".to_owned(),
+                })?;
             let view = self.settle(published, Some(version)).await?;
             return Ok(Prepared { version, arn: view.arn });
         };
@@ -225,7 +251,11 @@ impl Job<'_> {
         Ok(Prepared { version, arn: view.arn })
     }
 
-    async fn settle(&self, mut view: FunctionView, version: Option<VersionId>) -> Result<FunctionView, PrepareError> {
+    async fn settle(
+        &self,
+        mut view: FunctionView,
+        version: Option<VersionId>,
+    ) -> Result<FunctionView, PrepareError> {
         let (cloud, name) = (&self.engine.world.cloud, &self.function.lambda_name);
         let clock = &self.engine.world.clock;
         let began = clock.now_ms();
@@ -260,7 +290,12 @@ impl Job<'_> {
         }
     }
 
-    async fn once<T, F, Fut>(&self, quota: Quota, operation: &'static str, call: F) -> Result<T, PrepareError>
+    async fn once<T, F, Fut>(
+        &self,
+        quota: Quota,
+        operation: &'static str,
+        call: F,
+    ) -> Result<T, PrepareError>
     where
         F: Fn() -> Fut + Send + Sync,
         Fut: Future<Output = Result<T, CloudError>> + Send,
@@ -269,7 +304,12 @@ impl Job<'_> {
         // else that fails is judged by looking.
         let mut throttled = 0;
         loop {
-            match self.engine.caller.call(quota, operation, Priority::Forward, Retry::Once, &call).await {
+            match self
+                .engine
+                .caller
+                .call(quota, operation, Priority::Forward, Retry::Once, &call)
+                .await
+            {
                 Err(error) if error.kind == FaultKind::Throttled && throttled < THROTTLES_MAX => {
                     throttled += 1;
                     (self.say)(&format!("{operation} was throttled"));
@@ -287,7 +327,9 @@ impl Job<'_> {
 
     fn upload_words(&self, verb: &str) -> String {
         match &self.function.artifact {
-            Some(Artifact::Zip { zipped_bytes, .. }) => format!("{verb}, {}", megabytes(*zipped_bytes)),
+            Some(Artifact::Zip { zipped_bytes, .. }) => {
+                format!("{verb}, {}", megabytes(*zipped_bytes))
+            }
             Some(Artifact::S3 { bucket, key }) => format!("{verb} from s3://{bucket}/{key}"),
             Some(Artifact::Image { uri }) => format!("{verb} from {uri}"),
             None => verb.to_owned(),
@@ -312,10 +354,13 @@ enum Standing {
 }
 
 fn standing(view: &FunctionView) -> Standing {
-    let reason = |text: &Option<String>| text.clone().unwrap_or_else(|| "no reason given".to_owned());
+    let reason =
+        |text: &Option<String>| text.clone().unwrap_or_else(|| "no reason given".to_owned());
     match (view.state.as_str(), view.last_update_status.as_str()) {
         ("Failed", _) => Standing::Broken("Failed".to_owned(), reason(&view.state_reason)),
-        (_, "Failed") => Standing::Broken("not updated".to_owned(), reason(&view.last_update_reason)),
+        (_, "Failed") => {
+            Standing::Broken("not updated".to_owned(), reason(&view.last_update_reason))
+        }
         (_, "InProgress") => Standing::Moving("being updated".to_owned()),
         // Inactive: idle for long; it wakes up when it is called. Managed instances have a $LATEST
         // that is active and cannot be called.

@@ -22,7 +22,8 @@ use crate::event::{Event, FORMAT, Record, waves};
 use crate::{Command, Engine, EngineError, Run};
 
 pub(crate) async fn deploy(engine: &Engine, plan: Plan, run: Run) -> Result<Outcome, EngineError> {
-    let runner = Runner { release: ReleaseId(random()?), owner: run.owner.clone(), seed: random()? };
+    let runner =
+        Runner { release: ReleaseId(random()?), owner: run.owner.clone(), seed: random()? };
     let release = Release::new(plan.clone(), runner.clone());
     Driver::new(engine, plan, runner.release, run).drive(release).await
 }
@@ -41,7 +42,8 @@ pub(crate) async fn put_back(
 fn random() -> Result<u64, EngineError> {
     let mut bytes = [0_u8; 8];
     // Ids and nonces that repeat would let two releases take each other's writes for their own.
-    getrandom::fill(&mut bytes).map_err(|error| EngineError::Bug(format!("no randomness: {error}")))?;
+    getrandom::fill(&mut bytes)
+        .map_err(|error| EngineError::Bug(format!("no randomness: {error}")))?;
     Ok(u64::from_le_bytes(bytes))
 }
 
@@ -145,10 +147,15 @@ impl Driver {
         Ok(outcome)
     }
 
-    fn step(&mut self, release: &mut Release, input: Input) -> Result<Option<Outcome>, EngineError> {
+    fn step(
+        &mut self,
+        release: &mut Release,
+        input: Input,
+    ) -> Result<Option<Outcome>, EngineError> {
         tracing::trace!(?input, "step");
         let now = Mono(self.context.now_ms());
-        let effects = release.step(now, input).map_err(|illegal| EngineError::Bug(illegal.to_string()))?;
+        let effects =
+            release.step(now, input).map_err(|illegal| EngineError::Bug(illegal.to_string()))?;
         let mut outcome = None;
         for effect in effects {
             match effect {
@@ -200,7 +207,9 @@ impl Driver {
         let (word, reason, todo) = match outcome {
             Outcome::Done => ("done", None, Vec::new()),
             Outcome::RolledBack { reason } => ("rolled_back", Some(reason.clone()), Vec::new()),
-            Outcome::NothingChanged { reason } => ("nothing_changed", Some(reason.clone()), Vec::new()),
+            Outcome::NothingChanged { reason } => {
+                ("nothing_changed", Some(reason.clone()), Vec::new())
+            }
             Outcome::Busy { holder } => ("busy", Some(holder.clone()), Vec::new()),
             Outcome::Stuck { reason, todo } => ("stuck", Some(reason.clone()), todo.clone()),
             Outcome::Frozen { reason } => ("frozen", Some(reason.clone()), Vec::new()),
@@ -211,7 +220,10 @@ impl Driver {
             reason,
             todo,
             calls: self.context.engine.calls(),
-            aliases: release.aliases().map(|(name, state)| (name.to_string(), alias_words(state))).collect(),
+            aliases: release
+                .aliases()
+                .map(|(name, state)| (name.to_string(), alias_words(state)))
+                .collect(),
         }
     }
 }
@@ -223,7 +235,10 @@ fn alias_words(state: Option<&AliasState>) -> String {
         Some(state) => match state.extra {
             None => format!("version {}", state.version),
             Some(extra) => {
-                format!("version {}, and {} on version {}", state.version, extra.weight, extra.version)
+                format!(
+                    "version {}, and {} on version {}",
+                    state.version, extra.weight, extra.version
+                )
             }
         },
     }

@@ -95,11 +95,15 @@ fn code(artifact: Option<&Artifact>, served: &ObservedVersion) -> Vec<Change> {
         Some(Artifact::Zip { .. }) => vec![Change::bare("code")],
         // What an object holds is not known before Lambda has read it; if it turns out to be the
         // same, Lambda publishes no new version and the rollout ends there.
-        Some(Artifact::S3 { .. }) => vec![Change::bare("code (in S3: compared when Lambda has read it)")],
+        Some(Artifact::S3 { .. }) => {
+            vec![Change::bare("code (in S3: compared when Lambda has read it)")]
+        }
         // A tag can move; a digest cannot.
         Some(Artifact::Image { uri }) => match &served.image_uri {
             Some(was) if was == uri && uri.contains("@sha256:") => Vec::new(),
-            Some(was) if was == uri => vec![Change::bare("image (a tag: compared when Lambda has read it)")],
+            Some(was) if was == uri => {
+                vec![Change::bare("image (a tag: compared when Lambda has read it)")]
+            }
             was => vec![Change::new("image", was.as_deref().unwrap_or("none"), uri)],
         },
     }
@@ -114,13 +118,25 @@ pub(crate) fn config(was: &FunctionConfig, want: &FunctionConfig) -> Vec<Change>
             changes.push(Change::new(what, was, want));
         }
     };
-    text("runtime", was.runtime.as_deref().unwrap_or("none"), want.runtime.as_deref().unwrap_or("none"));
-    text("handler", was.handler.as_deref().unwrap_or("none"), want.handler.as_deref().unwrap_or("none"));
+    text(
+        "runtime",
+        was.runtime.as_deref().unwrap_or("none"),
+        want.runtime.as_deref().unwrap_or("none"),
+    );
+    text(
+        "handler",
+        was.handler.as_deref().unwrap_or("none"),
+        want.handler.as_deref().unwrap_or("none"),
+    );
     text("role", &was.role, &want.role);
     text("architecture", &was.architecture, &want.architecture);
     text("memory", &format!("{}MB", was.memory_mb), &format!("{}MB", want.memory_mb));
     text("timeout", &format!("{}s", was.timeout_s), &format!("{}s", want.timeout_s));
-    text("ephemeral storage", &format!("{}MB", was.ephemeral_storage_mb), &format!("{}MB", want.ephemeral_storage_mb));
+    text(
+        "ephemeral storage",
+        &format!("{}MB", was.ephemeral_storage_mb),
+        &format!("{}MB", want.ephemeral_storage_mb),
+    );
     text("tracing", on_off(was.tracing), on_off(want.tracing));
     text(
         "dead-letter target",

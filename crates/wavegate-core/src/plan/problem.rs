@@ -32,8 +32,19 @@ pub struct Problem {
 }
 
 impl Problem {
-    fn error(code: &'static str, function: Option<&FunctionName>, message: String, hint: String) -> Self {
-        Self { code, severity: Severity::Error, function: function.cloned(), message, hint: Some(hint) }
+    fn error(
+        code: &'static str,
+        function: Option<&FunctionName>,
+        message: String,
+        hint: String,
+    ) -> Self {
+        Self {
+            code,
+            severity: Severity::Error,
+            function: function.cloned(),
+            message,
+            hint: Some(hint),
+        }
     }
 }
 
@@ -61,7 +72,8 @@ fn busy(spec: &AppSpec, anchor: &FunctionName, record: &LockRecord) -> Option<Pr
     match record.phase {
         LockPhase::Done | LockPhase::RolledBack => None,
         LockPhase::Running | LockPhase::Aborting => {
-            let doing = if record.phase == LockPhase::Running { "is running" } else { "is going back" };
+            let doing =
+                if record.phase == LockPhase::Running { "is running" } else { "is going back" };
             Some(Problem::error(
                 "WG401",
                 None,
@@ -182,7 +194,11 @@ pub(super) fn package_type(function: &FunctionName, was_image: bool) -> Problem 
     )
 }
 
-pub(super) fn alarm(function: &FunctionName, alarm: &AlarmUse, seen: &AlarmSnapshot) -> Option<Problem> {
+pub(super) fn alarm(
+    function: &FunctionName,
+    alarm: &AlarmUse,
+    seen: &AlarmSnapshot,
+) -> Option<Problem> {
     let name = &alarm.alarm.name;
     match (seen.status, alarm.if_already_alarming) {
         (AlarmStatus::Missing, _) => Some(Problem::error(

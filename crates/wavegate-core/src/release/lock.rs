@@ -43,7 +43,8 @@ impl Release {
     pub(super) fn acquire(&mut self) {
         let known = self.known(&Object::Lock).cloned();
         let before = known.as_ref().and_then(|state| LockRecord::decode(&state.description));
-        let record = self.first_record(before.map_or(0, |record| record.epoch) + 1, LockPhase::Running);
+        let record =
+            self.first_record(before.map_or(0, |record| record.epoch) + 1, LockPhase::Running);
         self.write_lock(Purpose::Acquire, known, record);
     }
 
@@ -119,7 +120,9 @@ impl Release {
         let phase = match phase {
             LockPhase::Done => WantedPhase::Done,
             LockPhase::Held => WantedPhase::Held,
-            LockPhase::RolledBack | LockPhase::Running | LockPhase::Aborting => WantedPhase::RolledBack,
+            LockPhase::RolledBack | LockPhase::Running | LockPhase::Aborting => {
+                WantedPhase::RolledBack
+            }
         };
         self.want(Want::Close(phase));
     }
@@ -165,7 +168,12 @@ impl Release {
     }
 
     /// An operation on the lock ended.
-    pub(super) fn lock_ended(&mut self, purpose: Purpose, end: End, sent: Mono) -> Result<(), Illegal> {
+    pub(super) fn lock_ended(
+        &mut self,
+        purpose: Purpose,
+        end: End,
+        sent: Mono,
+    ) -> Result<(), Illegal> {
         match end {
             End::Landed(_) => {
                 // Counted from when the write was sent: the answer may have been long on its way.
@@ -175,7 +183,9 @@ impl Release {
                 self.pursue();
                 Ok(())
             }
-            End::Retouched(state) | End::Conflict(Some(state)) => self.lock_conflict(purpose, &state),
+            End::Retouched(state) | End::Conflict(Some(state)) => {
+                self.lock_conflict(purpose, &state)
+            }
             End::Read(state) if purpose == Purpose::Patience => {
                 self.look_at_owner(state);
                 Ok(())
@@ -261,7 +271,9 @@ impl Release {
             // The record cannot be written; what it would say is true all the same, and putting
             // traffic back must not wait for it.
             Purpose::Abort => {
-                self.report(Event::Blind { reason: format!("the lock could not be written: {reason}") });
+                self.report(Event::Blind {
+                    reason: format!("the lock could not be written: {reason}"),
+                });
                 self.unwind()
             }
             Purpose::Close(_) => {
@@ -318,6 +330,8 @@ fn holder(record: Option<&LockRecord>, state: &AliasState) -> String {
             "{} runs {} r{} (epoch {}, heartbeat {})",
             record.owner, record.app, record.number, record.epoch, record.heartbeat
         ),
-        None => format!("the lock alias holds something that is no record: `{}`", state.description),
+        None => {
+            format!("the lock alias holds something that is no record: `{}`", state.description)
+        }
     }
 }

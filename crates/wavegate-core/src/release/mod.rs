@@ -14,11 +14,15 @@
 //! Deliberately absent: taking over the lock of a release that is alive, and everything about how
 //! versions are published (that moves no traffic).
 
+mod end;
+mod forward;
 mod lock;
+mod look;
 mod machine;
 mod register;
 mod rollout;
 mod unwind;
+mod watch;
 
 use std::time::Duration;
 

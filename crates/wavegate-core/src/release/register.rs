@@ -10,7 +10,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::machine::{Release, TimerFor};
-use super::{Answer, CallId, CloudOp, Effect, Event, Fault, FaultClass, Illegal, Object, Priority, TimerId, limits};
+use super::{
+    Answer, CallId, CloudOp, Effect, Event, Fault, FaultClass, Object, Priority, TimerId, limits,
+};
 use crate::inventory::{AliasState, ExtraVersion};
 use crate::name::VersionId;
 use crate::time::Mono;
@@ -42,8 +44,15 @@ pub(super) struct Op {
 
 #[derive(Debug, Clone)]
 enum Write {
-    Create { version: Option<VersionId>, description: String },
-    Update { base: AliasState, routing: Option<(VersionId, Option<ExtraVersion>)>, description: String },
+    Create {
+        version: Option<VersionId>,
+        description: String,
+    },
+    Update {
+        base: AliasState,
+        routing: Option<(VersionId, Option<ExtraVersion>)>,
+        description: String,
+    },
     Delete,
 }
 
@@ -107,9 +116,12 @@ impl Purpose {
 
     fn priority(self) -> Priority {
         match self {
-            Self::Abort | Self::Back | Self::DeleteLive | Self::Look | Self::TakeOver | Self::Probe => {
-                Priority::Back
-            }
+            Self::Abort
+            | Self::Back
+            | Self::DeleteLive
+            | Self::Look
+            | Self::TakeOver
+            | Self::Probe => Priority::Back,
             Self::Renew | Self::Acquire | Self::Barrier | Self::Close(_) => Priority::Heartbeat,
             Self::Watch | Self::Confirm | Self::Restore | Self::Patience => Priority::Poll,
             _ => Priority::Forward,
@@ -118,8 +130,14 @@ impl Purpose {
 
     fn deadline(self) -> Duration {
         match self {
-            Self::Abort | Self::Back | Self::DeleteLive | Self::Close(_) | Self::TakeOver => limits::BACK,
-            Self::Look | Self::Confirm | Self::Probe => limits::BACK,
+            Self::Abort
+            | Self::Back
+            | Self::DeleteLive
+            | Self::Close(_)
+            | Self::TakeOver
+            | Self::Look
+            | Self::Confirm
+            | Self::Probe => limits::BACK,
             _ => limits::FORWARD,
         }
     }
@@ -197,14 +215,8 @@ impl Release {
     }
 
     fn begin(&mut self, object: &Object, purpose: Purpose, write: Option<Write>) {
-        let op = Op {
-            purpose,
-            write,
-            stage: Stage::Held,
-            tries: 0,
-            began: self.now,
-            sent: self.now,
-        };
+        let op =
+            Op { purpose, write, stage: Stage::Held, tries: 0, began: self.now, sent: self.now };
         let register = self.registers.entry(object.clone()).or_default();
         assert!(register.op.is_none(), "one operation at a time on {object:?}: {:?}", register.op);
         register.op = Some(op);
@@ -259,7 +271,7 @@ impl Release {
 
     /// The release goes back: forward writes that are not on their way are given up, those whose
     /// outcome is unknown are judged now, and reads are forgotten.
-    pub(super) fn drop_forward(&mut self) -> Result<(), Illegal> {
+    pub(super) fn drop_forward(&mut self) {
         let objects: Vec<Object> = self.registers.keys().cloned().collect();
         for object in objects {
             let Some(register) = self.registers.get_mut(&object) else { continue };
@@ -273,7 +285,6 @@ impl Release {
                 (true, Stage::Sent(_) | Stage::Judging(_)) => {}
             }
         }
-        Ok(())
     }
 
     fn judge(&mut self, object: &Object) {
@@ -282,7 +293,13 @@ impl Release {
         op.stage = Stage::Judging(id);
         let priority = op.purpose.priority();
         let call = CloudOp::Get;
-        self.effects.push(Effect::Call { id, priority, object: object.clone(), op: call, send_by: None });
+        self.effects.push(Effect::Call {
+            id,
+            priority,
+            object: object.clone(),
+            op: call,
+            send_by: None,
+        });
     }
 
     fn rest(&mut self, object: &Object, reason: &str) -> Option<End> {
@@ -314,7 +331,12 @@ impl Release {
     }
 
     /// An answer came: finds out how the operation ended, if it did.
-    pub(super) fn answered(&mut self, object: &Object, id: CallId, answer: Answer) -> Option<(Purpose, End, Mono)> {
+    pub(super) fn answered(
+        &mut self,
+        object: &Object,
+        id: CallId,
+        answer: Answer,
+    ) -> Option<(Purpose, End, Mono)> {
         let op = self.registers.get(object)?.op.clone()?;
         let end = match op.stage {
             Stage::Sent(sent) if sent == id => match &op.write {
@@ -339,7 +361,9 @@ impl Release {
 
     fn read_ended(&mut self, object: &Object, answer: Answer) -> Option<End> {
         match answer {
-            Answer::Alias(Some(state)) if self.is_stale(object, &state) => self.rest(object, "a stale read"),
+            Answer::Alias(Some(state)) if self.is_stale(object, &state) => {
+                self.rest(object, "a stale read")
+            }
             Answer::Alias(state) => Some(End::Read(state)),
             Answer::Deleted => None,
             Answer::Failed(Fault { class: FaultClass::Refused, text }) => Some(End::Failed(text)),
@@ -351,14 +375,18 @@ impl Release {
         match (write, answer) {
             (Write::Delete, Answer::Deleted) => Some(End::Deleted),
             (_, Answer::Alias(Some(state))) => Some(End::Landed(state)),
-            (_, Answer::Failed(Fault { class: FaultClass::Refused, text })) => Some(End::Failed(text)),
+            (_, Answer::Failed(Fault { class: FaultClass::Refused, text })) => {
+                Some(End::Failed(text))
+            }
             // Somebody was faster, or this is the second try of a write that landed: a read tells.
             (_, Answer::Failed(Fault { class: FaultClass::Conflict, .. })) => {
                 self.judge(object);
                 None
             }
             (_, Answer::Failed(fault)) => self.rest(object, &fault.text),
-            (_, Answer::Alias(None) | Answer::Deleted) => self.rest(object, "an answer without an alias"),
+            (_, Answer::Alias(None) | Answer::Deleted) => {
+                self.rest(object, "an answer without an alias")
+            }
         }
     }
 
@@ -367,7 +395,9 @@ impl Release {
         let seen = match answer {
             Answer::Alias(seen) => seen,
             Answer::Deleted => None,
-            Answer::Failed(Fault { class: FaultClass::Refused, text }) => return Some(End::Failed(text)),
+            Answer::Failed(Fault { class: FaultClass::Refused, text }) => {
+                return Some(End::Failed(text));
+            }
             Answer::Failed(fault) => return self.rest(object, &fault.text),
         };
         if seen.as_ref().is_some_and(|state| self.is_stale(object, state)) {
@@ -393,7 +423,11 @@ impl Release {
         &mut self,
         object: &Object,
         op: &Op,
-        (base, routing, description): (&AliasState, Option<&(VersionId, Option<ExtraVersion>)>, &str),
+        (base, routing, description): (
+            &AliasState,
+            Option<&(VersionId, Option<ExtraVersion>)>,
+            &str,
+        ),
         seen: AliasState,
     ) -> Option<End> {
         let (main, extra) = match routing {
@@ -449,7 +483,11 @@ impl Release {
     /// Where a state stands in the order of this release's own records; zero for anything else.
     fn order_of(&self, state: &AliasState) -> (u64, u64) {
         if let Some(token) = Token::decode(&state.description) {
-            return if token.release == self.runner.release { (token.epoch, token.sequence) } else { (0, 0) };
+            return if token.release == self.runner.release {
+                (token.epoch, token.sequence)
+            } else {
+                (0, 0)
+            };
         }
         match LockRecord::decode(&state.description) {
             Some(record) => (record.epoch, record.heartbeat),

@@ -75,19 +75,18 @@ impl Phase {
     /// The one table of legal moves.
     pub fn may_become(self, next: Self) -> bool {
         use Phase::{
-            Baking, Done, Kept, PostTraffic, PreTraffic, Preparing, Promoting, RolledBack, RollingBack,
-            Shifting, Stuck, Waiting,
+            Baking, Done, Kept, PostTraffic, PreTraffic, Preparing, Promoting, RolledBack,
+            RollingBack, Shifting, Stuck, Waiting,
         };
         match (self, next) {
-            (Preparing, Waiting)
+            // `Preparing` may end at once: nothing was different after all.
+            (Preparing, Waiting | Done)
             | (Waiting, PreTraffic)
-            | (PreTraffic, Shifting | Promoting)
-            | (Shifting, Promoting)
+            | (PreTraffic, Shifting)
+            | (PreTraffic | Shifting, Promoting)
             | (Promoting, PostTraffic)
             | (PostTraffic, Baking)
             | (Baking, Done)
-            // Nothing was different after all.
-            | (Preparing, Done)
             | (RollingBack, RolledBack | Stuck) => true,
             // A failure reaches every phase that is not an end, and what is done too.
             (RolledBack | Kept | Stuck | RollingBack, _) => false,

@@ -96,7 +96,9 @@ fn plan(edges: &[(&str, &[&str])]) -> Plan {
             (f(name), function)
         })
         .collect();
-    let waves = crate::graph::Graph::new(functions.iter().map(|(n, p)| (n, &p.depends_on))).unwrap().waves();
+    let waves = crate::graph::Graph::new(functions.iter().map(|(n, p)| (n, &p.depends_on)))
+        .unwrap()
+        .waves();
     Plan {
         app: AppName::new("shop").unwrap(),
         alias: AliasName::new("live").unwrap(),
@@ -253,11 +255,14 @@ impl World {
                 } else if observation.weight == Weight::ZERO {
                     Decision::Shift(bp(1000))
                 } else if observation.bake_elapsed < Duration::from_mins(10) {
-                    Decision::Wait(Duration::from_mins(10) - observation.bake_elapsed)
+                    Decision::Wait(Duration::from_mins(10).saturating_sub(observation.bake_elapsed))
                 } else {
                     Decision::Promote
                 };
-                self.later(0, Input::Decided { function, ask, result: Ok((decision, Opaque("1".into()))) });
+                self.later(
+                    0,
+                    Input::Decided { function, ask, result: Ok((decision, Opaque("1".into()))) },
+                );
             }
             Effect::RunHook { function, phase, index, .. } => {
                 let fails = self.hook_fails.contains(&function);
@@ -268,7 +273,8 @@ impl World {
                 let readings = subjects
                     .iter()
                     .map(|subject| {
-                        let red = self.firing.get(&subject.function).is_some_and(|at| *at <= self.now);
+                        let red =
+                            self.firing.get(&subject.function).is_some_and(|at| *at <= self.now);
                         let status = match (red, self.unknown.contains(&subject.function)) {
                             (true, _) => AlarmStatus::Firing,
                             (_, true) => AlarmStatus::Unknown,
@@ -293,7 +299,8 @@ impl World {
 
     fn call(&mut self, object: &Object, op: &CloudOp) -> Answer {
         self.calls += 1;
-        let passing = |text: &str| Answer::Failed(Fault { class: FaultClass::Passing, text: text.into() });
+        let passing =
+            |text: &str| Answer::Failed(Fault { class: FaultClass::Passing, text: text.into() });
         match self.faults.get(&self.calls) {
             Some('t') => return passing("429"),
             Some('l') => {
@@ -311,7 +318,8 @@ impl World {
     }
 
     fn apply(&mut self, object: &Object, op: &CloudOp) -> Answer {
-        let conflict = |text: &str| Answer::Failed(Fault { class: FaultClass::Conflict, text: text.into() });
+        let conflict =
+            |text: &str| Answer::Failed(Fault { class: FaultClass::Conflict, text: text.into() });
         self.revisions += 1;
         let revision = format!("r{}", self.revisions);
         match op {
@@ -410,7 +418,11 @@ fn a_healthy_release_promotes_everything_in_graph_order() {
     for name in ["a", "b", "c", "d"] {
         assert_eq!(world.live(name).version, "2");
         assert_eq!(world.live(name).extra, None);
-        assert_eq!(world.live(name).description, format!("text of {name}"), "the user's own text is back");
+        assert_eq!(
+            world.live(name).description,
+            format!("text of {name}"),
+            "the user's own text is back"
+        );
         assert_eq!(world.aliases[&Object::Pin(f(name))].version, "1");
         // Pin, claim, shift, promote, restore; publishing is the sixth write.
         assert_eq!(world.phase_writes(name), 5);
@@ -426,7 +438,10 @@ fn a_firing_alarm_never_promotes() {
     let fires = world.now + Duration::from_mins(15);
     world.firing.insert(f("b"), fires);
     let outcome = world.run(&mut Release::new(plan, runner()));
-    assert!(matches!(&outcome, Outcome::RolledBack { reason } if reason.contains("`errors` is firing")), "{outcome:?}");
+    assert!(
+        matches!(&outcome, Outcome::RolledBack { reason } if reason.contains("`errors` is firing")),
+        "{outcome:?}"
+    );
     for name in ["a", "b", "c", "d"] {
         assert_eq!(world.live(name).version, "1", "{name}");
         assert_eq!(world.live(name).extra, None);
@@ -475,7 +490,10 @@ fn unknown_is_never_taken_for_quiet() {
     let mut world = World::new(&plan);
     world.unknown.insert(f("a"));
     let outcome = world.run(&mut Release::new(plan, runner()));
-    assert!(matches!(&outcome, Outcome::RolledBack { reason } if reason.contains("could not tell")), "{outcome:?}");
+    assert!(
+        matches!(&outcome, Outcome::RolledBack { reason } if reason.contains("could not tell")),
+        "{outcome:?}"
+    );
     assert_eq!(world.live("a").version, "1");
 }
 
@@ -540,7 +558,10 @@ fn a_second_release_is_told_who_holds_the_lock() {
     world.queue.clear();
     let other = Runner { release: ReleaseId(43), owner: "bob@ci".into(), seed: 10 };
     let outcome = world.run(&mut Release::new(plan1, other));
-    assert!(matches!(&outcome, Outcome::Busy { holder } if holder.contains("ana@laptop")), "{outcome:?}");
+    assert!(
+        matches!(&outcome, Outcome::Busy { holder } if holder.contains("ana@laptop")),
+        "{outcome:?}"
+    );
 }
 
 #[test]
@@ -592,7 +613,7 @@ fn a_release_that_lost_its_owner_is_put_back_from_the_aliases_alone() {
         function.pin = world.aliases.get(&Object::Pin(function.name.clone())).cloned();
         function.action = Action::Switch { stable: VersionId(1), target: VersionId(2) };
     }
-    world.now = world.now + Duration::from_mins(60);
+    world.now = world.now + Duration::from_hours(1);
     let other = Runner { release: ReleaseId(42), owner: "bob@ci".into(), seed: 10 };
     let outcome = world.run(&mut Release::put_back(left, other, "asked".into()));
     assert!(matches!(outcome, Outcome::RolledBack { .. }), "{outcome:?}");
@@ -632,7 +653,10 @@ fn a_strategy_may_not_leave_its_outline() {
     plan.functions.get_mut(&f("a")).unwrap().outline.steps[0].weight = bp(500);
     let mut world = World::new(&plan);
     let outcome = world.run(&mut Release::new(plan, runner()));
-    assert!(matches!(&outcome, Outcome::RolledBack { reason } if reason.contains("WG335")), "{outcome:?}");
+    assert!(
+        matches!(&outcome, Outcome::RolledBack { reason } if reason.contains("WG335")),
+        "{outcome:?}"
+    );
 }
 
 proptest! {

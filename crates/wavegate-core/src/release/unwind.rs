@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::machine::{Failure, Release, Stage, describe};
+use super::look::describe;
+use super::machine::{Failure, Release, Stage};
 use super::register::{End, Purpose};
 use super::rollout::Phase;
 use super::{Effect, Event, HookPhase, Illegal, Object, Outcome};
@@ -15,8 +16,14 @@ use crate::weight::Weight;
 
 impl Release {
     /// The release has failed. The first failure decides; later ones change nothing.
-    pub(super) fn fail(&mut self, culprit: Option<&FunctionName>, reason: String) -> Result<(), Illegal> {
-        if self.failure.is_some() || matches!(self.stage, Stage::Closing | Stage::Tidying | Stage::Over) {
+    pub(super) fn fail(
+        &mut self,
+        culprit: Option<&FunctionName>,
+        reason: String,
+    ) -> Result<(), Illegal> {
+        if self.failure.is_some()
+            || matches!(self.stage, Stage::Closing | Stage::Tidying | Stage::Over)
+        {
             return Ok(());
         }
         let reason = match culprit {
@@ -31,7 +38,7 @@ impl Release {
             self.finish(Outcome::NothingChanged { reason });
             return Ok(());
         }
-        self.drop_forward()?;
+        self.drop_forward();
         if self.freezes() {
             return self.freeze();
         }
@@ -88,7 +95,8 @@ impl Release {
     /// The functions that go back although they were done.
     fn scope(&self) -> BTreeSet<FunctionName> {
         let all = || self.plan.functions.keys().cloned().collect();
-        let Some(culprit) = self.failure.as_ref().and_then(|failure| failure.culprit.clone()) else {
+        let Some(culprit) = self.failure.as_ref().and_then(|failure| failure.culprit.clone())
+        else {
             return all();
         };
         match self.plan.scope {
@@ -126,7 +134,9 @@ impl Release {
             }
             let is_free = Some(&name) == culprit.as_ref()
                 || self.dependants.get(&name).into_iter().flatten().all(|dependant| {
-                    self.rollouts.get(dependant).is_none_or(|r| !r.carries() || r.phase == Phase::Kept)
+                    self.rollouts
+                        .get(dependant)
+                        .is_none_or(|r| !r.carries() || r.phase == Phase::Kept)
                 });
             if is_free {
                 self.start_back(&name)?;
@@ -136,7 +146,8 @@ impl Release {
             rollout.phase.is_settled() && !(rollout.phase == Phase::Done && rollout.touched)
         });
         if is_over && self.stage == Stage::Unwinding {
-            let undo_failed = self.rollouts.values().any(|r| r.todo.is_some() && r.contested.is_none());
+            let undo_failed =
+                self.rollouts.values().any(|r| r.todo.is_some() && r.contested.is_none());
             self.close(if undo_failed { LockPhase::Held } else { LockPhase::RolledBack });
         }
         Ok(())
@@ -199,7 +210,12 @@ impl Release {
     }
 
     /// An operation on the way back ended.
-    pub(super) fn back_ended(&mut self, name: &FunctionName, purpose: Purpose, end: End) -> Result<(), Illegal> {
+    pub(super) fn back_ended(
+        &mut self,
+        name: &FunctionName,
+        purpose: Purpose,
+        end: End,
+    ) -> Result<(), Illegal> {
         let object = Object::Live(name.clone());
         let is_first = self.plan.functions.get(name).is_some_and(|f| f.action.stable().is_none());
         match (purpose, end) {
@@ -209,11 +225,14 @@ impl Release {
                 Ok(())
             }
             (Purpose::Look, End::Read(None)) if is_first => self.back_at(name),
-            (Purpose::Look, End::Read(None)) | (_, End::Conflict(None)) => self.suspicious(name, None),
+            (Purpose::Look, End::Read(None)) | (_, End::Conflict(None)) => {
+                self.suspicious(name, None)
+            }
             (Purpose::Look, End::Read(Some(state))) => {
                 let class = classify(&state, self.runner.release, self.epoch());
                 let is_back = state.main() == self.stable(name) && state.extra.is_none();
-                let is_written = self.rollouts.get(name).is_some_and(|r| r.proven.is_some() && is_back);
+                let is_written =
+                    self.rollouts.get(name).is_some_and(|r| r.proven.is_some() && is_back);
                 if is_written && !is_first && matches!(class, Class::Mine | Class::OldEpoch) {
                     self.believe(&object, Some(state));
                     return self.back_at(name);
@@ -305,7 +324,11 @@ impl Release {
         state: Option<&AliasState>,
     ) -> Result<(), Illegal> {
         let is_back = state.is_some_and(|s| s.main() == self.stable(name) && s.extra.is_none());
-        if self.rollouts.get(name).is_some_and(|rollout| rollout.phase.is_settled() && rollout.phase != Phase::Done) {
+        if self
+            .rollouts
+            .get(name)
+            .is_some_and(|rollout| rollout.phase.is_settled() && rollout.phase != Phase::Done)
+        {
             return Ok(());
         }
         if self.stage != Stage::Unwinding {

@@ -22,7 +22,7 @@ use crate::ports::{AlarmQuestion, AliasUpdate, CloudError, FaultKind, NewAlias, 
 const DECIDE_WITHIN: Duration = Duration::from_secs(30);
 
 /// How long one reading of alarms may take, in wall time.
-const READ_WITHIN: Duration = Duration::from_secs(60);
+const READ_WITHIN: Duration = Duration::from_mins(1);
 
 /// Starts an effect; its result comes back as an input.
 pub(super) fn perform(context: &Context, tasks: &mut JoinSet<()>, effect: Effect) {
@@ -82,11 +82,17 @@ async fn call(
     let result = match op {
         CloudOp::Get => {
             let get = || cloud.get_alias(function, alias);
-            caller.call(Quota::Control, "GetAlias", priority, Retry::Once, get).await.map(Answer::Alias)
+            caller
+                .call(Quota::Control, "GetAlias", priority, Retry::Once, get)
+                .await
+                .map(Answer::Alias)
         }
         CloudOp::Create { version, description } => {
-            let new =
-                &NewAlias { name: alias.clone(), version: *version, description: description.clone() };
+            let new = &NewAlias {
+                name: alias.clone(),
+                version: *version,
+                description: description.clone(),
+            };
             let create = || async move {
                 in_time()?;
                 cloud.create_alias(function, new).await
@@ -203,7 +209,8 @@ async fn delete_old(
 ) -> Result<Vec<u64>, CloudError> {
     let keep = context.plan.keep_versions;
     // Version numbers start at 1 and only grow, so few versions can be told without a call.
-    if protected.iter().any(|version| usize::try_from(version.0).is_ok_and(|number| number <= keep)) {
+    if protected.iter().any(|version| usize::try_from(version.0).is_ok_and(|number| number <= keep))
+    {
         return Ok(Vec::new());
     }
     let (cloud, name) = (&context.engine.world.cloud, &function.lambda_name);
@@ -218,7 +225,9 @@ async fn delete_old(
         return Ok(Vec::new());
     }
     let aliases = caller
-        .call(Quota::Control, "ListAliases", Priority::Poll, Retry::Safe, || cloud.list_aliases(name))
+        .call(Quota::Control, "ListAliases", Priority::Poll, Retry::Safe, || {
+            cloud.list_aliases(name)
+        })
         .await?
         .unwrap_or_default();
     let mut deleted = Vec::new();

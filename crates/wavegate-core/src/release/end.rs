@@ -1,0 +1,101 @@
+//! The end: proof, the last word in the lock, and tidying up.
+
+use super::machine::{Release, Stage};
+use super::register::Purpose;
+use super::rollout::{Phase, Rollout};
+use super::{Effect, Object, Outcome, limits};
+use crate::name::FunctionName;
+use crate::token::LockPhase;
+
+impl Release {
+    /// Success is recorded only if every alias was read as promoted a moment ago.
+    pub(super) fn prove(&mut self) {
+        let mut proven = true;
+        for name in self.plan.order.clone() {
+            let Some(rollout) = self.rollouts.get(&name) else { continue };
+            if !rollout.touched {
+                continue;
+            }
+            let fresh = rollout.proven.is_some_and(|at| self.now.since(at) <= limits::PROOF);
+            proven &= fresh && rollout.suspect.is_none();
+            let object = Object::Live(name);
+            if !fresh && rollout.suspect.is_none() && self.is_idle(&object) {
+                self.read(&object, Purpose::Prove);
+            }
+        }
+        if proven {
+            self.stage = Stage::Closing;
+            self.end_phase = Some(LockPhase::Done);
+            self.want_close(LockPhase::Done);
+        }
+    }
+
+    /// The end is in the lock: descriptions are restored, old versions deleted, people told.
+    pub(super) fn closed(&mut self) {
+        self.stage = Stage::Tidying;
+        let is_done = self.end_phase == Some(LockPhase::Done);
+        for name in self.plan.order.clone() {
+            self.restore(&name);
+            let Some(stable) = self.plan.functions.get(&name).and_then(|f| f.action.stable())
+            else {
+                continue;
+            };
+            let candidate = self.rollouts.get(&name).and_then(Rollout::version);
+            let is_switch = self.plan.functions.get(&name).is_some_and(|f| f.artifact.is_none());
+            if is_done && !is_switch && self.plan.keep_versions > 0 {
+                self.loose_ends += 1;
+                let protected = [Some(stable), candidate].into_iter().flatten().collect();
+                self.effects.push(Effect::Prune { function: name, protected });
+            }
+        }
+    }
+
+    /// Gives the alias its own description back. A first alias keeps the record: it has no text of
+    /// its own to lose.
+    pub(super) fn restore(&mut self, name: &FunctionName) {
+        let object = Object::Live(name.clone());
+        let Some(rollout) = self.rollouts.get(name) else { return };
+        let Some(function) = self.plan.functions.get(name) else { return };
+        let is_quiet = matches!(rollout.phase, Phase::Done | Phase::RolledBack | Phase::Kept);
+        let is_ours =
+            rollout.claimed && rollout.contested.is_none() && function.action.stable().is_some();
+        if !is_quiet
+            || !is_ours
+            || self.end_phase == Some(LockPhase::Held)
+            || !self.is_idle(&object)
+        {
+            return;
+        }
+        let text = rollout.own_text.clone();
+        let Some(base) = self.known(&object).cloned() else { return };
+        if base.description == text {
+            return;
+        }
+        self.loose_ends += 1;
+        self.update(&object, Purpose::Restore, base, None, text);
+    }
+
+    pub(super) fn try_finish(&mut self) {
+        if self.loose_ends > 0 {
+            return;
+        }
+        let reason = self.failure.as_ref().map(|failure| failure.reason.clone());
+        let mut todo: Vec<String> = self.rollouts.values().filter_map(|r| r.todo.clone()).collect();
+        todo.extend(self.todo.clone());
+        let outcome = match (reason, self.end_phase) {
+            (None, _) => Outcome::Done,
+            (Some(reason), _) if !todo.is_empty() => Outcome::Stuck { reason, todo },
+            (Some(reason), Some(LockPhase::Held)) => Outcome::Frozen { reason },
+            (Some(reason), _) => Outcome::RolledBack { reason },
+        };
+        self.finish(outcome);
+    }
+
+    pub(super) fn finish(&mut self, outcome: Outcome) {
+        if self.stage == Stage::Over {
+            return;
+        }
+        self.stage = Stage::Over;
+        self.effects.push(Effect::Finish(outcome));
+    }
+}

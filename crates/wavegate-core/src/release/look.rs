@@ -1,0 +1,328 @@
+//! Looking: what a live alias was read to be, and whose change it is.
+
+use super::machine::{Release, TimerFor};
+use super::register::{End, Purpose};
+use super::rollout::Phase;
+use super::{Effect, Event, HookPhase, Illegal, Object, Outcome, limits};
+use crate::inventory::AliasState;
+use crate::name::FunctionName;
+use crate::token::{Class, Position, Token, classify, own_text};
+use crate::weight::Weight;
+
+impl Release {
+    pub(super) fn live_ended(
+        &mut self,
+        name: &FunctionName,
+        purpose: Purpose,
+        end: End,
+    ) -> Result<(), Illegal> {
+        match purpose {
+            Purpose::Restore => {
+                // Best effort: who changed the description since then meant it.
+                self.loose_ends = self.loose_ends.saturating_sub(1);
+                return Ok(());
+            }
+            Purpose::Confirm | Purpose::Probe => return self.confirmed(name, purpose, end),
+            Purpose::Back | Purpose::DeleteLive | Purpose::Look => {
+                return self.back_ended(name, purpose, end);
+            }
+            _ => {}
+        }
+        if self.is_going_back() {
+            return self.forward_ended_late(name, purpose, end);
+        }
+        match (purpose, end) {
+            (_, End::Failed(reason)) => self.fail(Some(name), reason),
+            (Purpose::Claim, End::Landed(_) | End::Retouched(_)) => {
+                if let Some(rollout) = self.rollouts.get_mut(name) {
+                    rollout.claimed = true;
+                }
+                self.move_to(name, Phase::Waiting)
+            }
+            (Purpose::Claim, End::Conflict(state)) => self.claim_conflict(name, state),
+            (Purpose::CreateLive, End::Conflict(state)) => {
+                let now = describe(state.as_ref());
+                if let Some(rollout) = self.rollouts.get_mut(name) {
+                    rollout.touched = false;
+                }
+                self.fail(Some(name), format!("somebody else created its alias: {now}"))
+            }
+            (Purpose::Shift(_) | Purpose::Promote | Purpose::CreateLive, End::Landed(_)) => {
+                self.read(&Object::Live(name.clone()), Purpose::ReadBack);
+                self.note_landed(name, purpose);
+                Ok(())
+            }
+            (Purpose::Shift(_) | Purpose::Promote, End::Retouched(_)) => {
+                self.touched(name);
+                Ok(())
+            }
+            (Purpose::Shift(_) | Purpose::Promote, End::Conflict(state)) => {
+                self.suspicious(name, state)
+            }
+            (Purpose::ReadBack | Purpose::Watch | Purpose::Prove, End::Read(state)) => {
+                self.looked(name, purpose, state)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn note_landed(&mut self, name: &FunctionName, purpose: Purpose) {
+        let now = self.now;
+        let Some(rollout) = self.rollouts.get_mut(name) else { return };
+        rollout.since.get_or_insert(now);
+        rollout.in_force = now + limits::SETTLE;
+        if matches!(purpose, Purpose::Promote | Purpose::CreateLive) {
+            rollout.transient_since.get_or_insert(now);
+        }
+    }
+
+    /// A live alias was read: it is as it was left, touched, settling, or somebody else's.
+    pub(super) fn looked(
+        &mut self,
+        name: &FunctionName,
+        purpose: Purpose,
+        state: Option<AliasState>,
+    ) -> Result<(), Illegal> {
+        let object = Object::Live(name.clone());
+        let Some(state) = state else { return self.suspicious(name, None) };
+        let class = classify(&state, self.runner.release, self.epoch());
+        let known = self.known(&object).cloned();
+        let same = known.as_ref().is_some_and(|known| known.same_content(&state));
+        let moved = known.as_ref().is_some_and(|known| known.revision != state.revision);
+        match class {
+            Class::Mine if same => {
+                self.believe(&object, Some(state.clone()));
+                if moved && purpose != Purpose::ReadBack {
+                    self.touched(name);
+                }
+                self.as_left(name, purpose, &state)
+            }
+            Class::Mine => {
+                // Our own record, but not the one we knew: AWS's own weights are gone again.
+                self.believe(&object, Some(state.clone()));
+                self.as_left(name, purpose, &state)
+            }
+            Class::Settling => {
+                self.believe(&object, Some(state));
+                self.settling(name)
+            }
+            Class::Fenced => {
+                self.finish(Outcome::Fenced { by: "somebody with a later epoch".to_owned() });
+                Ok(())
+            }
+            Class::Unclaimed | Class::OldEpoch | Class::Foreign => {
+                self.suspicious(name, Some(state))
+            }
+        }
+    }
+
+    /// The alias is as the rollout wants it.
+    pub(super) fn as_left(
+        &mut self,
+        name: &FunctionName,
+        purpose: Purpose,
+        state: &AliasState,
+    ) -> Result<(), Illegal> {
+        let now = self.now;
+        let Some(token) = Token::decode(&state.description) else { return Ok(()) };
+        let Some(rollout) = self.rollouts.get_mut(name) else { return Ok(()) };
+        rollout.proven = Some(now);
+        if purpose != Purpose::ReadBack {
+            return Ok(());
+        }
+        rollout.transient_since = None;
+        let before = rollout.weight;
+        rollout.weight = token.weight;
+        let in_force = rollout.in_force;
+        let phase = rollout.phase;
+        let actual = match (token.position, state.extra) {
+            (Position::Promoted, None) => Weight::FULL,
+            (_, extra) => extra.map_or(Weight::ZERO, |extra| extra.weight),
+        };
+        let bake = self.plan.functions.get(name).and_then(|f| {
+            f.outline
+                .steps
+                .iter()
+                .find(|step| step.weight == token.weight)
+                .map(|step| step.bake_min)
+        });
+        if before != token.weight {
+            self.report(Event::Weight {
+                function: name.clone(),
+                set: token.weight,
+                actual,
+                before,
+                bake,
+            });
+        }
+        match phase {
+            Phase::Shifting => {
+                self.wake_at(name, in_force);
+                Ok(())
+            }
+            Phase::Promoting => {
+                self.move_to(name, Phase::PostTraffic)?;
+                self.next_hook(name, HookPhase::PostTraffic)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Somebody rewrote the alias without changing it: what was baked so far does not count.
+    pub(super) fn touched(&mut self, name: &FunctionName) {
+        let now = self.now;
+        let Some(rollout) = self.rollouts.get_mut(name) else { return };
+        rollout.in_force = now;
+        let phase = rollout.phase;
+        self.report(Event::Touched { function: name.clone() });
+        if matches!(phase, Phase::Shifting | Phase::Promoting) {
+            self.wake_at(name, now + limits::SETTLE);
+        }
+    }
+
+    /// AWS's own weights: they go by themselves.
+    pub(super) fn settling(&mut self, name: &FunctionName) -> Result<(), Illegal> {
+        let now = self.now;
+        let Some(rollout) = self.rollouts.get_mut(name) else { return Ok(()) };
+        rollout.weight = Weight::FULL;
+        let since = *rollout.transient_since.get_or_insert(now);
+        if now.since(since) > limits::TRANSIENT {
+            let reason =
+                "the weights that AWS set for provisioned concurrency do not clear".to_owned();
+            return self.fail(Some(name), reason);
+        }
+        if since == now {
+            let on = "AWS: provisioned concurrency is being moved to the new version".to_owned();
+            self.report(Event::Held { function: name.clone(), on });
+        }
+        self.wake_at(name, now + limits::POLL);
+        Ok(())
+    }
+
+    /// Something is there that this release did not write. A read can be old: look twice, far
+    /// enough apart, then let the cloud itself say that it is current.
+    pub(super) fn suspicious(
+        &mut self,
+        name: &FunctionName,
+        state: Option<AliasState>,
+    ) -> Result<(), Illegal> {
+        let Some(state) = state else {
+            return self.contested(name, None);
+        };
+        let now = self.now;
+        let words = describe(Some(&state));
+        let Some(rollout) = self.rollouts.get_mut(name) else { return Ok(()) };
+        let is_new = rollout.suspect.is_none();
+        rollout.suspect = Some((state, now));
+        if is_new {
+            self.report(Event::Suspect { function: name.clone(), now: words });
+        }
+        let id = self.next_timer(TimerFor::Confirm(name.clone()));
+        self.effects.push(Effect::Timer { id, at: now + limits::CONFIRM });
+        Ok(())
+    }
+
+    pub(super) fn look_again(&mut self, name: &FunctionName) {
+        let object = Object::Live(name.clone());
+        let is_suspect = self.rollouts.get(name).is_some_and(|r| r.suspect.is_some());
+        if !is_suspect {
+            return;
+        }
+        if self.is_idle(&object) {
+            self.read(&object, Purpose::Confirm);
+        } else {
+            let id = self.next_timer(TimerFor::Confirm(name.clone()));
+            let at = self.now + limits::POLL;
+            self.effects.push(Effect::Timer { id, at });
+        }
+    }
+
+    pub(super) fn confirmed(
+        &mut self,
+        name: &FunctionName,
+        purpose: Purpose,
+        end: End,
+    ) -> Result<(), Illegal> {
+        let object = Object::Live(name.clone());
+        let suspect =
+            self.rollouts.get_mut(name).and_then(|r| r.suspect.take()).map(|(state, _)| state);
+        match (purpose, end) {
+            (Purpose::Probe, End::Landed(state)) => self.contested(name, Some(&state)),
+            (_, End::Read(None) | End::Conflict(None)) => self.contested(name, None),
+            (Purpose::Confirm, End::Read(Some(state))) => {
+                let known = self.known(&object).cloned();
+                if known.as_ref().is_some_and(|known| known.same_content(&state)) {
+                    self.believe(&object, Some(state));
+                    self.unsuspect(name);
+                    return Ok(());
+                }
+                if suspect.is_some_and(|suspect| suspect.revision == state.revision) {
+                    let description = state.description.clone();
+                    if let Some(rollout) = self.rollouts.get_mut(name) {
+                        rollout.suspect = Some((state.clone(), self.now));
+                    }
+                    self.update(&object, Purpose::Probe, state, None, description);
+                    return Ok(());
+                }
+                self.suspicious(name, Some(state))
+            }
+            (_, End::Conflict(Some(state)) | End::Retouched(state) | End::Landed(state)) => {
+                self.suspicious(name, Some(state))
+            }
+            (_, End::Failed(reason)) if self.is_going_back() => self.stuck(name, reason),
+            (_, End::Failed(reason)) => self.fail(Some(name), reason),
+            _ => Ok(()),
+        }
+    }
+
+    /// The alias is as it was left after all. The bake begins again.
+    pub(super) fn unsuspect(&mut self, name: &FunctionName) {
+        if self.is_going_back() {
+            return; // The unwinding goes on by itself.
+        }
+        self.touched(name);
+    }
+
+    pub(super) fn contested(
+        &mut self,
+        name: &FunctionName,
+        state: Option<&AliasState>,
+    ) -> Result<(), Illegal> {
+        let now = describe(state);
+        self.report(Event::Contested { function: name.clone(), now: now.clone() });
+        let missing = self.todo_missing(name);
+        if let Some(rollout) = self.rollouts.get_mut(name) {
+            rollout.suspect = None;
+            rollout.contested = state.cloned();
+            if state.is_none() {
+                rollout.todo = Some(missing);
+            }
+        }
+        if self.is_going_back() {
+            return self.leave_contested(name, state);
+        }
+        self.fail(Some(name), format!("somebody else changed its alias: {now}"))
+    }
+}
+
+/// The user's own description of a live alias. A token that an interrupted release left may have
+/// cut it short: then the pin alias has it whole.
+pub(super) fn user_text(live: &AliasState, pin: Option<&AliasState>) -> String {
+    match (Token::decode(&live.description), pin) {
+        (Some(token), Some(pin)) if token.stable.is_some() => pin.description.clone(),
+        _ => own_text(&live.description).to_owned(),
+    }
+}
+
+/// An alias in words.
+pub(super) fn describe(state: Option<&AliasState>) -> String {
+    match state {
+        None => "it was deleted".to_owned(),
+        Some(AliasState { version, extra: None, .. }) => {
+            format!("it serves version {version} alone")
+        }
+        Some(AliasState { version, extra: Some(extra), .. }) => {
+            format!("it serves version {version} and {} on version {}", extra.weight, extra.version)
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! Watching: alarms, the pulse that renews the lock and looks at what moves.
+
+use super::machine::{Release, Stage, TimerFor};
+use super::register::Purpose;
+use super::rollout::AlarmSeen;
+use super::{AlarmSubject, Effect, Event, Illegal, Object, Reading, limits};
+use crate::name::FunctionName;
+use crate::plan::AlarmStatus;
+use crate::spec::IfAlreadyAlarming;
+
+/// What a question about alarms is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum AskFor {
+    /// The pulse.
+    Watch,
+    /// A decision waits for it.
+    Gate(FunctionName),
+    /// The first shift waits for alarms that were red before the release.
+    Quiet(FunctionName),
+}
+
+impl Release {
+    pub(super) fn ask_alarms(&mut self, purpose: AskFor, functions: &[FunctionName]) {
+        let subjects: Vec<AlarmSubject> =
+            functions.iter().filter_map(|f| self.subject(f)).collect();
+        if subjects.is_empty() {
+            return;
+        }
+        let ask = self.next_id();
+        self.asks.insert(ask, purpose);
+        self.effects.push(Effect::ReadAlarms { ask, subjects });
+    }
+
+    pub(super) fn subject(&self, name: &FunctionName) -> Option<AlarmSubject> {
+        let rollout = self.rollouts.get(name)?;
+        Some(AlarmSubject {
+            function: name.clone(),
+            stable: self.plan.functions.get(name)?.action.stable(),
+            candidate: rollout.version()?,
+            since: rollout.since.unwrap_or(self.now),
+        })
+    }
+
+    pub(super) fn alarms_read(
+        &mut self,
+        ask: u64,
+        result: Result<Vec<Reading>, String>,
+    ) -> Result<(), Illegal> {
+        let Some(purpose) = self.asks.remove(&ask) else { return Ok(()) };
+        if self.is_going_back() {
+            return Ok(());
+        }
+        let readings = match result {
+            Ok(readings) => readings,
+            Err(reason) => {
+                self.report(Event::Blind { reason });
+                self.forget_alarms(&purpose);
+                Vec::new()
+            }
+        };
+        for reading in readings {
+            self.hear(&reading)?;
+            if self.is_going_back() {
+                return Ok(());
+            }
+        }
+        match purpose {
+            AskFor::Watch => Ok(()),
+            AskFor::Gate(name) => self.past_gate(&name),
+            AskFor::Quiet(name) => self.past_quiet(&name),
+        }
+    }
+
+    /// What was read before does not count when the alarms cannot be read now.
+    pub(super) fn forget_alarms(&mut self, purpose: &AskFor) {
+        let (AskFor::Gate(name) | AskFor::Quiet(name)) = purpose else { return };
+        let Some(function) = self.plan.functions.get(name) else { return };
+        let Some(rollout) = self.rollouts.get_mut(name) else { return };
+        for planned in &function.alarms {
+            let seen = AlarmSeen { status: AlarmStatus::Unknown, baselined: false };
+            rollout.alarms.insert(planned.alarm.alarm.name.clone(), seen);
+        }
+    }
+
+    pub(super) fn hear(&mut self, reading: &Reading) -> Result<(), Illegal> {
+        let Some(function) = self.plan.functions.get(&reading.function) else { return Ok(()) };
+        let Some(planned) = function.alarms.iter().find(|a| a.alarm.alarm.name == reading.alarm)
+        else {
+            return Ok(());
+        };
+        let baseline = planned.already_red;
+        let waits = planned.alarm.if_already_alarming == IfAlreadyAlarming::Wait;
+        let Some(rollout) = self.rollouts.get_mut(&reading.function) else { return Ok(()) };
+        let before = rollout.alarms.get(&reading.alarm).cloned();
+        let was_baselined = before.as_ref().map_or(baseline, |seen| seen.baselined);
+        let is_baselined = was_baselined && reading.status == AlarmStatus::Firing;
+        let seen = AlarmSeen { status: reading.status, baselined: is_baselined };
+        let is_watched = rollout.since.is_some();
+        rollout.alarms.insert(reading.alarm.clone(), seen);
+        if before.is_none_or(|before| before.status != reading.status) {
+            self.report(Event::Alarm {
+                function: reading.function.clone(),
+                alarm: reading.alarm.clone(),
+                status: reading.status,
+                detail: reading.detail.clone(),
+            });
+        }
+        let excused = is_baselined || (waits && !is_watched);
+        if reading.status == AlarmStatus::Firing && !excused {
+            let reason = format!("alarm `{}` is firing: {}", reading.alarm, reading.detail);
+            return self.fail(Some(&reading.function), reason);
+        }
+        Ok(())
+    }
+
+    /// The first shift waits for alarms that were red before the release.
+    pub(super) fn past_quiet(&mut self, name: &FunctionName) -> Result<(), Illegal> {
+        let Some(function) = self.plan.functions.get(name) else { return Ok(()) };
+        let Some(rollout) = self.rollouts.get_mut(name) else { return Ok(()) };
+        let red: Vec<&str> = function
+            .alarms
+            .iter()
+            .filter(|a| a.alarm.if_already_alarming == IfAlreadyAlarming::Wait)
+            .map(|a| a.alarm.alarm.name.as_str())
+            .filter(|alarm| {
+                rollout.alarms.get(*alarm).is_some_and(|s| s.status == AlarmStatus::Firing)
+            })
+            .collect();
+        if red.is_empty() {
+            rollout.blind_since = None;
+            return self.decide(name);
+        }
+        let what = red.join(", ");
+        let now = self.now;
+        let since = *rollout.blind_since.get_or_insert(now);
+        if now.since(since) > limits::QUIET {
+            let span = crate::time::human(limits::QUIET);
+            return self.fail(Some(name), format!("alarm {what} has been red for {span}"));
+        }
+        if since == now {
+            let on = format!("alarm {what}: red since before the release");
+            self.report(Event::Held { function: name.clone(), on });
+        }
+        self.wake_at(name, now + limits::POLL);
+        Ok(())
+    }
+
+    pub(super) fn start_heartbeat(&mut self) {
+        if !self.has_heartbeat {
+            self.has_heartbeat = true;
+            self.next_heartbeat();
+        }
+    }
+
+    pub(super) fn next_heartbeat(&mut self) {
+        let id = self.next_timer(TimerFor::Heartbeat);
+        let at = self.now + limits::POLL;
+        self.effects.push(Effect::Timer { id, at });
+    }
+
+    /// Renews the lock, looks at moving aliases and at their alarms.
+    pub(super) fn heartbeat(&mut self) {
+        if matches!(self.stage, Stage::Closing | Stage::Tidying | Stage::Over) {
+            self.has_heartbeat = false;
+            return;
+        }
+        self.next_heartbeat();
+        if !self.is_lease_fresh() {
+            self.want_renewal();
+        }
+        if self.is_going_back() {
+            return;
+        }
+        let watched: Vec<FunctionName> = self
+            .rollouts
+            .iter()
+            .filter(|(_, r)| r.since.is_some() && r.phase.is_moving())
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in &watched {
+            let object = Object::Live(name.clone());
+            let is_sure = self.rollouts.get(name).is_some_and(|r| r.suspect.is_none());
+            if is_sure && self.is_idle(&object) {
+                self.read(&object, Purpose::Watch);
+            }
+        }
+        let alarmed: Vec<FunctionName> = watched
+            .into_iter()
+            .filter(|name| self.plan.functions.get(name).is_some_and(|f| !f.alarms.is_empty()))
+            .collect();
+        self.ask_alarms(AskFor::Watch, &alarmed);
+    }
+
+    pub(super) fn wake_patience(&mut self) {
+        let id = self.next_timer(TimerFor::Patience);
+        let at = self.now + limits::POLL;
+        self.effects.push(Effect::Timer { id, at });
+    }
+}
