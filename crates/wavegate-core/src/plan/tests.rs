@@ -1,1 +1,365 @@
+//! Plans from specifications and inventories made by hand.
 
+use std::path::PathBuf;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::inventory::{ExtraVersion, ObservedFunction, ObservedVersion};
+use crate::name::{Nonce, ReleaseId};
+use crate::spec::{FunctionSpec, Hooks, Opaque, Secret};
+use crate::token::Position;
+
+fn f(name: &str) -> FunctionName {
+    FunctionName::new(name).unwrap()
+}
+
+fn function(name: &str, needs: &[&str]) -> FunctionSpec {
+    FunctionSpec {
+        name: f(name),
+        lambda_name: f(name),
+        code: CodeSource::Path(PathBuf::from(name)),
+        config: FunctionConfig {
+            runtime: Some("python3.13".into()),
+            handler: Some("app.handler".into()),
+            role: "arn:aws:iam::1:role/r".into(),
+            memory_mb: 128,
+            timeout_s: 3,
+            environment: [("TOKEN".to_owned(), Secret::new("hunter2"))].into(),
+            description: String::new(),
+            architecture: "x86_64".into(),
+            layers: vec![],
+            ephemeral_storage_mb: 512,
+            tracing: false,
+            vpc: None,
+            dead_letter: None,
+        },
+        depends_on: needs.iter().map(|need| f(need)).collect(),
+        strategy: ComponentUse {
+            name: "careful".into(),
+            component: "canary".into(),
+            config: Opaque("{}".into()),
+        },
+        hooks: Hooks::default(),
+        alarms: vec![AlarmUse {
+            alarm: ComponentUse {
+                name: "errors".into(),
+                component: "cloudwatch-metric".into(),
+                config: Opaque("{}".into()),
+            },
+            if_already_alarming: IfAlreadyAlarming::Fail,
+        }],
+        bake: Duration::ZERO,
+    }
+}
+
+fn spec(functions: &[(&str, &[&str])]) -> AppSpec {
+    AppSpec {
+        name: AppName::new("shop").unwrap(),
+        alias: AliasName::new("live").unwrap(),
+        on_failure: OnFailure::Rollback,
+        rollback_scope: RollbackScope::App,
+        max_parallel: 4,
+        keep_versions: 3,
+        functions: functions.iter().map(|(n, needs)| (f(n), function(n, needs))).collect(),
+    }
+}
+
+fn alias(name: &str, version: &str, description: &str) -> AliasState {
+    AliasState {
+        name: name.into(),
+        version: version.into(),
+        extra: None,
+        description: description.into(),
+        revision: "r1".into(),
+    }
+}
+
+/// Everything in `spec` deployed as it is wanted, with code `1`.
+fn deployed(spec: &AppSpec) -> Inventory {
+    let functions = spec.functions.values().map(|function| {
+        let observed = ObservedFunction {
+            arn: format!("arn:{}", function.name),
+            aliases: vec![alias("live", "1", "")],
+            served: ObservedVersion {
+                version: Some(VersionId(1)),
+                code_sha256: "1".into(),
+                image_uri: None,
+                config: function.config.clone(),
+            },
+        };
+        (function.name.clone(), observed)
+    });
+    Inventory { taken_at_ms: 0, account: None, functions: functions.collect() }
+}
+
+fn zip(sha: &str) -> Artifact {
+    Artifact::Zip {
+        code_sha256: sha.into(),
+        zipped_bytes: 1,
+        unzipped_bytes: 1,
+        path: PathBuf::new(),
+    }
+}
+
+fn canary() -> Outline {
+    let step = OutlineStep {
+        weight: Weight::from_bp(1000).unwrap(),
+        bake_min: Duration::from_mins(10),
+        bake_max: Duration::from_mins(10),
+    };
+    Outline { steps: vec![step], longest: Duration::from_mins(10) }
+}
+
+/// Plans `spec` with new code for `changed`.
+fn planned(spec: &AppSpec, inventory: &Inventory, changed: &[&str]) -> (Option<Plan>, PlanReport) {
+    planned_with(spec, inventory, changed, &BTreeMap::new(), None)
+}
+
+fn planned_with(
+    spec: &AppSpec,
+    inventory: &Inventory,
+    changed: &[&str],
+    alarms: &BTreeMap<(FunctionName, String), AlarmSnapshot>,
+    only: Option<&BTreeSet<FunctionName>>,
+) -> (Option<Plan>, PlanReport) {
+    let sha = |name: &FunctionName| if changed.contains(&name.as_str()) { "2" } else { "1" };
+    let artifacts = spec.functions.keys().map(|n| (n.clone(), zip(sha(n)))).collect();
+    let outlines = spec.functions.keys().map(|n| (n.clone(), canary())).collect();
+    plan(Facts { spec, inventory, artifacts: &artifacts, outlines: &outlines, alarms, only })
+}
+
+fn codes(report: &PlanReport) -> Vec<&'static str> {
+    report.problems.iter().map(|problem| problem.code).collect()
+}
+
+const DIAMOND: &[(&str, &[&str])] = &[("a", &[]), ("b", &["a"]), ("c", &["a"]), ("d", &["b", "c"])];
+
+#[test]
+fn what_is_served_already_is_left_alone() {
+    let spec = spec(DIAMOND);
+    let (plan, report) = planned(&spec, &deployed(&spec), &[]);
+    assert!(plan.unwrap().functions.is_empty());
+    assert!(report.functions.values().all(|s| *s == Standing::Unchanged(VersionId(1))));
+}
+
+#[test]
+fn the_first_deploy_has_everything_in_it() {
+    let spec = spec(DIAMOND);
+    let (plan, _) = planned(&spec, &Inventory::default(), &[]);
+    let plan = plan.unwrap();
+    assert_eq!(plan.waves.len(), 3);
+    assert_eq!(plan.number, 1);
+    assert!(plan.functions.values().all(|p| p.action == Action::First { exists: false }));
+}
+
+#[test]
+fn a_dependency_through_an_unchanged_function_still_counts() {
+    let spec = spec(&[("a", &[]), ("b", &["a"]), ("c", &["b"])]);
+    let (plan, _) = planned(&spec, &deployed(&spec), &["a", "c"]);
+    let plan = plan.unwrap();
+    assert_eq!(plan.functions[&f("c")].depends_on, [f("a")].into());
+    assert_eq!(plan.waves, [vec![f("a")], vec![f("c")]]);
+}
+
+#[test]
+fn values_of_the_environment_are_never_shown() {
+    let spec1 = spec(&[("a", &[])]);
+    let inventory = deployed(&spec1);
+    let mut spec2 = spec1;
+    let environment = &mut spec2.functions.get_mut(&f("a")).unwrap().config.environment;
+    environment.insert("TOKEN".into(), Secret::new("hunter3"));
+    let (plan, report) = planned(&spec2, &inventory, &[]);
+    let Standing::Changed(changes) = &report.functions[&f("a")] else { panic!("{report:?}") };
+    assert_eq!(changes[0].to_string(), "environment TOKEN changed");
+    let everything = format!("{plan:?}{report:?}{inventory:?}");
+    assert!(!everything.contains("hunter"), "{everything}");
+}
+
+#[test]
+fn a_secret_that_changed_changes_the_fingerprint() {
+    let mut spec1 = spec(&[("a", &[])]);
+    let (first, _) = planned(&spec1, &Inventory::default(), &[]);
+    let environment = &mut spec1.functions.get_mut(&f("a")).unwrap().config.environment;
+    environment.insert("TOKEN".into(), Secret::new("hunter3"));
+    let (second, _) = planned(&spec1, &Inventory::default(), &[]);
+    assert_ne!(first.unwrap().fingerprint, second.unwrap().fingerprint);
+}
+
+#[test]
+fn every_problem_is_reported_at_once() {
+    let mut spec = spec(&[("a", &[]), ("b", &[]), ("c", &[]), ("d", &[]), ("e", &[])]);
+    let mut inventory = deployed(&spec);
+    let mut live = |name: &str, state: AliasState| {
+        inventory.functions.get_mut(&f(name)).unwrap().aliases = vec![state];
+    };
+    let extra = ExtraVersion { version: VersionId(2), weight: Weight::from_bp(500).unwrap() };
+    live("a", AliasState { extra: Some(extra), ..alias("live", "1", "") });
+    live("b", alias("live", "$LATEST", ""));
+    spec.functions.get_mut(&f("c")).unwrap().config.role = "arn:aws:iam::1:role/other".into();
+    let snapshot = |status| AlarmSnapshot { status, detail: "so it says".into() };
+    let alarms = [
+        ((f("d"), "errors".to_owned()), snapshot(AlarmStatus::Missing)),
+        ((f("e"), "errors".to_owned()), snapshot(AlarmStatus::Firing)),
+    ];
+    let (plan, report) =
+        planned_with(&spec, &inventory, &["a", "b", "c", "d", "e"], &alarms.into(), None);
+    assert!(plan.is_none());
+    assert_eq!(codes(&report), ["WG405", "WG404", "WG406", "WG412", "WG413"]);
+    assert!(report.problems.iter().all(|problem| problem.hint.is_some()));
+}
+
+#[test]
+fn an_alarm_that_is_red_already_may_be_told_not_to_count() {
+    let mut spec = spec(&[("a", &[])]);
+    let alarm = &mut spec.functions.get_mut(&f("a")).unwrap().alarms[0];
+    alarm.if_already_alarming = IfAlreadyAlarming::Ignore;
+    let red = AlarmSnapshot { status: AlarmStatus::Firing, detail: "since noon".into() };
+    let alarms = [((f("a"), "errors".to_owned()), red)].into();
+    let (plan, report) = planned_with(&spec, &deployed(&spec), &["a"], &alarms, None);
+    assert!(plan.unwrap().functions[&f("a")].alarms[0].already_red);
+    assert_eq!(codes(&report), ["WG414"]);
+    assert!(!report.is_blocked());
+}
+
+fn lock(phase: LockPhase) -> LockRecord {
+    LockRecord {
+        app: AppName::new("shop").unwrap(),
+        release: ReleaseId(5),
+        number: 41,
+        epoch: 9,
+        phase,
+        owner: "bob@ci".into(),
+        heartbeat: 3,
+        claimed: 1,
+        functions: 1,
+        on_failure: OnFailure::Rollback,
+        scope: RollbackScope::App,
+        abort_asked_by: None,
+        plan: 1,
+        nonce: Nonce(1),
+    }
+}
+
+#[test]
+fn a_held_lock_refuses_and_names_its_owner() {
+    let spec = spec(&[("a", &[]), ("b", &[])]);
+    for (phase, code) in [
+        (LockPhase::Running, Some("WG401")),
+        (LockPhase::Aborting, Some("WG401")),
+        (LockPhase::Held, Some("WG402")),
+        (LockPhase::Done, None),
+        (LockPhase::RolledBack, None),
+    ] {
+        let mut inventory = deployed(&spec);
+        let record = alias("wavegate-live", "$LATEST", &lock(phase).encode());
+        inventory.functions.get_mut(&f("b")).unwrap().aliases.push(record);
+        let (plan, report) = planned(&spec, &inventory, &["a"]);
+        assert_eq!(codes(&report).first().copied(), code, "{phase:?}");
+        if let Some(plan) = plan {
+            assert_eq!(plan.number, 42);
+            assert_eq!(plan.anchor, f("b"), "the lock stays where it is");
+        } else if code == Some("WG401") {
+            assert!(report.problems[0].message.contains("bob@ci"));
+        }
+    }
+}
+
+#[test]
+fn a_function_of_another_app_is_refused() {
+    let spec = spec(&[("a", &[])]);
+    let mut inventory = deployed(&spec);
+    let mut other = lock(LockPhase::Done);
+    other.app = AppName::new("blog").unwrap();
+    let record = alias("wavegate-live", "$LATEST", &other.encode());
+    inventory.functions.get_mut(&f("a")).unwrap().aliases.push(record);
+    let (_, report) = planned(&spec, &inventory, &["a"]);
+    assert_eq!(codes(&report), ["WG403"]);
+}
+
+#[test]
+fn what_is_not_selected_is_left_out_and_said_so() {
+    let spec = spec(DIAMOND);
+    let only = [f("b")].into();
+    let (plan, report) =
+        planned_with(&spec, &deployed(&spec), &["a", "b"], &BTreeMap::new(), Some(&only));
+    assert_eq!(plan.unwrap().order, [f("b")]);
+    assert_eq!(report.functions[&f("a")], Standing::NotSelected);
+}
+
+#[test]
+fn going_back_reverses_every_dependency() {
+    let spec = spec(&[("a", &[]), ("b", &["a"])]);
+    let inventory = deployed(&spec);
+    let targets = [(f("a"), VersionId(7)), (f("b"), VersionId(8))].into();
+    let (plan, _) = switch_plan(&spec, &inventory, &targets);
+    let plan = plan.unwrap();
+    assert_eq!(plan.order, [f("b"), f("a")]);
+    let action = Action::Switch { stable: VersionId(1), target: VersionId(7) };
+    assert_eq!(plan.functions[&f("a")].action, action);
+}
+
+#[test]
+fn what_an_interrupted_release_left_is_found_from_the_aliases_alone() {
+    let spec = spec(&[("a", &[]), ("b", &["a"])]);
+    let mut inventory = deployed(&spec);
+    let token = Token {
+        app: AppName::new("shop").unwrap(),
+        release: ReleaseId(5),
+        epoch: 9,
+        sequence: 2,
+        position: Position::Promoted,
+        stable: Some(VersionId(1)),
+        candidate: VersionId(2),
+        weight: Weight::FULL,
+        nonce: Nonce(2),
+        plan: 1,
+    };
+    let a = inventory.functions.get_mut(&f("a")).unwrap();
+    a.aliases = vec![
+        alias("live", "2", &token.encode("")),
+        alias("wavegate-live", "$LATEST", &lock(LockPhase::Running).encode()),
+    ];
+    let (plan, record) = put_back_plan(&spec, &inventory).unwrap();
+    assert_eq!(record.number, 41);
+    let action = Action::Switch { stable: VersionId(1), target: VersionId(2) };
+    assert_eq!(plan.functions[&f("a")].action, action);
+    assert_eq!(plan.order, [f("a")], "what carries no record of the release is not touched");
+}
+
+#[test]
+fn the_schedule_follows_the_graph() {
+    let spec = spec(&[("a", &[]), ("b", &["a"])]);
+    let (plan, _) = planned(&spec, &deployed(&spec), &["a", "b"]);
+    let schedule = schedule(&plan.unwrap());
+    let one = Duration::from_mins(10) + crate::release::limits::SETTLE;
+    assert_eq!(schedule.functions[&f("b")], (one, one * 2));
+    assert_eq!(schedule.expected, one * 2);
+    assert!(schedule.worst >= schedule.expected);
+}
+
+proptest! {
+    #[test]
+    fn a_plan_exists_exactly_when_the_graph_has_no_cycle(
+        needs in proptest::collection::btree_map(
+            "[a-g]", proptest::collection::btree_set("[a-g]", 0..3), 1..7),
+    ) {
+        let mut app = spec(&[]);
+        for (name, deps) in &needs {
+            let mut one = function(name, &[]);
+            one.depends_on = deps.iter().filter(|d| needs.contains_key(*d)).map(|d| f(d)).collect();
+            app.functions.insert(f(name), one);
+        }
+        let (plan, report) = planned(&app, &Inventory::default(), &[]);
+        prop_assert_eq!(plan.is_none(), codes(&report).contains(&"WG110"));
+        if let Some(plan) = plan {
+            let place = |name: &FunctionName| plan.order.iter().position(|o| o == name).unwrap();
+            prop_assert_eq!(plan.order.len(), app.functions.len());
+            for planned in plan.functions.values() {
+                for need in &planned.depends_on {
+                    prop_assert!(place(need) < place(&planned.name));
+                }
+            }
+        }
+    }
+}
