@@ -1,0 +1,187 @@
+//! Generated files: written from what they describe, and held against it.
+//!
+//! The schema comes from the manifest's types; the references come from the program itself, because
+//! that is what readers will hold against them.
+
+mod help;
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use cargo_metadata::Message;
+
+/// How many levels of subcommands are followed. More is a help text that names itself.
+const LEVELS_MAX: usize = 4;
+
+/// Why files could not be generated.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum GenerateError {
+    /// A program could not be run.
+    #[error("could not run `{program}`")]
+    Run {
+        /// Which.
+        program: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A program ended badly.
+    #[error("`{program}` failed: {words}")]
+    Failed {
+        /// Which.
+        program: String,
+        /// What it said.
+        words: String,
+    },
+    /// Cargo built no binary of that name.
+    #[error("cargo built no `wavegate`")]
+    NoBinary,
+    /// A file could not be read or written.
+    #[error("could not {verb} `{}`", path.display())]
+    File {
+        /// Read or write.
+        verb: &'static str,
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Report {
+    /// How many files there are.
+    files: usize,
+    /// Which were written, or have drifted.
+    changed: Vec<&'static str>,
+    only_checked: bool,
+}
+
+impl Report {
+    /// Whether somebody has to act.
+    pub(crate) fn has_drifted(&self) -> bool {
+        self.only_checked && !self.changed.is_empty()
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for path in &self.changed {
+            let what = if self.only_checked { "has drifted" } else { "written" };
+            writeln!(f, "{path}: {what}")?;
+        }
+        if self.has_drifted() {
+            return write!(f, "  fix: run `cargo xtask generate` and commit what it writes");
+        }
+        write!(f, "{} generated files, all up to date", self.files)
+    }
+}
+
+/// Writes every generated file that is not as it should be.
+pub(crate) fn write(root: &Path) -> Result<Report, GenerateError> {
+    let (report, files) = compare(root, false)?;
+    for (path, text) in files.iter().filter(|(path, _)| report.changed.contains(path)) {
+        let path = root.join(path);
+        let failed = |source| GenerateError::File { verb: "write", path: path.clone(), source };
+        if let Some(directory) = path.parent() {
+            std::fs::create_dir_all(directory).map_err(failed)?;
+        }
+        std::fs::write(&path, text).map_err(failed)?;
+    }
+    Ok(report)
+}
+
+/// Says which generated files are not as they should be.
+pub(crate) fn check(root: &Path) -> Result<Report, GenerateError> {
+    Ok(compare(root, true)?.0)
+}
+
+type Files = Vec<(&'static str, String)>;
+
+fn compare(root: &Path, only_checked: bool) -> Result<(Report, Files), GenerateError> {
+    let wavegate = build(root)?;
+    let ask = |arguments: &[&str]| run(&wavegate, arguments);
+    let files: Files = vec![
+        ("docs/deploy.schema.json", format!("{:#}\n", wavegate_config::schema())),
+        ("docs/reference/cli.md", help::reference(&ask, LEVELS_MAX)?),
+    ];
+    let mut changed = Vec::new();
+    for (path, text) in &files {
+        let kept = match std::fs::read_to_string(root.join(path)) {
+            Ok(kept) => Some(kept),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(source) => {
+                return Err(GenerateError::File { verb: "read", path: root.join(path), source });
+            }
+        };
+        if kept.as_ref() != Some(text) {
+            changed.push(*path);
+        }
+    }
+    Ok((Report { files: files.len(), changed, only_checked }, files))
+}
+
+/// Builds the program and says where it is.
+fn build(root: &Path) -> Result<PathBuf, GenerateError> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let arguments = ["build", "--quiet", "--package", "wavegate-cli", "--message-format", "json"];
+    let program = format!("cargo {}", arguments.join(" "));
+    let output = Command::new(cargo)
+        .current_dir(root)
+        .args(arguments)
+        // What the compiler has to say goes to whoever waits.
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|source| GenerateError::Run { program: program.clone(), source })?;
+    if !output.status.success() {
+        return Err(GenerateError::Failed { program, words: output.status.to_string() });
+    }
+    let built = Message::parse_stream(output.stdout.as_slice()).find_map(|message| match message {
+        Ok(Message::CompilerArtifact(artifact)) if artifact.target.name == "wavegate" => {
+            artifact.executable
+        }
+        _ => None,
+    });
+    built.map(cargo_metadata::camino::Utf8PathBuf::into_std_path_buf).ok_or(GenerateError::NoBinary)
+}
+
+/// What the program prints, wrapped as on a terminal of a hundred columns, without colours.
+fn run(wavegate: &Path, arguments: &[&str]) -> Result<String, GenerateError> {
+    let program = format!("wavegate {}", arguments.join(" "));
+    let output = Command::new(wavegate)
+        .args(arguments)
+        .env("NO_COLOR", "1")
+        .env("COLUMNS", "100")
+        .output()
+        .map_err(|source| GenerateError::Run { program: program.clone(), source })?;
+    if !output.status.success() {
+        let words = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        return Err(GenerateError::Failed { program, words });
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drift_is_an_error_only_when_nothing_is_written() {
+        let report = |changed, only_checked| Report { files: 2, changed, only_checked };
+        assert!(report(vec!["a"], true).has_drifted());
+        assert!(!report(vec!["a"], false).has_drifted());
+        assert!(!report(vec![], true).has_drifted());
+        assert_eq!(
+            report(vec!["a"], false).to_string(),
+            "a: written\n2 generated files, all up to date"
+        );
+        assert_eq!(
+            report(vec!["a"], true).to_string(),
+            "a: has drifted\n  fix: run `cargo xtask generate` and commit what it writes"
+        );
+    }
+}
