@@ -187,7 +187,9 @@ pub enum LocalError {
 }
 
 fn whose(running: Option<&Running>) -> String {
-    running.map(|running| format!(" (process {}, {})", running.pid, running.url)).unwrap_or_default()
+    running
+        .map(|running| format!(" (process {}, {})", running.pid, running.url))
+        .unwrap_or_default()
 }
 
 /// A cloud that runs, perhaps in another process.
@@ -259,7 +261,8 @@ impl LocalCloud {
         let port = options.port.unwrap_or(0);
         let listener = TcpListener::bind(("127.0.0.1", port)).await;
         let listener = listener.map_err(|source| LocalError::Listen { port, source })?;
-        let address = listener.local_addr().map_err(|source| LocalError::Listen { port, source })?;
+        let address =
+            listener.local_addr().map_err(|source| LocalError::Listen { port, source })?;
         let cloud = Arc::new(Cloud::open(&options, format!("http://{address}"))?);
         write_endpoint(&state_dir, &cloud.running())?;
         cloud.spawn_chores();
@@ -544,6 +547,14 @@ impl Cloud {
         }
     }
 
+    /// Looks for the interpreters that functions need, in the background.
+    pub(crate) fn prepare_runtimes(&self) {
+        for name in self.core().lambda.runtimes() {
+            let runtime = self.runtime.clone();
+            self.tasks.spawn(async move { runtime.prepare(&name).await });
+        }
+    }
+
     fn spawn_chores(self: &Arc<Self>) {
         let chore = |work: JoinChore| {
             let stop = self.stop.clone();
@@ -558,6 +569,7 @@ impl Cloud {
         chore(Box::pin(save_metrics(Arc::clone(self))));
         chore(Box::pin(keep_time(Arc::clone(self))));
         chore(Box::pin(end_idle(Arc::clone(self))));
+        self.prepare_runtimes();
     }
 }
 

@@ -135,9 +135,8 @@ fn accept(cloud: &Arc<Cloud>, wish: Wish) -> Result<Answer, ApiError> {
         ));
     }
     choose(cloud, &wish)?;
-    let place = Waiting::enter(cloud).ok_or_else(|| {
-        ApiError::too_many_invocations("ConcurrentInvocationLimitExceeded")
-    })?;
+    let place = Waiting::enter(cloud)
+        .ok_or_else(|| ApiError::too_many_invocations("ConcurrentInvocationLimitExceeded"))?;
     let cloud_of_task = Arc::clone(cloud);
     cloud.tasks.spawn(async move {
         let stop = cloud_of_task.stop.clone();
@@ -185,10 +184,7 @@ fn give_up(cloud: &Cloud, route: &Route) {
 }
 
 /// One attempt: chosen, admitted, run, measured.
-async fn attempt(
-    cloud: Arc<Cloud>,
-    wish: Wish,
-) -> Result<(Arc<Route>, Outcome), ApiError> {
+async fn attempt(cloud: Arc<Cloud>, wish: Wish) -> Result<(Arc<Route>, Outcome), ApiError> {
     let started_ms = cloud.clock.now_ms();
     let route = Arc::new(choose(&cloud, &wish)?);
     let (place, concurrent) = match Place::enter(&cloud, &route.function) {

@@ -86,7 +86,8 @@ impl Objects {
 
     fn write(&self, bucket: &str, key: &str, body: &[u8]) -> Result<(), S3Error> {
         let place = self.object(bucket, key)?;
-        let new = place.with_extension(format!("{}.new", self.next.fetch_add(1, Ordering::Relaxed)));
+        let new =
+            place.with_extension(format!("{}.new", self.next.fetch_add(1, Ordering::Relaxed)));
         std::fs::write(&new, body).map_err(S3Error::Disk)?;
         std::fs::rename(&new, &place).map_err(S3Error::Disk)
     }
@@ -106,7 +107,8 @@ impl Objects {
     }
 
     fn bucket(&self, bucket: &str) -> Result<PathBuf, S3Error> {
-        let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
+        let legal =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
         let ok = (3..=63).contains(&bucket.len())
             && bucket.bytes().all(legal)
             && bucket.as_bytes()[0].is_ascii_alphanumeric();
@@ -178,9 +180,8 @@ fn dispatch(objects: &Objects, request: &Request) -> Result<Answer, S3Error> {
 
 /// The content of a body that may be cut into signed chunks (`aws-chunked`).
 fn unchunked(request: &Request) -> Result<Vec<u8>, S3Error> {
-    let is_chunked = request
-        .header("x-amz-content-sha256")
-        .is_some_and(|kind| kind.starts_with("STREAMING-"));
+    let is_chunked =
+        request.header("x-amz-content-sha256").is_some_and(|kind| kind.starts_with("STREAMING-"));
     if !is_chunked {
         return Ok(request.body.to_vec());
     }

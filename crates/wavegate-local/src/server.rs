@@ -205,15 +205,19 @@ fn check_origin(headers: &HeaderMap) -> Result<(), &'static str> {
     let mut hosts = headers.get_all(header::HOST).iter();
     let host = hosts.next().and_then(|host| host.to_str().ok()).unwrap_or_default();
     if hosts.next().is_some() || !is_loopback(host) {
-        return Err("the local cloud answers on 127.0.0.1, localhost and [::1] only (see the Host \
-                    header)");
+        return Err(
+            "the local cloud answers on 127.0.0.1, localhost and [::1] only (see the Host \
+                    header)",
+        );
     }
     Ok(())
 }
 
 fn is_loopback(host: &str) -> bool {
     let name = match host.rsplit_once(':') {
-        Some((name, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => {
+        Some((name, port))
+            if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
             name
         }
         _ => host,
@@ -258,10 +262,20 @@ mod tests {
 
     #[test]
     fn only_loopback_hosts_are_answered() {
-        for host in ["127.0.0.1", "127.0.0.1:4566", "localhost:1", "LOCALHOST", "[::1]:80", "[::1]"] {
+        for host in ["127.0.0.1", "127.0.0.1:4566", "localhost:1", "LOCALHOST", "[::1]:80", "[::1]"]
+        {
             assert!(is_loopback(host), "{host}");
         }
-        for host in ["", "evil.example", "evil.example:80", "127.0.0.1.evil.example", "localhost.", "127.0.0.1:", "127.0.0.1:80:90", "0.0.0.0"] {
+        for host in [
+            "",
+            "evil.example",
+            "evil.example:80",
+            "127.0.0.1.evil.example",
+            "localhost.",
+            "127.0.0.1:",
+            "127.0.0.1:80:90",
+            "0.0.0.0",
+        ] {
             assert!(!is_loopback(host), "{host}");
         }
     }

@@ -135,7 +135,8 @@ impl State {
 }
 
 fn put(transaction: &rusqlite::Transaction<'_>, key: &str, value: &str) -> rusqlite::Result<()> {
-    let mut statement = transaction.prepare_cached("insert or replace into meta values (?1, ?2)")?;
+    let mut statement =
+        transaction.prepare_cached("insert or replace into meta values (?1, ?2)")?;
     statement.execute(params![key, value]).map(|_| ())
 }
 
@@ -166,10 +167,15 @@ mod tests {
     fn a_corrupt_file_is_an_error_that_names_it() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("state.sqlite");
-        for bytes in [&b"this is no database, not at all, nor will it ever be one"[..], &[0xff; 4096]] {
+        for bytes in
+            [&b"this is no database, not at all, nor will it ever be one"[..], &[0xff; 4096]]
+        {
             std::fs::write(&path, bytes).unwrap();
             let text = State::open(&path).unwrap_err().to_string();
-            assert!(text.contains("state.sqlite") && text.contains("wavegate local reset"), "{text}");
+            assert!(
+                text.contains("state.sqlite") && text.contains("wavegate local reset"),
+                "{text}"
+            );
         }
     }
 

@@ -48,7 +48,9 @@ impl Request {
     /// The service a SigV4 signature names in its credential scope, if there is one.
     pub(crate) fn signed_service(&self) -> Option<String> {
         let scope = match self.header("authorization") {
-            Some(header) => header.split_once("Credential=")?.1.split([',', ' ']).next()?.to_owned(),
+            Some(header) => {
+                header.split_once("Credential=")?.1.split([',', ' ']).next()?.to_owned()
+            }
             None => self.query_param("X-Amz-Credential")?,
         };
         Some(scope.split('/').nth(3)?.to_owned())

@@ -176,7 +176,8 @@ fn clean(name: &str) -> Option<String> {
 
 /// Follows a link's target through the package, as the kernel will, the other links included.
 fn stays_inside(links: &BTreeMap<String, String>, parent: &str, target: &str) -> bool {
-    let mut at: Vec<String> = parent.split('/').filter(|part| !part.is_empty()).map(Into::into).collect();
+    let mut at: Vec<String> =
+        parent.split('/').filter(|part| !part.is_empty()).map(Into::into).collect();
     let mut ahead: Vec<String> = target.rsplit('/').map(Into::into).collect();
     let mut hops = 0;
     while let Some(part) = ahead.pop() {
@@ -219,7 +220,9 @@ fn refused(why: &str) -> ApiError {
 fn disk<T>(result: io::Result<T>, path: &str) -> Result<T, ApiError> {
     result.map_err(|error| match error.kind() {
         // Two entries that cannot exist side by side, such as a file and a directory of one name.
-        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory => {
+        io::ErrorKind::AlreadyExists
+        | io::ErrorKind::NotADirectory
+        | io::ErrorKind::IsADirectory => {
             refused(&format!("entry {path:?} collides with another one"))
         }
         io::ErrorKind::InvalidFilename | io::ErrorKind::InvalidInput => {
@@ -316,10 +319,7 @@ mod tests {
 
     #[test]
     fn what_is_no_zip_is_refused_in_words() {
-        assert_eq!(
-            try_unpack(b"").unwrap_err().message,
-            "Uploaded file must be a non-empty zip"
-        );
+        assert_eq!(try_unpack(b"").unwrap_err().message, "Uploaded file must be a non-empty zip");
         assert!(try_unpack(b"hello").unwrap_err().message.starts_with("Could not unzip"));
         let mut cut = files(&[("app.py", &"x".repeat(5000))]);
         cut.truncate(60);

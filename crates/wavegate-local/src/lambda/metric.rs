@@ -69,7 +69,8 @@ fn dimensions(route: &Route) -> Vec<Vec<(String, String)>> {
         None => route.function.clone(),
     };
     let resource = pair("Resource", &resource);
-    let mut all = vec![Vec::new(), vec![function.clone()], vec![function.clone(), resource.clone()]];
+    let mut all =
+        vec![Vec::new(), vec![function.clone()], vec![function.clone(), resource.clone()]];
     if route.alias.is_some() {
         all.push(vec![function, resource, pair("ExecutedVersion", &route.version)]);
     }

@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use admission::Route;
 pub use configuration::Configuration;
-pub use record::{AliasRecord, FunctionRecord, PolicyRecord, VersionRecord};
+pub use record::{AliasRecord, Deployed, FunctionRecord, PolicyRecord, VersionRecord};
 
 use super::error::ApiError;
 use super::name::{Home, LATEST, Target};
@@ -98,6 +98,12 @@ impl Lambda {
         self.functions.len()
     }
 
+    /// The runtimes of all functions.
+    pub fn runtimes(&self) -> BTreeSet<String> {
+        let latest = self.functions.values().map(|function| &function.latest);
+        latest.filter_map(|version| version.configuration.runtime.clone()).collect()
+    }
+
     /// Every code hash that a function or version still uses.
     pub fn code_in_use(&self) -> BTreeSet<String> {
         let versions = self.functions.values().flat_map(FunctionRecord::all_versions);
@@ -137,9 +143,8 @@ impl Lambda {
 
     /// The version that a target means, settled as of `now`; aliases give their main version.
     fn version(&self, now: i64, target: &Target) -> Result<VersionRecord, ApiError> {
-        let missing = || {
-            ApiError::no_function(&self.home.arn(&target.name, target.qualifier.as_deref()))
-        };
+        let missing =
+            || ApiError::no_function(&self.home.arn(&target.name, target.qualifier.as_deref()));
         let function = self.functions.get(&target.name).ok_or_else(missing)?;
         let wanted = match target.qualifier.as_deref() {
             None => LATEST,

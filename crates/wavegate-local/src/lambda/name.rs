@@ -101,7 +101,8 @@ fn split(text: &str) -> Option<Parts<'_>> {
         region = Some(rest[3]);
         rest.drain(..4);
     }
-    let is_account = |part: &str| part.len() == 12 && part.bytes().all(|byte| byte.is_ascii_digit());
+    let is_account =
+        |part: &str| part.len() == 12 && part.bytes().all(|byte| byte.is_ascii_digit());
     let mut account = None;
     if rest.len() > 1 && is_account(rest[0]) {
         account = Some(rest.remove(0));
@@ -121,9 +122,8 @@ fn split(text: &str) -> Option<Parts<'_>> {
     let name_ok = !name.is_empty()
         && name.len() <= NAME_LENGTH
         && name.bytes().all(|byte| is_word(byte) || byte == b'.');
-    let qualifier_ok = qualifier.is_none_or(|text| {
-        text == LATEST || (!text.is_empty() && text.bytes().all(is_word))
-    });
+    let qualifier_ok = qualifier
+        .is_none_or(|text| text == LATEST || (!text.is_empty() && text.bytes().all(is_word)));
     (name_ok && qualifier_ok).then_some(Parts { region, account, name, qualifier })
 }
 

@@ -185,9 +185,9 @@ pub(crate) async fn answer(
         Call::CreateFunction => {
             let input: CreateFunction = body(request)?;
             let code = take_in(cloud, input.code.clone()).await?;
-            let made = cloud.change(|core, now| {
-                core.lambda.create_function(now, &mut core.ids, input, code)
-            })?;
+            let made = cloud
+                .change(|core, now| core.lambda.create_function(now, &mut core.ids, input, code))?;
+            cloud.prepare_runtimes();
             Ok(Answer::json(201, &made))
         }
         Call::UpdateCode(name) => {
@@ -286,7 +286,8 @@ fn write(cloud: &Cloud, call: Call, request: &Request) -> Result<Answer, ApiErro
         }
         Call::PutConcurrency(name) => {
             let reserved = reserved(request)?;
-            let made = cloud.change(|core, now| core.lambda.put_concurrency(now, &name, reserved))?;
+            let made =
+                cloud.change(|core, now| core.lambda.put_concurrency(now, &name, reserved))?;
             Ok(Answer::json(200, &made))
         }
         Call::DeleteConcurrency(name) => {

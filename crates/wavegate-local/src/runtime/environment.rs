@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use hyper::body::Bytes;
@@ -47,6 +48,8 @@ pub(super) struct Environment {
     events: mpsc::Sender<Event>,
     log: Arc<Log>,
     scratch: PathBuf,
+    /// The most memory seen so far, in megabytes; zero when the system does not tell.
+    peak_mb: AtomicU64,
 }
 
 /// What came of handing a job to an environment.
@@ -88,6 +91,7 @@ impl Environment {
             events,
             log: Arc::clone(&log),
             scratch: setup.scratch,
+            peak_mb: AtomicU64::new(0),
         });
         let served = tokio::spawn(api::serve(listener, desk));
         tokio::spawn(async move { log.pump().await });
@@ -135,24 +139,29 @@ impl Environment {
         let limit = Duration::from_secs(job.route.deployed.configuration.timeout.unsigned_abs());
         let watch = Stopwatch::start();
         let mut phase = self.desk.phase.subscribe();
-        let first = timeout(
-            INIT_MAX + limit,
-            phase.wait_for(|phase| !matches!(phase, Phase::Starting)),
-        );
+        let first =
+            timeout(INIT_MAX + limit, phase.wait_for(|phase| !matches!(phase, Phase::Starting)));
         let first = match first.await {
             Ok(Ok(first)) => first.clone(),
             Ok(Err(_)) => return Ran::NotStarted,
-            Err(_) => return self.timed_out(job, limit, watch.elapsed_ms()),
+            Err(_) => {
+                self.begin(job);
+                return self.timed_out(job, limit, watch.elapsed_ms());
+            }
         };
         let init_ms = match first {
             Phase::Ready(init_ms) => is_cold.then_some(init_ms),
             Phase::InitFailed(body) => {
                 self.kill();
+                self.begin(job);
                 return Ran::Done(self.failed(job, "error", body, watch.elapsed_ms()), false);
             }
             // Nothing of a warm environment's death is this job's fault.
             Phase::Exited(_) if !is_cold => return Ran::NotStarted,
-            Phase::Exited(how) => return self.crashed(job, &how, watch.elapsed_ms()),
+            Phase::Exited(how) => {
+                self.begin(job);
+                return self.crashed(job, &how, watch.elapsed_ms());
+            }
             Phase::Starting => return Ran::NotStarted,
         };
         self.dispatch(job, limit, init_ms).await
@@ -163,10 +172,7 @@ impl Environment {
         let (reply, replied) = oneshot::channel();
         let request_id = job.request_id.clone();
         *self.desk.current() = Some(Current { request_id, fetched: false, reply });
-        self.log.begin(&format!(
-            "START RequestId: {} Version: {}\n",
-            job.request_id, job.route.version
-        ));
+        self.begin(job);
         if self.events.try_send(event(job, limit)).is_err() {
             return Ran::NotStarted;
         }
@@ -212,20 +218,23 @@ impl Environment {
         }
     }
 
+    fn begin(&self, job: &Job) {
+        let (id, version) = (&job.request_id, &job.route.version);
+        self.log.write(&format!("START RequestId: {id} Version: {version}\n"));
+    }
+
     fn timed_out(&self, job: &Job, limit: Duration, duration_ms: f64) -> Ran {
         self.kill();
         let message = format!("Task timed out after {:.2} seconds", limit.as_secs_f64());
-        let body = fault(
-            "Sandbox.Timedout",
-            &format!("RequestId: {} Error: {message}", job.request_id),
-        );
-        self.log.begin(&format!("{} {} {message}\n\n", stamp(), job.request_id));
+        let body =
+            fault("Sandbox.Timedout", &format!("RequestId: {} Error: {message}", job.request_id));
+        self.log.write(&format!("{} {} {message}\n\n", stamp(), job.request_id));
         Ran::Done(self.failed(job, "timeout", body, duration_ms), false)
     }
 
     fn crashed(&self, job: &Job, how: &str, duration_ms: f64) -> Ran {
         let message = format!("RequestId: {} Error: {how}", job.request_id);
-        self.log.begin(&format!("{message}\nRuntime.ExitError\n"));
+        self.log.write(&format!("{message}\nRuntime.ExitError\n"));
         let body = fault("Runtime.ExitError", &message);
         Ran::Done(self.failed(job, "error", body, duration_ms), false)
     }
@@ -239,7 +248,7 @@ impl Environment {
     fn report(&self, job: &Job, duration_ms: f64, init_ms: Option<f64>, status: &str) -> String {
         let id = &job.request_id;
         let memory = job.route.deployed.configuration.memory_size;
-        let used = self.peak_memory_mb().unwrap_or(memory);
+        let used = self.peak_memory_mb();
         let init = init_ms.map(|init| format!("Init Duration: {init:.2} ms\t")).unwrap_or_default();
         format!(
             "END RequestId: {id}\nREPORT RequestId: {id}\tDuration: {duration_ms:.2} ms\tBilled \
@@ -250,11 +259,16 @@ impl Environment {
     }
 
     /// The most memory the process has used, where the system tells (Linux).
-    fn peak_memory_mb(&self) -> Option<i64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.group)).ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-        let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-        i64::try_from(kilobytes.div_ceil(1024)).ok()
+    fn peak_memory_mb(&self) -> u64 {
+        let kilobytes = std::fs::read_to_string(format!("/proc/{}/status", self.group))
+            .ok()
+            .and_then(|status| {
+                let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+                line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
+            });
+        let seen = kilobytes.unwrap_or(0).div_ceil(1024);
+        // A process that is gone tells nothing: what was seen last stands.
+        self.peak_mb.fetch_max(seen, Ordering::Relaxed).max(seen)
     }
 }
 
@@ -290,7 +304,10 @@ fn describe_exit(status: ExitStatus) -> String {
         (Some(0), _) => "Runtime exited without providing a reason".to_owned(),
         (Some(code), _) => format!("Runtime exited with error: exit status {code}"),
         (None, signal) => {
-            format!("Runtime exited with error: signal: {}", signal_text(signal.unwrap_or_default()))
+            format!(
+                "Runtime exited with error: signal: {}",
+                signal_text(signal.unwrap_or_default())
+            )
         }
     }
 }

@@ -23,7 +23,7 @@ while read -r change group; do
     -) groups="${groups%% $group *} ${groups#* $group }" ;;
   esac
 done
-for group in $groups; do kill -KILL -- "-$group" 2>/dev/null; done
+for group in $groups; do kill -s KILL -- "-$group" 2>/dev/null; done
 "#;
 
 /// The guard's handle. Dropping it ends the guard, which kills every group it still knows.

@@ -81,6 +81,15 @@ impl Interpreters {
         &self.directory
     }
 
+    /// Looks for the interpreter of a runtime.
+    pub(super) async fn find_for(&self, runtime: &str) {
+        if runtime.starts_with("python") {
+            self.python.get_or_init(|| self.find_python()).await;
+        } else if runtime.starts_with("nodejs") {
+            self.node.get_or_init(|| self.find_node()).await;
+        }
+    }
+
     /// How to start a function whose package was unpacked at `root`.
     pub(super) async fn launch(
         &self,
@@ -147,7 +156,9 @@ impl Interpreters {
     }
 
     fn find(&self, program: &str) -> Option<PathBuf> {
-        std::env::split_paths(&self.path).map(|path| path.join(program)).find(|path| is_executable(path))
+        std::env::split_paths(&self.path)
+            .map(|path| path.join(program))
+            .find(|path| is_executable(path))
     }
 }
 
@@ -173,9 +184,10 @@ fn bootstrap(root: &Path) -> Result<Launch, NoLaunch> {
         return Err(NoLaunch { kind, message });
     }
     if !is_executable(&program) {
-        let message = "fork/exec /var/task/bootstrap: permission denied (the file bootstrap of the \
+        let message =
+            "fork/exec /var/task/bootstrap: permission denied (the file bootstrap of the \
                        package is not executable)"
-            .to_owned();
+                .to_owned();
         return Err(NoLaunch { kind, message });
     }
     Ok(Launch { program, arguments: Vec::new(), variables: Vec::new() })

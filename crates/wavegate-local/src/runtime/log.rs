@@ -66,11 +66,11 @@ impl Log {
         sink.fill(|buffer| (&self.pipe).read(buffer));
     }
 
-    /// Starts the log of an invocation.
-    pub(super) fn begin(&self, line: &str) {
+    /// Adds a line of the platform's own, behind what was printed before. What was printed during
+    /// initialization thus belongs to the first invocation's tail.
+    pub(super) fn write(&self, line: &str) {
         self.drain();
         let mut sink = self.sink();
-        // What was printed during initialization belongs to the first invocation's tail.
         sink.write(line.as_bytes());
     }
 
@@ -137,12 +137,12 @@ mod tests {
         let path = directory.path().join("logs/fn.log");
         let (reader, mut writer) = io::pipe().unwrap();
         let log = Log::new(reader, &path).unwrap();
-        log.begin("START\n");
+        log.write("START\n");
         writer.write_all(&[b'a'; 5000]).unwrap();
         let tail = log.end("END\n");
         assert_eq!(tail.len(), TAIL);
         assert!(tail.ends_with(b"a\nEND\n"));
-        log.begin("START\n");
+        log.write("START\n");
         assert_eq!(log.end("END\n"), b"START\nEND\n");
         assert!(std::fs::read(&path).unwrap().starts_with(b"START\naaaa"));
     }

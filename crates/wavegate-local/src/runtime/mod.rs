@@ -117,6 +117,11 @@ impl Runtime {
         Ok(Self { inner: Arc::new(inner) })
     }
 
+    /// Looks for a runtime's interpreter ahead of the first cold start, which need not wait then.
+    pub async fn prepare(&self, runtime: &str) {
+        self.inner.interpreters.find_for(runtime).await;
+    }
+
     /// Runs one job, in an idle environment if there is one.
     pub async fn invoke(&self, job: Job) -> Outcome {
         let Some(root) = job.root.clone() else {
@@ -237,7 +242,12 @@ impl Runtime {
             id,
             deployment: job.route.deployed.deployment.clone(),
             variables: self.variables(job, root, &scratch, &stream),
-            log_path: self.inner.settings.log_dir.join(&job.route.function).join(file_name(&stream)),
+            log_path: self
+                .inner
+                .settings
+                .log_dir
+                .join(&job.route.function)
+                .join(file_name(&stream)),
             launch,
             root: root.to_owned(),
             scratch,
@@ -343,7 +353,12 @@ fn refused(job: &Job, kind: &str, why: &str) -> Outcome {
         "START RequestId: {id} Version: {}\n{message}\n{kind}\nEND RequestId: {id}\n",
         job.route.version
     );
-    Outcome { payload: fault(kind, &message), failed: true, duration_ms: 0.0, log: log.into_bytes() }
+    Outcome {
+        payload: fault(kind, &message),
+        failed: true,
+        duration_ms: 0.0,
+        log: log.into_bytes(),
+    }
 }
 
 /// A log stream's name as AWS makes them: the date, the version, and something unique.

@@ -82,9 +82,9 @@ impl Lambda {
         Ok(Function {
             configuration,
             tags: function.tags.clone(),
-            concurrency: function.reserved.map(|reserved| Concurrency {
-                reserved_concurrent_executions: Some(reserved),
-            }),
+            concurrency: function
+                .reserved
+                .map(|reserved| Concurrency { reserved_concurrent_executions: Some(reserved) }),
         })
     }
 
@@ -220,12 +220,13 @@ impl Lambda {
         max_items: Option<usize>,
     ) -> Page<FunctionConfiguration> {
         let items = self.functions.values().flat_map(|function| {
-            function.all_versions().filter(move |version| all_versions || version.version == LATEST).map(
-                move |version| {
+            function
+                .all_versions()
+                .filter(move |version| all_versions || version.version == LATEST)
+                .map(move |version| {
                     let key = format!("{} {:0>20}", function.name, version.version);
                     (key, (function, version))
-                },
-            )
+                })
         });
         page(items, marker, max_items, |(function, version)| {
             let qualifier = all_versions.then_some(version.version.as_str());
@@ -414,7 +415,12 @@ fn check_architectures(architectures: Option<&[String]>) -> Result<(), ApiError>
         constraints.broken("architectures", &text, "Member must have length equal to 1");
     }
     for architecture in architectures {
-        configuration::one_of(&mut constraints, "architectures", architecture, &["x86_64", "arm64"]);
+        configuration::one_of(
+            &mut constraints,
+            "architectures",
+            architecture,
+            &["x86_64", "arm64"],
+        );
     }
     constraints.finish()
 }

@@ -24,10 +24,10 @@ impl Lambda {
         let (target, key) = self.policy_target(now, name, qualifier)?;
         let arn = self.home.arn(&target.name, target.qualifier.as_deref());
         let function = self.function_mut(now, &target.name)?;
-        let policy = function.policies.entry(key).or_insert_with(|| PolicyRecord {
-            statements: Vec::new(),
-            revision_id: ids.uuid(),
-        });
+        let policy = function
+            .policies
+            .entry(key)
+            .or_insert_with(|| PolicyRecord { statements: Vec::new(), revision_id: ids.uuid() });
         if input.revision_id.as_ref().is_some_and(|given| *given != policy.revision_id) {
             return Err(ApiError::precondition("GetPolicy"));
         }
@@ -57,7 +57,9 @@ impl Lambda {
         let (target, key) = self.policy_target(now, name, qualifier)?;
         let function = self.function_mut(now, &target.name)?;
         let missing = || {
-            ApiError::not_found(format!("Statement {statement_id} is not found in resource policy."))
+            ApiError::not_found(format!(
+                "Statement {statement_id} is not found in resource policy."
+            ))
         };
         let policy = function.policies.get_mut(&key).ok_or_else(missing)?;
         let at = policy.statements.iter().position(|(id, _)| id == statement_id);
@@ -81,12 +83,13 @@ impl Lambda {
         qualifier: Option<&str>,
     ) -> Result<Policy, ApiError> {
         let (target, key) = self.policy_target(now, name, qualifier)?;
-        let policy = self.function(&target.name)?.policies.get(&key).ok_or_else(|| {
-            ApiError::not_found("The resource you requested does not exist.")
-        })?;
+        let policy = self
+            .function(&target.name)?
+            .policies
+            .get(&key)
+            .ok_or_else(|| ApiError::not_found("The resource you requested does not exist."))?;
         let statements: Vec<&Value> = policy.statements.iter().map(|(_, body)| body).collect();
-        let document =
-            json!({ "Version": "2012-10-17", "Id": "default", "Statement": statements });
+        let document = json!({ "Version": "2012-10-17", "Id": "default", "Statement": statements });
         Ok(Policy { policy: document.to_string(), revision_id: policy.revision_id.clone() })
     }
 

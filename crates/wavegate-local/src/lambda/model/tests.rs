@@ -239,7 +239,8 @@ fn versions_of_a_weighted_alias_share_role_and_dead_letters() {
 fn descriptions_of_aliases_hold_256_characters() {
     let mut bench = Bench::with_versions(1);
     bench.create_alias("live", "1", &[]).unwrap();
-    let described = |text: String| UpdateAlias { description: Some(text), ..UpdateAlias::default() };
+    let described =
+        |text: String| UpdateAlias { description: Some(text), ..UpdateAlias::default() };
     let full = "é".repeat(256);
     assert_eq!(bench.update_alias("live", described(full.clone())).unwrap().description, full);
     let refused = bench.update_alias("live", described("é".repeat(257))).unwrap_err();
@@ -255,7 +256,9 @@ fn publishing_the_same_again_gives_the_same_version() {
     bench.update_code("code 0", false).unwrap();
     bench.settle();
     assert_eq!(bench.publish(PublishVersion::default()).unwrap().version, "1");
-    bench.configure(ConfigurationInput { timeout: Some(9), ..ConfigurationInput::default() }).unwrap();
+    bench
+        .configure(ConfigurationInput { timeout: Some(9), ..ConfigurationInput::default() })
+        .unwrap();
     bench.settle();
     let second = bench.publish(PublishVersion::default()).unwrap();
     assert_eq!(second.version, "2");
@@ -297,7 +300,11 @@ fn publishing_acts_only_on_the_code_and_revision_it_names() {
         description: None,
     };
     assert_eq!(bench.publish(right).unwrap().version, "2");
-    assert_ne!(bench.latest().revision_id, latest.revision_id, "publishing moves $LATEST's revision");
+    assert_ne!(
+        bench.latest().revision_id,
+        latest.revision_id,
+        "publishing moves $LATEST's revision"
+    );
 }
 
 #[test]
@@ -415,8 +422,9 @@ fn a_weighted_alias_splits_by_chance_within_a_binomial_bound() {
     assert!((1000 - extra).abs() < 150, "{extra}");
     let full = UpdateAlias { routing_config: routing(&[("2", 1.0)]), ..UpdateAlias::default() };
     bench.update_alias("live", full).unwrap();
-    let all = (0..100)
-        .all(|_| bench.lambda.route(bench.now, &mut bench.ids, "fn", Some("live")).unwrap().version == "2");
+    let all = (0..100).all(|_| {
+        bench.lambda.route(bench.now, &mut bench.ids, "fn", Some("live")).unwrap().version == "2"
+    });
     assert!(all);
 }
 
@@ -489,14 +497,18 @@ fn what_cannot_be_created_is_refused_with_all_reasons() {
     input.configuration.timeout = Some(0);
     input.configuration.memory_size = Some(1);
     input.configuration.role = Some("nobody".into());
-    let refused = bench
-        .lambda
-        .create_function(bench.now, &mut bench.ids, input, zip("x"))
-        .unwrap_err();
+    let refused =
+        bench.lambda.create_function(bench.now, &mut bench.ids, input, zip("x")).unwrap_err();
     assert!(refused.message.starts_with("3 validation errors detected"), "{refused}");
     for (change, wanted) in [
-        (ConfigurationInput { runtime: Some("java21".into()), ..ConfigurationInput::default() }, "java21"),
-        (ConfigurationInput { layers: Some(vec!["l".into()]), ..ConfigurationInput::default() }, "layers"),
+        (
+            ConfigurationInput { runtime: Some("java21".into()), ..ConfigurationInput::default() },
+            "java21",
+        ),
+        (
+            ConfigurationInput { layers: Some(vec!["l".into()]), ..ConfigurationInput::default() },
+            "layers",
+        ),
         (
             ConfigurationInput {
                 environment: Some(crate::lambda::input::Environment {
@@ -508,11 +520,16 @@ fn what_cannot_be_created_is_refused_with_all_reasons() {
         ),
     ] {
         let mut input = new_function("fn");
-        input.configuration = ConfigurationInput { role: Some(ROLE.into()), handler: Some("a.b".into()), runtime: change.runtime.or(Some("nodejs22.x".into())), layers: change.layers, environment: change.environment, ..ConfigurationInput::default() };
-        let refused = bench
-            .lambda
-            .create_function(bench.now, &mut bench.ids, input, zip("x"))
-            .unwrap_err();
+        input.configuration = ConfigurationInput {
+            role: Some(ROLE.into()),
+            handler: Some("a.b".into()),
+            runtime: change.runtime.or(Some("nodejs22.x".into())),
+            layers: change.layers,
+            environment: change.environment,
+            ..ConfigurationInput::default()
+        };
+        let refused =
+            bench.lambda.create_function(bench.now, &mut bench.ids, input, zip("x")).unwrap_err();
         assert!(refused.message.contains(wanted), "{refused}");
     }
     assert_eq!(bench.lambda.function_count(), 0);

@@ -1,0 +1,6 @@
+//! The local cloud from outside: over plain HTTP, with real function code.
+
+mod clients;
+mod control_plane;
+mod invocations;
+mod support;
