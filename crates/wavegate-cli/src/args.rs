@@ -1,0 +1,282 @@
+//! The command line, as clap sees it.
+//!
+//! Nothing is looked up here: no file, no environment. Building this is all that `--version` and
+//! `--help` cost.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const AFTER_HELP: &str = "\
+Exit codes:
+  0   done
+  1   the release failed and was put back as designed
+  2   usage, manifest or plugin error; nothing was touched
+  3   refused: locked, blocked by the plan report, or not confirmed
+  4   stuck: a person is needed
+  5   interrupted; it can be taken up again
+  70  a bug";
+
+/// Deploy a whole serverless app as one release.
+#[derive(Debug, Parser)]
+#[command(
+    name = "wavegate",
+    version,
+    about = "Deploy a whole serverless app as one release",
+    after_help = AFTER_HELP,
+    max_term_width = 100,
+    propagate_version = false
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// What holds for every command.
+    #[command(flatten)]
+    pub global: Global,
+}
+
+/// Flags of every command.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Use this manifest instead of the nearest deploy.toml at or above here
+    #[arg(short, long, global = true, value_name = "PATH")]
+    pub config: Option<PathBuf>,
+    /// Lay the table [profiles.NAME] over the manifest
+    #[arg(long, global = true, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Set a key of the manifest, such as app.region=eu-west-1; may be repeated
+    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = key_value)]
+    pub set: Vec<(String, String)>,
+    /// Deploy there, whatever the manifest says
+    #[arg(long, global = true, value_name = "TARGET")]
+    pub target: Option<TargetArg>,
+    /// Write data for people or for programs
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "human")]
+    pub output: Output,
+    /// Colour the text
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: ColorArg,
+    /// Log to stderr what matches, such as debug or wavegate_aws=trace
+    #[arg(long, global = true, value_name = "FILTER")]
+    pub log: Option<String>,
+    /// Use ASCII only
+    #[arg(long, global = true)]
+    pub ascii: bool,
+}
+
+/// Where to deploy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TargetArg {
+    /// The local cloud on this machine
+    Local,
+    /// AWS, or any endpoint that speaks its protocols
+    Aws,
+}
+
+/// For whom data is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Output {
+    /// For people
+    #[default]
+    Human,
+    /// For programs
+    Json,
+}
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum ColorArg {
+    /// On a terminal, unless NO_COLOR is set
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write a small deploy.toml and a first function
+    Init(InitArgs),
+    /// Check the manifest without looking at any cloud
+    Check,
+    /// Show what a deploy would do
+    Plan(PlanArgs),
+    /// Deploy the app as one release
+    Deploy(DeployArgs),
+    /// Show what every alias serves and who holds the lock
+    Status,
+    /// Put the app back as it was before the last release
+    Rollback(RollbackArgs),
+    /// Print the JSON Schema of deploy.toml
+    Schema,
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Tell what an error code means
+    Explain {
+        /// The code, such as WG401; all codes are listed without it
+        code: Option<String>,
+    },
+    /// Run the local cloud, or speak to it
+    #[command(subcommand)]
+    Local(LocalCommand),
+}
+
+/// Arguments of `init`.
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// The directory, which must not hold a manifest yet
+    #[arg(default_value = ".")]
+    pub dir: PathBuf,
+}
+
+/// Arguments of `plan`.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// Look at these functions only
+    #[arg(long, value_name = "FN", num_args = 1.., value_delimiter = ',')]
+    pub only: Vec<String>,
+}
+
+/// Arguments of `deploy`.
+#[derive(Debug, Args)]
+pub struct DeployArgs {
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Deploy these functions only
+    #[arg(long, value_name = "FN", num_args = 1.., value_delimiter = ',')]
+    pub only: Vec<String>,
+}
+
+/// Arguments of `rollback`.
+#[derive(Debug, Args)]
+pub struct RollbackArgs {
+    /// Go back to the state after this release
+    #[arg(long, value_name = "N")]
+    pub to_release: Option<u64>,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+/// The verbs of `local`.
+#[derive(Debug, Subcommand)]
+pub enum LocalCommand {
+    /// Run the local cloud until Ctrl-C
+    Start(LocalStartArgs),
+    /// Invoke a function through its alias
+    Invoke(LocalInvokeArgs),
+    /// Show whether the local cloud runs, and what it has done
+    Status(LocalStateArgs),
+    /// Delete everything that the local cloud keeps
+    Reset(LocalResetArgs),
+}
+
+/// Where the local cloud keeps its state.
+#[derive(Debug, Clone, Default, Args)]
+pub struct LocalStateArgs {
+    /// Keep its state there instead of in .wavegate/local beside the manifest
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+}
+
+/// Arguments of `local start`.
+#[derive(Debug, Args)]
+pub struct LocalStartArgs {
+    /// Where its state is.
+    #[command(flatten)]
+    pub state: LocalStateArgs,
+    /// Listen on this port of 127.0.0.1 instead of any free one
+    #[arg(long)]
+    pub port: Option<u16>,
+    /// Let so many seconds pass in one
+    #[arg(long, value_name = "FACTOR")]
+    pub time_scale: Option<f64>,
+}
+
+/// Arguments of `local invoke`.
+#[derive(Debug, Args)]
+pub struct LocalInvokeArgs {
+    /// The function, by its name in the manifest or in Lambda
+    #[arg(value_name = "FN")]
+    pub function: String,
+    /// The alias or version; the app's alias without it
+    #[arg(long, value_name = "NAME")]
+    pub qualifier: Option<String>,
+    /// The event as JSON, or @FILE, or @- for stdin
+    #[arg(long, value_name = "JSON", default_value = "{}")]
+    pub payload: String,
+    /// Where its state is.
+    #[command(flatten)]
+    pub state: LocalStateArgs,
+}
+
+/// Arguments of `local reset`.
+#[derive(Debug, Args)]
+pub struct LocalResetArgs {
+    /// Where its state is.
+    #[command(flatten)]
+    pub state: LocalStateArgs,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.trim().is_empty() => {
+            Ok((key.trim().to_owned(), value.to_owned()))
+        }
+        _ => Err("write it as KEY=VALUE, such as app.region=eu-west-1".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn help_begins_with_an_imperative_line_without_a_period() {
+        fn walk(command: &clap::Command) {
+            let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+            let first = about.split_whitespace().next().unwrap_or_default().to_owned();
+            assert!(!about.is_empty() && !about.ends_with('.'), "{}: {about}", command.get_name());
+            assert!(first.chars().next().is_some_and(char::is_uppercase), "{about}");
+            assert!(!first.ends_with('s') && !first.ends_with("ing"), "{about}");
+            for sub in command.get_subcommands() {
+                walk(sub);
+            }
+        }
+        walk(&Cli::command());
+    }
+
+    #[test]
+    fn a_key_is_set_with_an_equals_sign() {
+        assert_eq!(key_value("app.region=a=b"), Ok(("app.region".into(), "a=b".into())));
+        assert!(key_value("app.region").is_err());
+        assert!(key_value("=x").is_err());
+    }
+
+    #[test]
+    fn global_flags_may_stand_anywhere() {
+        let cli = Cli::parse_from(["wavegate", "deploy", "--only", "a,b", "--yes", "-c", "x.toml"]);
+        assert_eq!(cli.global.config.as_deref(), Some(std::path::Path::new("x.toml")));
+        let Command::Deploy(args) = cli.command else { panic!("{cli:?}") };
+        assert_eq!((args.only, args.yes), (vec!["a".to_owned(), "b".to_owned()], true));
+    }
+}

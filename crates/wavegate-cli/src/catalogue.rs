@@ -1,0 +1,513 @@
+//! The catalogue of error codes: what `wavegate explain` tells.
+//!
+//! Codes are stable: one that is no longer used is retired, never given to another problem. The
+//! manifest's own (WG1xx) stand with the code that finds them.
+
+use std::fmt;
+
+/// What is told about one code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    /// The code.
+    pub code: &'static str,
+    /// What it is, in a few words.
+    pub title: &'static str,
+    /// Cause and cure.
+    pub text: &'static str,
+}
+
+/// Text is wrapped at this column.
+const WIDTH: usize = 80;
+
+impl fmt::Display for Page {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}: {}\n", self.code, self.title)?;
+        let mut column = 0;
+        for word in self.text.split_whitespace() {
+            if column > 0 && column + 1 + word.chars().count() > WIDTH {
+                writeln!(f)?;
+                column = 0;
+            }
+            if column > 0 {
+                f.write_str(" ")?;
+                column += 1;
+            }
+            f.write_str(word)?;
+            column += word.chars().count();
+        }
+        writeln!(f)
+    }
+}
+
+/// All pages, in the order of their codes.
+pub fn pages() -> impl Iterator<Item = Page> {
+    let manifest = wavegate_config::ERRORS.iter();
+    let own = PAGES.iter();
+    manifest.chain(own).map(|(code, title, text)| Page { code, title, text })
+}
+
+/// The page of a code, in whatever case and with or without its letters.
+pub fn page(code: &str) -> Option<Page> {
+    let code = normal(code);
+    pages().find(|page| page.code == code)
+}
+
+/// The page whose code is closest: nearest in writing, then in number.
+pub fn closest(code: &str) -> Option<Page> {
+    let code = normal(code);
+    if let Some(near) = nearest(&code, pages().map(|page| page.code)) {
+        return page(near);
+    }
+    let number = |code: &str| code.trim_start_matches("WG").parse::<i64>().ok();
+    let wanted = number(&code)?;
+    pages().min_by_key(|page| number(page.code).map_or(i64::MAX, |n| (n - wanted).abs()))
+}
+
+fn normal(code: &str) -> String {
+    let code = code.trim().to_ascii_uppercase();
+    if code.bytes().all(|b| b.is_ascii_digit()) { format!("WG{code}") } else { code }
+}
+
+/// The candidate that `word` was probably meant to be: at most a third of its letters are wrong.
+pub(crate) fn nearest<'a>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    /// Longer texts are no typos, and the distance costs the product of the lengths.
+    const LENGTH_MAX: usize = 80;
+    let letters = |text: &str| text.to_lowercase().chars().collect::<Vec<_>>();
+    let word = letters(word);
+    if word.len() > LENGTH_MAX {
+        return None;
+    }
+    let limit = (word.len() / 3).max(1);
+    let near =
+        candidates.into_iter().map(|candidate| (distance(&word, &letters(candidate)), candidate));
+    near.filter(|(distance, _)| *distance <= limit).min().map(|(_, candidate)| candidate)
+}
+
+/// Levenshtein's distance.
+fn distance(a: &[char], b: &[char]) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+/// Codes that are not the manifest's: packaging (2), components (3), plans (4), AWS settings (5),
+/// the command line and its surroundings (6).
+const PAGES: &[(&str, &str, &str)] = &[
+    (
+        "WG201",
+        "the code is not there",
+        "The path that a function's `code` names does not exist. Correct it, or build the code first: \
+      paths are relative to the manifest.",
+    ),
+    (
+        "WG202",
+        "the code is neither a directory nor a .zip file",
+        "`code` is a directory to package, a .zip file, s3://bucket/key, or `image` names a container image.",
+    ),
+    (
+        "WG203",
+        "nothing is left to package",
+        "The directory is empty, or its .lambdaignore (or, without one, its .gitignore) leaves everything out.",
+    ),
+    (
+        "WG204",
+        "a symlink that cannot be followed",
+        "Symlinks inside the source are replaced by what they point to. One that leads out of the \
+      source, to nothing, or back to a directory that contains it is refused: the package would \
+      depend on the machine. Copy the target, or name the link in .lambdaignore.",
+    ),
+    (
+        "WG205",
+        "a special file",
+        "Sockets, devices and named pipes cannot be packaged. Remove it, or \
+      name it in .lambdaignore.",
+    ),
+    (
+        "WG206",
+        "the package is too large",
+        "Lambda unfolds at most 250 MB, layers included, and wavegate takes at most 100 000 entries. \
+      The largest paths are listed: leave out what the function does not need (.lambdaignore), or \
+      use a container image.",
+    ),
+    (
+        "WG207",
+        "a name that a package cannot hold",
+        "Names in a package are relative paths in UTF-8 without `..`, backslashes or drive letters, \
+      each once, also where upper and lower case are the same. Rename it and package again.",
+    ),
+    (
+        "WG208",
+        "a file changed while it was packaged",
+        "A build or an editor was writing. Let it finish, then try again: half a file must not be deployed.",
+    ),
+    (
+        "WG209",
+        "a broken zip",
+        "The .zip file is not one, contradicts itself (sizes that are not true, entries that share \
+      data), or is encrypted. Build it again with stored or deflated entries and without a password.",
+    ),
+    (
+        "WG210",
+        "the operating system refused",
+        "A file could not be read, or the artifact not be written. The message says which, and why.",
+    ),
+    (
+        "WG211",
+        "an ignore rule that is none",
+        "A line of .lambdaignore or .gitignore is not a pattern in gitignore's syntax.",
+    ),
+    (
+        "WG321",
+        "a component refuses its config",
+        "The keys beside `use` in [strategies.NAME], [hooks.NAME] and [alarms.NAME] belong to the \
+      component. It says which key is wrong and how to put it right; the place in the manifest is shown.",
+    ),
+    (
+        "WG322",
+        "a component doubts its config",
+        "The component can run with it, but probably not as was meant.",
+    ),
+    (
+        "WG335",
+        "a strategy decided outside its outline",
+        "Before a release a strategy promises an outline: its weights and how long each is baked. \
+      Afterwards it may decide only inside it, and the release refuses anything else and goes back. \
+      This is a mistake in the strategy: report it to its author.",
+    ),
+    (
+        "WG401",
+        "a release is running",
+        "The app's lock says that a release is running or going back, with its owner and heartbeat. One \
+      release owns an app at a time. Wait until it ends. If its machine is gone, `wavegate rollback` \
+      takes over once nobody has renewed the lock for a while, and puts it back.",
+    ),
+    (
+        "WG402",
+        "a release stopped in the middle",
+        "A release ended without being done or put back: it was frozen (`on_failure = \"freeze\"`), or \
+      something could not be put back. `wavegate status` shows where it stands, `wavegate rollback` \
+      puts it back.",
+    ),
+    (
+        "WG403",
+        "a function of another app",
+        "The alias or the lock on this function was written by another app's release. One function \
+      belongs to one app: rename the function or the app.",
+    ),
+    (
+        "WG404",
+        "an alias that points at $LATEST",
+        "Lambda splits traffic between published versions only. Publish a version and point the alias \
+      at it; the command is shown.",
+    ),
+    (
+        "WG405",
+        "an alias that is split already",
+        "Somebody else left the alias with two versions. wavegate does not guess which of them is \
+      meant: choose one with the command that is shown.",
+    ),
+    (
+        "WG406",
+        "two versions that Lambda cannot split",
+        "Lambda splits traffic only between versions with the same execution role and dead-letter \
+      target. Release this change with `strategy = \"AllAtOnce\"`.",
+    ),
+    (
+        "WG407",
+        "a changed package type",
+        "A function that was created from a zip stays one, and so does one from an image. Give the new \
+      one another name, or delete the function first.",
+    ),
+    (
+        "WG412",
+        "an alarm that does not exist",
+        "An alarm that is not there guards nothing, so the release is refused before anything is \
+      touched. Create it, or correct its name, region or account.",
+    ),
+    (
+        "WG413",
+        "an alarm that is red already",
+        "A release that starts under a red alarm could not tell its own failures from old ones. If this \
+      release is the fix, set `if_already_alarming = \"ignore\"` for the alarm (it counts once it has \
+      been quiet), or \"wait\" (the first shift waits until it is quiet).",
+    ),
+    (
+        "WG414",
+        "an alarm that is red already, as allowed",
+        "The manifest says what to do about it: `if_already_alarming` is \"ignore\" or \"wait\".",
+    ),
+    (
+        "WG501",
+        "no AWS region",
+        "Give `region` under [app], or set AWS_REGION, or name a profile with a region in AWS_PROFILE.",
+    ),
+    (
+        "WG502",
+        "a malformed AWS region",
+        "Regions are written with small letters, digits and `-`, such as eu-west-1.",
+    ),
+    (
+        "WG503",
+        "a malformed endpoint",
+        "AWS_ENDPOINT_URL and its per-service forms take http://HOST[:PORT] or https://HOST[:PORT].",
+    ),
+    (
+        "WG504",
+        "the local cloud without its endpoint",
+        "The local cloud's credentials are used only with its own url on this machine.",
+    ),
+    (
+        "WG505",
+        "the local cloud on another machine",
+        "The local cloud's credentials are only ever sent to this machine. For any other endpoint use \
+      `target = \"aws\"`.",
+    ),
+    (
+        "WG601",
+        "nothing answers",
+        "No connection could be made to the endpoint: the name does not resolve, nobody listens, or a \
+      firewall is in between. Check that it runs and that AWS_ENDPOINT_URL (or its per-service form, \
+      or the profile) names it. Nothing was changed.",
+    ),
+    (
+        "WG602",
+        "the AWS credentials do not work",
+        "They are missing, wrong or expired. The standard chain is used: environment, profile, SSO, \
+      container, instance. `aws sts get-caller-identity` shows whose they are.",
+    ),
+    (
+        "WG603",
+        "access is denied",
+        "The credentials are valid and may not do this. The action to allow is named; the README lists \
+      the whole policy.",
+    ),
+    (
+        "WG604",
+        "Lambda cannot use the execution role",
+        "The role of a function does not exist, or its trust policy does not let lambda.amazonaws.com \
+      assume it, or the deployer lacks iam:PassRole for it. A role made a moment ago may need some \
+      seconds before Lambda sees it.",
+    ),
+    (
+        "WG605",
+        "too many requests",
+        "Lambda allows 15 control-plane requests a second per account and region, for everybody \
+      together. wavegate stays below and waits; it gave up because others use the quota. Try again \
+      later, or lower `requests_per_second` under [app].",
+    ),
+    (
+        "WG606",
+        "a call failed",
+        "The service refused a call or did not answer it, for a reason that has no page of its own. Its \
+      own words are shown, with the request id where there is one.",
+    ),
+    (
+        "WG607",
+        "the alarms cannot be read",
+        "Before a release every alarm is read once, to tell what is red already from what turns red. An \
+      alarm that cannot be read cannot guard, so nothing is deployed. On AWS it takes \
+      cloudwatch:DescribeAlarms and cloudwatch:GetMetricData; behind another endpoint, \
+      AWS_ENDPOINT_URL_CLOUDWATCH can name one that speaks CloudWatch.",
+    ),
+    (
+        "WG608",
+        "a strategy cannot answer",
+        "The strategy was asked what it would do and failed. Its own words are shown.",
+    ),
+    (
+        "WG610",
+        "no terminal to ask on",
+        "Changing traffic needs a yes. Without a terminal nobody can be asked, so it is refused. \
+      In CI, say it beforehand: --yes.",
+    ),
+    ("WG611", "not confirmed", "The question was not answered with y or yes. Nothing was changed."),
+    (
+        "WG613",
+        "a function that the manifest does not have",
+        "--only takes the keys of [functions.NAME] tables.",
+    ),
+    (
+        "WG614",
+        "a package that needs a bucket",
+        "Lambda takes at most 50 MB zipped in a request. Larger packages go through S3: give \
+      `artifact_bucket` under [app], a bucket in the same region. Or make the package smaller.",
+    ),
+    (
+        "WG615",
+        "a file that is there already",
+        "`wavegate init` never overwrites. Choose an empty directory.",
+    ),
+    (
+        "WG616",
+        "a release that is not recorded",
+        "`rollback --to-release` reads the recordings in .wavegate/releases, which are kept on the \
+      machine that deployed. Without them `wavegate rollback` still goes back one release: that is \
+      written in the aliases.",
+    ),
+    (
+        "WG617",
+        "versions that do not exist any more",
+        "Versions beyond `keep_versions` are deleted after a success. What is gone cannot be gone back \
+      to: deploy the old code again.",
+    ),
+    ("WG618", "a file that cannot be written", "The operating system's own words are shown."),
+    (
+        "WG620",
+        "the local cloud cannot be used",
+        "It could not be started, or its state could not be read or written. One state directory \
+      belongs to one local cloud at a time. `wavegate local reset` starts afresh.",
+    ),
+    (
+        "WG622",
+        "a payload that is not JSON",
+        "--payload takes JSON, @FILE, or @- for stdin, up to 6 MB.",
+    ),
+    ("WG623", "an unknown error code", "`wavegate explain` without a code lists all."),
+    (
+        "WG624",
+        "a function that was not invoked",
+        "The local cloud refused: there is no such function, alias or version, or too many invocations \
+      are under way. Deploy it first, or name another --qualifier.",
+    ),
+    (
+        "WG625",
+        "a function that failed",
+        "The function was invoked and raised an error, timed out or crashed. Its answer is on stdout, \
+      the last lines of its log on stderr.",
+    ),
+    (
+        "WG631",
+        "a release that failed and was put back",
+        "A hook failed, an alarm fired, a strategy said so, or a call was refused. Every function is on \
+      the version it served before, and was read so. Mend the cause and deploy again: the manifest \
+      still wants the new versions.",
+    ),
+    (
+        "WG632",
+        "a release that failed before any traffic moved",
+        "Publishing or claiming failed. No alias was moved. Versions that were published stay, without \
+      traffic.",
+    ),
+    (
+        "WG634",
+        "a release that is stuck",
+        "Something could not be put back: an alias was changed by somebody else, or the service refused \
+      for too long. wavegate never overwrites what it has not seen. What a person must do is listed, \
+      one line per alias; then `wavegate status`, and `wavegate rollback` for the rest.",
+    ),
+    (
+        "WG635",
+        "a release that is frozen",
+        "The manifest says `on_failure = \"freeze\"`: the release stands where it stood when it failed. \
+      `wavegate status` shows it, `wavegate rollback` puts it back.",
+    ),
+    (
+        "WG636",
+        "a release that was taken over",
+        "Another machine holds the app's lock under a later epoch. This one wrote nothing more. \
+      `wavegate status` shows what the new owner does.",
+    ),
+    (
+        "WG637",
+        "interrupted",
+        "The first Ctrl-C (or SIGTERM, SIGHUP) lets a release go back in order; before it has begun it \
+      simply ends. The second one stops at once and leaves the aliases as they are: they are listed, \
+      and `wavegate rollback` puts them back from any machine.",
+    ),
+    (
+        "WG690",
+        "a bug",
+        "Something that cannot be happened. Please report it with the command and the text. `wavegate \
+      status` shows what every alias serves; what is written in the cloud is consistent at any moment.",
+    ),
+    (
+        "WG691",
+        "stdout cannot be written to",
+        "A full disk, most often: the operating system's own \
+      words are shown.",
+    ),
+    (
+        "WG692",
+        "a malformed log filter",
+        "--log takes a level (error, warn, info, debug, trace) or TARGET=LEVEL, with commas between: \
+      `--log wavegate_aws=debug,info`.",
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_one_page_in_order() {
+        let codes: Vec<&str> = pages().map(|page| page.code).collect();
+        for pair in codes.windows(2) {
+            assert!(pair[0] < pair[1], "{} before {}", pair[0], pair[1]);
+        }
+        for page in pages() {
+            assert!(!page.title.ends_with('.') && page.text.ends_with('.'), "{}", page.code);
+            assert!(page.to_string().lines().all(|line| line.chars().count() <= 100), "{page}");
+        }
+    }
+
+    /// A code in these sources without a page would leave `wavegate explain` without an answer.
+    #[test]
+    fn every_code_that_is_raised_has_a_page() {
+        let crates = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let mut files = Vec::new();
+        for source in ["wavegate-cli", "wavegate-core", "wavegate-package", "wavegate-aws"] {
+            collect(&crates.join(source).join("src"), &mut files);
+        }
+        let mut seen = 0;
+        for file in files {
+            let text = std::fs::read_to_string(&file).unwrap();
+            // What tests make up stands behind this line.
+            let text = text.split("#[cfg(test)]").next().unwrap_or_default().to_owned();
+            for (at, _) in text.match_indices("WG") {
+                let Some(code) = text.get(at..at + 5) else { continue };
+                if code[2..].bytes().all(|b| b.is_ascii_digit()) && code != "WG110" {
+                    assert!(page(code).is_some(), "{code} in {}", file.display());
+                    seen += 1;
+                }
+            }
+        }
+        assert!(seen > 50, "{seen}");
+    }
+
+    fn collect(dir: &std::path::Path, files: &mut Vec<std::path::PathBuf>) {
+        for entry in std::fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                collect(&path, files);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                files.push(path);
+            }
+        }
+    }
+
+    #[test]
+    fn a_code_is_found_as_people_write_it() {
+        for text in ["WG401", "wg401", "401", " WG401 "] {
+            assert_eq!(page(text).map(|page| page.code), Some("WG401"), "{text}");
+        }
+        assert_eq!(page("WG999"), None);
+    }
+
+    #[test]
+    fn an_unknown_code_leads_to_the_closest() {
+        assert_eq!(closest("WG411").map(|page| page.code), Some("WG211"));
+        assert_eq!(closest("999").map(|page| page.code), Some("WG692"));
+        assert_eq!(closest("nonsense"), None);
+    }
+}

@@ -1,0 +1,47 @@
+//! `check`: the manifest and the components' configs, without a look at any cloud.
+
+use serde_json::json;
+
+use crate::Context;
+use crate::error::CliError;
+use crate::manifest;
+
+pub(crate) fn run(context: &Context) -> Result<(), CliError> {
+    let console = &context.console;
+    let loaded = manifest::load(&context.global, &context.environment, console);
+    if console.is_json() {
+        let (warnings, errors) = match &loaded {
+            Ok(manifest) => (manifest.warnings.as_slice(), None),
+            Err(error) => (&[][..], error.problems.as_ref()),
+        };
+        let all = warnings.iter().chain(errors.into_iter().flatten());
+        let problems: Vec<_> = all
+            .map(|problem| {
+                json!({
+                    "code": problem.code,
+                    "severity": if problem.is_warning() { "warning" } else { "error" },
+                    "message": problem.message,
+                    "help": problem.help,
+                    "file": problem.place.path(),
+                    "line": problem.place.line(),
+                    "column": problem.place.column(),
+                    "place": problem.place.to_string(),
+                })
+            })
+            .collect();
+        console.json(&json!({ "v": 1, "ok": loaded.is_ok(), "problems": problems }))?;
+    }
+    let manifest = loaded?;
+    let app = &manifest.app;
+    if !console.is_json() {
+        let count = app.functions.len();
+        let functions = if count == 1 { "function" } else { "functions" };
+        console.data(&format!(
+            "{} is sound: app `{}`, {count} {functions}, target {}\n",
+            manifest.path.display(),
+            app.name,
+            manifest.target
+        ))?;
+    }
+    Ok(())
+}

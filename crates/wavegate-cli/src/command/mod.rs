@@ -1,0 +1,105 @@
+//! The verbs, one module each.
+
+pub(crate) mod check;
+pub(crate) mod deploy;
+mod history;
+pub(crate) mod init;
+pub(crate) mod local;
+pub(crate) mod plan;
+pub(crate) mod print;
+pub(crate) mod rollback;
+mod select;
+pub(crate) mod status;
+
+use wavegate_core::plan::{Plan, PlanReport, Severity};
+
+use crate::console::Console;
+use crate::error::{CliError, ErrorKind};
+
+/// Nobody can be asked.
+const NO_TERMINAL: &str = "WG610";
+/// Somebody said no.
+const DECLINED: &str = "WG611";
+
+/// Asks whether to go on. Without a terminal only `--yes` answers.
+async fn confirm(console: Console, yes: bool, question: String) -> Result<(), CliError> {
+    if yes {
+        return Ok(());
+    }
+    if !console.can_ask {
+        return Err(CliError::new(
+            ErrorKind::Refused,
+            NO_TERMINAL,
+            "this needs an answer, and there is no terminal to ask on: nothing was changed",
+        )
+        .hint("say yes beforehand with --yes"));
+    }
+    let asked = tokio::task::spawn_blocking(move || console.ask(&question)).await;
+    match asked {
+        Ok(true) => Ok(()),
+        _ => Err(CliError::new(ErrorKind::Refused, DECLINED, "not confirmed: nothing was changed")),
+    }
+}
+
+/// The plan as text for people.
+fn plan_words(plan: Option<&Plan>, report: &PlanReport, style: wavegate_report::Style) -> String {
+    let schedule = plan.map(wavegate_core::plan::schedule).unwrap_or_default();
+    wavegate_report::plan_text(plan, report, &schedule, style)
+}
+
+/// The refusal that follows from a blocking report, which has been shown.
+fn blocked(report: &PlanReport) -> CliError {
+    let mut errors = report.problems.iter().filter(|p| p.severity == Severity::Error);
+    let first = errors.next();
+    let more = errors.count();
+    let Some(first) = first else {
+        return CliError::bug("there is no plan, and nothing that blocks it");
+    };
+    let subject = first.function.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
+    let rest = match more {
+        0 => String::new(),
+        1 => " (and one more problem)".to_owned(),
+        more => format!(" (and {more} more problems)"),
+    };
+    let message = format!("nothing was changed: {subject}{}{rest}", first.message);
+    let error = CliError::new(ErrorKind::Refused, first.code, message);
+    match &first.hint {
+        Some(hint) => error.hint(hint.clone()),
+        None => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wavegate_core::plan::Problem;
+
+    use super::*;
+
+    fn problem(code: &'static str, severity: Severity) -> Problem {
+        Problem { code, severity, function: None, message: "no".to_owned(), hint: None }
+    }
+
+    #[test]
+    fn a_blocked_plan_refuses_with_its_first_error() {
+        let report = PlanReport {
+            problems: vec![
+                problem("WG414", Severity::Warning),
+                problem("WG401", Severity::Error),
+                problem("WG405", Severity::Error),
+            ],
+            ..PlanReport::default()
+        };
+        let error = blocked(&report);
+        assert_eq!((error.code, error.kind.code()), (Some("WG401"), 3));
+        assert!(error.message.ends_with("(and one more problem)"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn without_a_terminal_and_without_yes_nothing_is_done() {
+        let global = crate::args::Global::default();
+        let console = Console::new(&global, &crate::environment::Environment::of(&[]));
+        let error = confirm(console, false, "go on?".to_owned()).await.unwrap_err();
+        assert_eq!((error.code, error.kind.code()), (Some(NO_TERMINAL), 3));
+        assert_eq!(confirm(console, true, "go on?".to_owned()).await, Ok(()));
+    }
+}

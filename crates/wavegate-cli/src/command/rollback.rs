@@ -1,0 +1,244 @@
+//! `rollback`: an unfinished release is put back; a finished one is undone by another release.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use wavegate_config::Manifest;
+use wavegate_core::inventory::Inventory;
+use wavegate_core::name::{FunctionName, VersionId};
+use wavegate_core::plan::{Plan, find_lock, put_back_plan, switch_plan};
+use wavegate_core::token::{LockPhase, LockRecord, Token};
+
+use super::{blocked, confirm, history, plan_words};
+use crate::Context;
+use crate::args::RollbackArgs;
+use crate::error::{CliError, ErrorKind};
+use crate::interrupt::Interrupts;
+use crate::release::{Job, Work, recordings};
+use crate::target::Stage;
+use crate::{fault, manifest};
+
+/// Nothing is known about the release to go back to.
+const UNKNOWN_RELEASE: &str = "WG616";
+/// A version to go back to was deleted.
+const VERSION_GONE: &str = "WG617";
+
+pub(crate) async fn run(context: &Context, args: &RollbackArgs) -> Result<(), CliError> {
+    let mut interrupts = Interrupts::listen()?;
+    let manifest = manifest::load(&context.global, &context.environment, &context.console)?;
+    let opening = Stage::open(&manifest, &context.environment, &context.console);
+    let stage = interrupts.guard(opening).await?;
+    let rollback = Rollback { context, args, manifest: &manifest, stage: &stage };
+    let result = rollback.run(&mut interrupts).await;
+    stage.close().await;
+    result
+}
+
+struct Rollback<'a> {
+    context: &'a Context,
+    args: &'a RollbackArgs,
+    manifest: &'a Manifest,
+    stage: &'a Stage,
+}
+
+impl Rollback<'_> {
+    async fn run(&self, interrupts: &mut Interrupts) -> Result<(), CliError> {
+        let observing = async {
+            let seen = self.stage.engine.observe(&self.manifest.app).await;
+            seen.map_err(|error| fault::engine(&error, &self.stage.endpoint))
+        };
+        let inventory = interrupts.guard(observing).await?;
+        if let Some(left) = put_back_plan(&self.manifest.app, &inventory) {
+            return self.put_back(&inventory, left, interrupts).await;
+        }
+        let targets = match self.args.to_release {
+            Some(number) => interrupts.guard(self.versions_after(&inventory, number)).await?,
+            None => self.before_the_last(&inventory),
+        };
+        self.switch(&inventory, &targets, interrupts).await
+    }
+
+    /// Takes over what another run left unfinished.
+    async fn put_back(
+        &self,
+        inventory: &Inventory,
+        left: (Plan, LockRecord),
+        interrupts: &mut Interrupts,
+    ) -> Result<(), CliError> {
+        let (plan, record) = &left;
+        let console = self.context.console;
+        let release = format!("{} r{}", plan.app, record.number);
+        if self.args.to_release.is_some() {
+            return Err(CliError::new(
+                ErrorKind::Refused,
+                "WG402",
+                format!("release {release} is not finished"),
+            )
+            .hint("put it back first: `wavegate rollback` without --to-release"));
+        }
+        let state = match record.phase {
+            LockPhase::Held => "stopped in the middle",
+            LockPhase::Aborting => "was going back",
+            _ => "was running",
+        };
+        console.say(&format!(
+            "release {release} of {} {state} (epoch {}, heartbeat {})",
+            wavegate_report::safe_line(&record.owner),
+            record.epoch,
+            record.heartbeat
+        ));
+        for function in plan.functions.values() {
+            let to = function.action.stable().map_or_else(
+                || "no alias, as before".to_owned(),
+                |version| format!("version {version}"),
+            );
+            console.say(&format!("  {}: back to {to}", function.name));
+        }
+        let question = format!("Put release {release} back?");
+        interrupts.guard(confirm(console, self.args.yes, question)).await?;
+        let reason = format!("put back by {}", self.context.environment.owner());
+        self.job(inventory).run(Work::PutBack { left, reason }, interrupts).await
+    }
+
+    async fn switch(
+        &self,
+        inventory: &Inventory,
+        targets: &BTreeMap<FunctionName, VersionId>,
+        interrupts: &mut Interrupts,
+    ) -> Result<(), CliError> {
+        let console = self.context.console;
+        let (plan, report) = switch_plan(&self.manifest.app, inventory, targets);
+        if let Some(plan) = &plan
+            && plan.functions.is_empty()
+        {
+            console.say(
+                "nothing to put back: every function serves what it did before the last release",
+            );
+            return Ok(());
+        }
+        console.say(plan_words(plan.as_ref(), &report, console.err).trim_end());
+        let Some(plan) = plan else { return Err(blocked(&report)) };
+        let question = format!(
+            "Put {} of `{}` back on {}?",
+            match plan.functions.len() {
+                1 => "1 function".to_owned(),
+                count => format!("{count} functions"),
+            },
+            plan.app,
+            self.stage.words(inventory)
+        );
+        interrupts.guard(confirm(console, self.args.yes, question)).await?;
+        self.job(inventory).run(Work::Deploy(plan), interrupts).await
+    }
+
+    fn job<'j>(&'j self, inventory: &'j Inventory) -> Job<'j> {
+        Job {
+            manifest: self.manifest,
+            stage: self.stage,
+            console: &self.context.console,
+            environment: &self.context.environment,
+            inventory,
+            unchanged: Vec::new(),
+        }
+    }
+
+    /// Where the functions that the last release changed were before: their pins.
+    fn before_the_last(&self, inventory: &Inventory) -> BTreeMap<FunctionName, VersionId> {
+        let app = &self.manifest.app;
+        let changed = changed_by_the_last(self.manifest, inventory).or_else(|| {
+            let dir = recordings(self.manifest);
+            let target = self.stage.words(inventory);
+            let infos = history::releases(&dir, app.name.as_str(), &target);
+            let last = infos.into_iter().find(|info| info.outcome.as_deref() == Some("done"))?;
+            Some(last.functions.into_keys().collect())
+        });
+        let pinned = inventory.functions.iter().filter_map(|(name, observed)| {
+            let pin = observed.alias(&app.alias.pin())?.main()?;
+            let live = observed.alias(&app.alias)?.main()?;
+            (pin != live).then(|| (name.clone(), pin))
+        });
+        pinned
+            .filter(|(name, _)| changed.as_ref().is_none_or(|names| names.contains(name.as_str())))
+            .collect()
+    }
+
+    /// The versions after a recorded release, if they still exist.
+    async fn versions_after(
+        &self,
+        inventory: &Inventory,
+        number: u64,
+    ) -> Result<BTreeMap<FunctionName, VersionId>, CliError> {
+        let app = &self.manifest.app;
+        let dir = recordings(self.manifest);
+        let infos = history::releases(&dir, app.name.as_str(), &self.stage.words(inventory));
+        let Some(versions) = history::versions_after(&infos, number) else {
+            let message = format!("release {} r{number} is not known to have ended well", app.name);
+            return Err(CliError::new(ErrorKind::Refused, UNKNOWN_RELEASE, message)
+                .because(history::known(&infos))
+                .hint("recordings are kept on the machine that deployed; without them `wavegate rollback` goes back one release"));
+        };
+        let targets: BTreeMap<FunctionName, VersionId> = app
+            .functions
+            .keys()
+            .filter_map(|name| Some((name.clone(), VersionId(*versions.get(name.as_str())?))))
+            .collect();
+        self.refuse_deleted(inventory, &targets).await?;
+        Ok(targets)
+    }
+
+    /// Versions that were deleted cannot be gone back to: all of them are told at once.
+    async fn refuse_deleted(
+        &self,
+        inventory: &Inventory,
+        targets: &BTreeMap<FunctionName, VersionId>,
+    ) -> Result<(), CliError> {
+        let app = &self.manifest.app;
+        let mut gone = Vec::new();
+        for (name, version) in targets {
+            let served = inventory.functions.get(name).and_then(|f| f.alias(&app.alias)?.main());
+            let Some(function) = app.functions.get(name).filter(|_| served != Some(*version))
+            else {
+                continue;
+            };
+            let found = self.stage.cloud.get_function(&function.lambda_name, Some(*version)).await;
+            let found = found.map_err(|error| {
+                let what = format!("could not look at version {version} of `{name}`");
+                fault::cloud(&what, &error, &self.stage.endpoint)
+            })?;
+            if found.is_none() {
+                gone.push(format!("{name}: version {version}"));
+            }
+        }
+        if gone.is_empty() {
+            return Ok(());
+        }
+        let error = CliError::new(
+            ErrorKind::Refused,
+            VERSION_GONE,
+            "versions to go back to do not exist any more: nothing was changed",
+        );
+        let error = gone.into_iter().fold(error, CliError::because);
+        Err(error
+            .hint("deploy the old code again; `keep_versions` under [app] says how many are kept"))
+    }
+}
+
+/// The functions that the last release changed, by the tokens in their aliases; `None` if the
+/// last release did not end well, so that its tokens do not tell.
+fn changed_by_the_last(manifest: &Manifest, inventory: &Inventory) -> Option<BTreeSet<String>> {
+    let app = &manifest.app;
+    let (_, _, record) = find_lock(app, inventory)?;
+    if record.phase != LockPhase::Done {
+        return None;
+    }
+    let changed: BTreeSet<String> = inventory
+        .functions
+        .iter()
+        .filter(|(_, observed)| {
+            let token =
+                observed.alias(&app.alias).and_then(|live| Token::decode(&live.description));
+            token.is_some_and(|token| token.release == record.release)
+        })
+        .map(|(name, _)| name.to_string())
+        .collect();
+    (!changed.is_empty()).then_some(changed)
+}

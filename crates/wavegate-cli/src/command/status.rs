@@ -1,0 +1,222 @@
+//! `status`: what every alias serves and who holds the lock, as the cloud says now.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+use wavegate_config::Manifest;
+use wavegate_core::inventory::{AliasState, Inventory};
+use wavegate_core::plan::find_lock;
+use wavegate_core::spec::FunctionSpec;
+use wavegate_core::token::{LockPhase, LockRecord, Token};
+use wavegate_report::safe_line;
+
+use crate::Context;
+use crate::error::CliError;
+use crate::interrupt::Interrupts;
+use crate::target::Stage;
+use crate::{fault, manifest};
+
+/// The format version of the JSON answer.
+const FORMAT: u32 = 1;
+
+pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
+    let mut interrupts = Interrupts::listen()?;
+    let manifest = manifest::load(&context.global, &context.environment, &context.console)?;
+    let opening = Stage::open(&manifest, &context.environment, &context.console);
+    let stage = interrupts.guard(opening).await?;
+    let observing = async {
+        let seen = stage.engine.observe(&manifest.app).await;
+        seen.map_err(|error| fault::engine(&error, &stage.endpoint))
+    };
+    let seen = interrupts.guard(observing).await;
+    let target = seen.as_ref().map(|inventory| stage.words(inventory)).unwrap_or_default();
+    stage.close().await;
+    let status = Status::of(&manifest, &seen?, target);
+    if context.console.is_json() {
+        return context.console.json(&status.json());
+    }
+    context.console.data(&status.text())
+}
+
+/// What is told.
+struct Status {
+    app: String,
+    alias: String,
+    target: String,
+    taken_at_ms: u64,
+    lock: Option<(String, LockRecord)>,
+    functions: Vec<Function>,
+}
+
+struct Function {
+    key: String,
+    lambda_name: String,
+    exists: bool,
+    live: Option<AliasState>,
+    pin: Option<String>,
+    token: Option<Token>,
+    /// Traffic is split, and no release that is under way did it.
+    is_orphan: bool,
+}
+
+impl Status {
+    fn of(manifest: &Manifest, inventory: &Inventory, target: String) -> Self {
+        let app = &manifest.app;
+        let lock =
+            find_lock(app, inventory).map(|(anchor, _, record)| (anchor.to_string(), record));
+        let under_way = lock.as_ref().filter(|(_, record)| !record.phase.is_over());
+        let function = |spec: &FunctionSpec| {
+            let observed = inventory.functions.get(&spec.name);
+            let live = observed.and_then(|observed| observed.alias(&app.alias)).cloned();
+            let token = live.as_ref().and_then(|live| Token::decode(&live.description));
+            let is_owned = under_way.is_some_and(|(_, record)| {
+                token.as_ref().is_some_and(|token| token.release == record.release)
+            });
+            Function {
+                key: spec.name.to_string(),
+                lambda_name: spec.lambda_name.to_string(),
+                exists: observed.is_some(),
+                pin: observed
+                    .and_then(|observed| observed.alias(&app.alias.pin()))
+                    .map(|pin| pin.version.clone()),
+                is_orphan: !is_owned && live.as_ref().is_some_and(|live| live.extra.is_some()),
+                live,
+                token,
+            }
+        };
+        Self {
+            app: app.name.to_string(),
+            alias: app.alias.to_string(),
+            target,
+            taken_at_ms: inventory.taken_at_ms,
+            functions: app.functions.values().map(function).collect(),
+            lock,
+        }
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "v": FORMAT,
+            "app": self.app,
+            "alias": self.alias,
+            "target": self.target,
+            "taken_at_ms": self.taken_at_ms,
+            "lock": self.lock.as_ref().map(|(anchor, record)| json!({
+                "anchor": anchor,
+                "phase": phase(record.phase),
+                "is_over": record.phase.is_over(),
+                "release": record.release.to_string(),
+                "number": record.number,
+                "owner": record.owner,
+                "epoch": record.epoch,
+                "heartbeat": record.heartbeat,
+                "claimed": record.claimed,
+                "functions": record.functions,
+                "abort_asked_by": record.abort_asked_by,
+            })),
+            "functions": self.functions.iter().map(|function| self.function_json(function)).collect::<Vec<_>>(),
+        })
+    }
+
+    fn function_json(&self, function: &Function) -> Value {
+        json!({
+            "name": function.key,
+            "lambda_name": function.lambda_name,
+            "exists": function.exists,
+            "version": function.live.as_ref().map(|live| &live.version),
+            "extra": function.live.as_ref().and_then(|live| live.extra).map(|extra| json!({
+                "version": extra.version.0, "weight_bp": extra.weight.bp(),
+            })),
+            "previous": function.pin,
+            "release": function.token.as_ref().map(|token| token.release.to_string()),
+            "split_without_owner": function.is_orphan,
+            "mend": self.mend(function),
+        })
+    }
+
+    fn text(&self) -> String {
+        let mut text = format!("{} on {}, alias `{}`\n", self.app, self.target, self.alias);
+        let _ = writeln!(text, "lock: {}", self.lock_words());
+        let column = self.functions.iter().map(|f| f.key.len()).max().unwrap_or(0).max(8);
+        let _ = writeln!(text, "\n{:column$}  SERVES", "FUNCTION");
+        for function in &self.functions {
+            let _ = writeln!(text, "{:column$}  {}", function.key, self.serves(function));
+        }
+        let mends: Vec<String> = self.functions.iter().filter_map(|f| self.mend(f)).collect();
+        for mend in &mends {
+            let _ = writeln!(text, "\nhint: {mend}");
+        }
+        text
+    }
+
+    fn lock_words(&self) -> String {
+        let Some((anchor, record)) = &self.lock else {
+            return "none yet: nothing was deployed".to_owned();
+        };
+        let mut words = format!(
+            "release r{} {} (owner {}, epoch {}, heartbeat {}, on `{anchor}`)",
+            record.number,
+            match record.phase {
+                LockPhase::Running => "is running",
+                LockPhase::Aborting => "is going back",
+                LockPhase::Held => "stopped in the middle: `wavegate rollback` puts it back",
+                LockPhase::Done => "is done",
+                LockPhase::RolledBack => "was put back",
+            },
+            safe_line(&record.owner),
+            record.epoch,
+            record.heartbeat,
+        );
+        if let Some(by) = &record.abort_asked_by {
+            let _ = write!(words, ", abort asked by {}", safe_line(by));
+        }
+        words
+    }
+
+    fn serves(&self, function: &Function) -> String {
+        let Some(live) = &function.live else {
+            return match function.exists {
+                true => format!("no alias `{}` yet", self.alias),
+                false => "not deployed".to_owned(),
+            };
+        };
+        let mut words = format!("v{}", live.version);
+        if let Some(extra) = live.extra {
+            let _ = write!(words, ", and {} of traffic on v{}", extra.weight, extra.version);
+        }
+        if let Some(pin) = function.pin.as_ref().filter(|pin| **pin != live.version) {
+            let _ = write!(words, "  (before: v{pin})");
+        }
+        if function.is_orphan {
+            words.push_str("  split without an owner");
+        }
+        words
+    }
+
+    /// How to mend a split that no release owns.
+    fn mend(&self, function: &Function) -> Option<String> {
+        let live = function.live.as_ref().filter(|_| function.is_orphan)?;
+        let extra = live.extra?;
+        Some(format!(
+            "`{}` is split by somebody else; all traffic to v{} (or put {} for it): aws lambda \
+             update-alias --function-name {} --name {} --function-version {} --routing-config \
+             'AdditionalVersionWeights={{}}'",
+            function.key,
+            live.version,
+            extra.version,
+            function.lambda_name,
+            self.alias,
+            live.version
+        ))
+    }
+}
+
+fn phase(phase: LockPhase) -> &'static str {
+    match phase {
+        LockPhase::Running => "running",
+        LockPhase::Aborting => "aborting",
+        LockPhase::Held => "held",
+        LockPhase::Done => "done",
+        LockPhase::RolledBack => "rolled_back",
+    }
+}

@@ -1,0 +1,217 @@
+//! stdout for data, stderr for talk; questions on a terminal only.
+//!
+//! Text that comes from outside passes the report crate's filters before it is written here.
+
+use std::fmt::Write as _;
+use std::io::{self, BufRead as _, Write};
+
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, ThemeCharacters, ThemeStyles};
+use wavegate_report::{Charset, Color, Screen, Style, safe_line, safe_text};
+
+use crate::args::{ColorArg, Global, Output};
+use crate::environment::Environment;
+use crate::error::{CliError, ErrorKind};
+
+/// Diagnostics are wrapped at this width where the terminal does not say its own.
+const WIDTH: usize = 100;
+
+/// How this process speaks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Console {
+    /// How data on stdout looks.
+    pub(crate) out: Style,
+    /// How talk on stderr looks.
+    pub(crate) err: Style,
+    /// For whom data is written.
+    pub(crate) output: Output,
+    /// Whether somebody can be asked.
+    pub(crate) can_ask: bool,
+    /// Whether stderr can be painted on.
+    pub(crate) is_live: bool,
+}
+
+impl Console {
+    /// As flags and surroundings say.
+    pub(crate) fn new(global: &Global, environment: &Environment) -> Self {
+        let charset = match global.ascii || !environment.takes_unicode() {
+            true => Charset::Ascii,
+            false => Charset::Unicode,
+        };
+        let color = |is_terminal: bool| match global.color {
+            ColorArg::Always => Color::Always,
+            ColorArg::Auto if is_terminal && environment.takes_colour() => Color::Always,
+            ColorArg::Auto | ColorArg::Never => Color::Never,
+        };
+        Self {
+            out: Style { charset, color: color(environment.stdout_is_terminal) },
+            err: Style { charset, color: color(environment.stderr_is_terminal) },
+            output: global.output,
+            can_ask: environment.stdin_is_terminal && environment.stderr_is_terminal,
+            is_live: environment.stderr_is_terminal && environment.get("TERM") != Some("dumb"),
+        }
+    }
+
+    /// Whether data is for programs.
+    pub(crate) fn is_json(&self) -> bool {
+        self.output == Output::Json
+    }
+
+    /// Writes data to stdout.
+    pub(crate) fn data(&self, text: &str) -> Result<(), CliError> {
+        let mut out = io::stdout().lock();
+        out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| {
+            if error.kind() == io::ErrorKind::BrokenPipe {
+                return CliError::silent(ErrorKind::PipeClosed);
+            }
+            CliError::usage("WG691", "stdout cannot be written to").caused_by(&error)
+        })
+    }
+
+    /// Writes one JSON value and a newline to stdout.
+    pub(crate) fn json(&self, value: &serde_json::Value) -> Result<(), CliError> {
+        self.data(&format!("{value:#}\n"))
+    }
+
+    /// Writes talk to stderr. What cannot be said is not said: nothing depends on it.
+    pub(crate) fn say(&self, text: &str) {
+        let mut err = io::stderr().lock();
+        let _ = err.write_all(text.as_bytes()).and_then(|()| err.write_all(b"\n"));
+        let _ = err.flush();
+    }
+
+    /// Something worth knowing, on stderr.
+    pub(crate) fn note(&self, text: &str) {
+        self.say(&format!("note: {}", safe_line(text)));
+    }
+
+    /// Asks a question on the terminal. Anything but yes is no.
+    pub(crate) fn ask(&self, question: &str) -> bool {
+        let mut err = io::stderr().lock();
+        let _ = write!(err, "{} [y/N] ", safe_line(question)).and_then(|()| err.flush());
+        drop(err);
+        let mut answer = String::new();
+        let read = io::stdin().lock().read_line(&mut answer);
+        read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+    }
+
+    /// Tells an error on stderr.
+    pub(crate) fn error(&self, error: &CliError) {
+        if let Some(problems) = &error.problems {
+            for problem in problems {
+                self.diagnostic(problem);
+            }
+            let word = problems.to_string();
+            self.say(&format!("{}: {word}", self.bad("error")));
+        }
+        if !error.message.is_empty() {
+            self.say(&self.error_text(error));
+        }
+    }
+
+    /// Shows a diagnostic with its carets on stderr.
+    pub(crate) fn diagnostic(&self, problem: &dyn Diagnostic) {
+        let mut text = String::new();
+        if self.handler().render_report(&mut text, problem).is_ok() {
+            self.say(text.trim_end());
+            self.say("");
+        }
+    }
+
+    fn error_text(&self, error: &CliError) -> String {
+        let code = error.code.map(|code| format!("[{code}]")).unwrap_or_default();
+        let mut text = format!("{}{code}: {}", self.bad("error"), safe_text(&error.message));
+        for cause in &error.chain {
+            let _ = write!(text, "\n  {}", safe_text(cause).replace('\n', "\n  "));
+        }
+        for hint in &error.hints {
+            let _ = write!(text, "\n  hint: {}", safe_line(hint));
+        }
+        if let Some(code) = error.code {
+            let _ = write!(text, "\n  `wavegate explain {code}` tells more");
+        }
+        text
+    }
+
+    fn bad(&self, word: &str) -> String {
+        match self.err.color {
+            Color::Always => format!("\x1b[1;31m{word}\x1b[0m"),
+            Color::Never => word.to_owned(),
+        }
+    }
+
+    fn handler(&self) -> GraphicalReportHandler {
+        let theme = GraphicalTheme {
+            characters: match self.err.charset {
+                Charset::Unicode => ThemeCharacters::unicode(),
+                Charset::Ascii => ThemeCharacters::ascii(),
+            },
+            styles: match self.err.color {
+                Color::Always => ThemeStyles::ansi(),
+                Color::Never => ThemeStyles::none(),
+            },
+        };
+        let width = screen().map_or(WIDTH, |screen| screen.width.clamp(40, WIDTH));
+        GraphicalReportHandler::new_themed(theme).with_links(false).with_width(width)
+    }
+}
+
+/// The size of the terminal behind stderr, if there is one.
+pub(crate) fn screen() -> Option<Screen> {
+    let (width, height) = terminal_size::terminal_size_of(io::stderr())?;
+    Some(Screen { width: usize::from(width.0), height: usize::from(height.0) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn console(global: &Global, variables: &[(&str, &str)], terminal: bool) -> Console {
+        let mut environment = Environment::of(variables);
+        environment.stderr_is_terminal = terminal;
+        environment.stdout_is_terminal = terminal;
+        Console::new(global, &environment)
+    }
+
+    #[test]
+    fn colour_needs_a_terminal_or_an_order() {
+        let auto = Global::default();
+        let always = Global { color: ColorArg::Always, ..Global::default() };
+        let never = Global { color: ColorArg::Never, ..Global::default() };
+        for (global, variables, terminal, color) in [
+            (&auto, &[][..], true, Color::Always),
+            (&auto, &[], false, Color::Never),
+            (&auto, &[("NO_COLOR", "1")], true, Color::Never),
+            (&always, &[("NO_COLOR", "1")], false, Color::Always),
+            (&never, &[], true, Color::Never),
+        ] {
+            assert_eq!(console(global, variables, terminal).err.color, color, "{global:?}");
+        }
+    }
+
+    #[test]
+    fn ascii_is_obeyed_under_any_locale() {
+        let ascii = Global { ascii: true, ..Global::default() };
+        let utf8 = &[("LANG", "C.UTF-8")];
+        assert_eq!(console(&ascii, utf8, true).err.charset, Charset::Ascii);
+        assert_eq!(console(&Global::default(), utf8, true).err.charset, Charset::Unicode);
+        assert_eq!(console(&Global::default(), &[], true).err.charset, Charset::Ascii);
+    }
+
+    #[test]
+    fn nobody_is_asked_without_a_terminal() {
+        assert!(!console(&Global::default(), &[], true).can_ask);
+    }
+
+    #[test]
+    fn an_error_tells_code_causes_and_what_to_do() {
+        let error = CliError::usage("WG601", "nothing answers at \x1b[2Jhttp://127.0.0.1:1")
+            .because("connection refused")
+            .hint("is it running?");
+        let text = console(&Global::default(), &[], false).error_text(&error);
+        assert_eq!(
+            text,
+            "error[WG601]: nothing answers at http://127.0.0.1:1\n  connection refused\n  \
+             hint: is it running?\n  `wavegate explain WG601` tells more"
+        );
+    }
+}

@@ -1,0 +1,146 @@
+//! The `wavegate` command line: arguments, wiring, exit codes.
+//!
+//! Everything that decides lives in other crates; what is here joins them: the manifest to the
+//! components that judge it, the components to the engine's ports, the engine's events to
+//! reporters, and every way to end to one exit code ([`error::ErrorKind`]).
+//!
+//! Invariants: stdout is data and stderr is talk; nothing is built before the arguments are
+//! parsed; a panic ends in exit code 70 with a short text.
+
+mod adapter;
+pub mod args;
+mod artifact;
+pub mod catalogue;
+mod command;
+mod console;
+mod environment;
+pub mod error;
+mod fault;
+mod http;
+mod interrupt;
+mod manifest;
+mod registry;
+mod release;
+mod reporting;
+mod target;
+mod traffic;
+
+use std::panic::AssertUnwindSafe;
+use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
+
+use clap::Parser as _;
+use clap::error::ErrorKind as ClapErrorKind;
+use tracing_subscriber::EnvFilter;
+
+use crate::args::{Cli, Command, Global};
+use crate::console::Console;
+use crate::environment::Environment;
+use crate::error::{CliError, ErrorKind};
+
+/// What a command has at hand.
+struct Context {
+    global: Global,
+    environment: Environment,
+    console: Console,
+}
+
+/// The last panic's words, for the one message about it.
+static PANIC: Mutex<Option<String>> = Mutex::new(None);
+
+/// Runs the command line of this process to its exit code.
+pub fn main() -> ExitCode {
+    std::panic::set_hook(Box::new(|info| {
+        // A plugin's panic is caught and reported as its error; only one that reaches this crate's
+        // edge is a bug, so nothing is printed here.
+        tracing::error!("{info}");
+        *PANIC.lock().unwrap_or_else(PoisonError::into_inner) = Some(info.to_string());
+    }));
+    std::panic::catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
+        let words = PANIC.lock().unwrap_or_else(PoisonError::into_inner).take();
+        tell_panic(&words.unwrap_or_default());
+        ErrorKind::Bug.into()
+    })
+}
+
+fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let environment = Environment::of_process();
+    let console = Console::new(&cli.global, &environment);
+    let context = Context { global: cli.global, environment, console };
+    let result = log(&context).and_then(|()| dispatch(&context, cli.command));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            context.console.error(&error);
+            error.kind.into()
+        }
+    }
+}
+
+fn usage(error: &clap::Error) -> ExitCode {
+    // Printing fails when nobody reads, and then there is nobody to tell.
+    let _ = error.print();
+    match error.kind() {
+        ClapErrorKind::DisplayHelp | ClapErrorKind::DisplayVersion => ExitCode::SUCCESS,
+        _ => ErrorKind::Usage.into(),
+    }
+}
+
+fn log(context: &Context) -> Result<(), CliError> {
+    let Some(filter) = &context.global.log else { return Ok(()) };
+    let filter = EnvFilter::try_new(filter).map_err(|error| {
+        CliError::usage("WG692", format!("`{filter}` is not a log filter")).caused_by(&error).hint(
+            "write a level (error, warn, info, debug, trace) or TARGET=LEVEL, with commas between",
+        )
+    })?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(context.console.err.color == wavegate_report::Color::Always)
+        .init();
+    Ok(())
+}
+
+fn dispatch(context: &Context, command: Command) -> Result<(), CliError> {
+    match command {
+        Command::Init(args) => command::init::run(context, &args),
+        Command::Check => command::check::run(context),
+        Command::Schema => command::print::schema(context),
+        Command::Completions { shell } => command::print::completions(context, shell),
+        Command::Explain { code } => command::print::explain(context, code.as_deref()),
+        Command::Plan(args) => block_on(command::plan::run(context, &args)),
+        Command::Deploy(args) => block_on(command::deploy::run(context, &args)),
+        Command::Status => block_on(command::status::run(context)),
+        Command::Rollback(args) => block_on(command::rollback::run(context, &args)),
+        Command::Local(command) => block_on(command::local::run(context, command)),
+    }
+}
+
+/// Runs a command on tokio. Threads that are still busy when it has ended (a packaging that was
+/// interrupted, a question that nobody answered) are left behind: the process ends.
+fn block_on(work: impl Future<Output = Result<(), CliError>>) -> Result<(), CliError> {
+    let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        // Two at least: one that waits for a disk must not hold up the lock's heartbeat.
+        .worker_threads(cores.clamp(2, 8))
+        .enable_all()
+        .build()
+        .map_err(|error| CliError::bug("the async runtime cannot be started").caused_by(&error))?;
+    let result = runtime.block_on(work);
+    runtime.shutdown_background();
+    result
+}
+
+fn tell_panic(words: &str) {
+    use std::io::Write as _;
+    let text = format!(
+        "error[WG690]: a bug: {}\n  hint: please report it with the command and this text; \
+         `wavegate status` shows what every alias serves\n",
+        wavegate_report::safe_line(words)
+    );
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}

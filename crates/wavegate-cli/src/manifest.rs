@@ -1,0 +1,317 @@
+//! From flags and surroundings to a manifest whose components are content with their config.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use wavegate_config::{FILE_NAME, Manifest, Problem, Problems, Request};
+use wavegate_core::spec::{AppSpec, ComponentUse, Opaque};
+use wavegate_plugin_sdk::{Component, ComponentKind, Diagnostic, Severity};
+
+use crate::args::{Global, TargetArg};
+use crate::console::Console;
+use crate::environment::Environment;
+use crate::error::CliError;
+use crate::registry;
+
+/// A component refuses its config.
+const REFUSED: &str = "WG321";
+/// A component doubts its config.
+const DOUBTED: &str = "WG322";
+
+/// Loads the manifest, asks every component about its config, and tells warnings.
+///
+/// # Errors
+/// Every problem at once, each hung on its place in the file.
+pub(crate) fn load(
+    global: &Global,
+    environment: &Environment,
+    console: &Console,
+) -> Result<Manifest, CliError> {
+    let mut manifest = read(global, environment)?;
+    let (errors, warnings): (Vec<_>, Vec<_>) = judged(&manifest)
+        .into_iter()
+        .chain(std::mem::take(&mut manifest.warnings))
+        .partition(|problem| !problem.is_warning());
+    if !errors.is_empty() {
+        let all = errors.into_iter().chain(warnings).collect();
+        return Err(CliError::manifest(Problems::new(all)));
+    }
+    manifest.warnings = Problems::new(warnings).into_vec();
+    for warning in &manifest.warnings {
+        console.diagnostic(warning);
+    }
+    let dir = std::path::absolute(&manifest.dir).unwrap_or_else(|_| manifest.dir.clone());
+    settle_hooks(&mut manifest.app, &dir);
+    Ok(manifest)
+}
+
+fn read(global: &Global, environment: &Environment) -> Result<Manifest, CliError> {
+    let path = match &global.config {
+        Some(path) if path.is_dir() => path.join(FILE_NAME),
+        Some(path) => path.clone(),
+        None => nearest(&environment.cwd).ok_or_else(|| {
+            CliError::usage("WG100", format!("there is no {FILE_NAME} here or in a directory above"))
+                .hint("run it where the app is, name the file with --config, or write a first one with `wavegate init`")
+        })?,
+    };
+    let mut flags = global.set.clone();
+    if let Some(target) = global.target {
+        let word = match target {
+            TargetArg::Local => "local",
+            TargetArg::Aws => "aws",
+        };
+        flags.push(("app.target".to_owned(), word.to_owned()));
+    }
+    let request = Request {
+        path,
+        profile: global.profile.clone(),
+        env: environment.variables(),
+        flags,
+        components: registry::ids(),
+    };
+    wavegate_config::load(&request).map_err(CliError::manifest)
+}
+
+/// The nearest manifest at or above `cwd`, in the shortest words: `deploy.toml`, `../deploy.toml`.
+fn nearest(cwd: &Path) -> Option<PathBuf> {
+    let found = wavegate_config::find(cwd)?;
+    let depth = cwd.ancestors().position(|dir| Some(dir) == found.parent())?;
+    let up: PathBuf = std::iter::repeat_n("..", depth).collect();
+    Some(up.join(FILE_NAME))
+}
+
+/// Where the manifest is, or would be: the directory that holds `.wavegate`.
+pub(crate) fn directory(global: &Global, environment: &Environment) -> PathBuf {
+    let path = match &global.config {
+        Some(path) if path.is_dir() => return path.clone(),
+        Some(path) => Some(path.clone()),
+        None => nearest(&environment.cwd),
+    };
+    match path.as_deref().and_then(Path::parent) {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// What components think of their config, each use of a table once.
+fn judged(manifest: &Manifest) -> Vec<Problem> {
+    let mut seen = BTreeSet::new();
+    let mut problems = Vec::new();
+    for (kind, used, user) in uses(&manifest.app) {
+        if seen.insert((kind.as_str(), used.name.clone())) {
+            problems.extend(judge(manifest, kind, used, &user));
+        }
+    }
+    problems
+}
+
+/// Every use of a component, with the key of the function that uses it.
+fn uses(app: &AppSpec) -> Vec<(ComponentKind, &ComponentUse, String)> {
+    let mut uses = Vec::new();
+    for function in app.functions.values() {
+        let key = format!("functions.{}", function.name);
+        uses.push((ComponentKind::Strategy, &function.strategy, format!("{key}.strategy")));
+        let hooks = &function.hooks;
+        for hook in hooks.pre_traffic.iter().chain(&hooks.post_traffic).chain(&hooks.on_rollback) {
+            uses.push((ComponentKind::Hook, &hook.hook, format!("{key}.hooks")));
+        }
+        for alarm in &function.alarms {
+            uses.push((ComponentKind::Alarm, &alarm.alarm, format!("{key}.alarms")));
+        }
+    }
+    uses
+}
+
+fn judge(
+    manifest: &Manifest,
+    kind: ComponentKind,
+    used: &ComponentUse,
+    user: &str,
+) -> Vec<Problem> {
+    let component = registry::components()
+        .find(|component| component.kind() == kind && component.id() == used.component);
+    let Some(component) = component else {
+        let message = format!("there is no {} component `{}`", kind.as_str(), used.component);
+        return vec![manifest.problem("WG127", user, message, None)];
+    };
+    let config = match parse(&used.config) {
+        Ok(config) => config,
+        Err(reason) => return vec![manifest.problem(REFUSED, user, reason, None)],
+    };
+    let table = format!("{}.{}", section(kind), quoted(&used.name));
+    component
+        .validate(&config)
+        .iter()
+        .map(|finding| problem(manifest, &component, &table, finding))
+        .collect()
+}
+
+fn problem(manifest: &Manifest, component: &Component, table: &str, found: &Diagnostic) -> Problem {
+    let key = match found.path.as_str() {
+        "" => table.to_owned(),
+        path => format!("{table}.{path}"),
+    };
+    let message = match found.path.as_str() {
+        "" => format!("{} `{}`: {}", component.kind().as_str(), component.id(), found.message),
+        path => format!(
+            "`{path}` of {} `{}`: {}",
+            component.kind().as_str(),
+            component.id(),
+            found.message
+        ),
+    };
+    match found.severity {
+        Severity::Error => manifest.problem(REFUSED, &key, message, found.hint.as_deref()),
+        Severity::Warning => {
+            manifest.problem(DOUBTED, &key, message, found.hint.as_deref()).as_warning()
+        }
+    }
+}
+
+fn section(kind: ComponentKind) -> &'static str {
+    match kind {
+        ComponentKind::Strategy => "strategies",
+        ComponentKind::Hook => "hooks",
+        ComponentKind::Alarm => "alarms",
+    }
+}
+
+/// A table's name as a part of a dotted key.
+fn quoted(name: &str) -> String {
+    let is_bare = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    if !name.is_empty() && name.bytes().all(is_bare) {
+        name.to_owned()
+    } else {
+        format!("\"{name}\"")
+    }
+}
+
+/// A component's config as JSON.
+pub(crate) fn parse(config: &Opaque) -> Result<Value, String> {
+    serde_json::from_str(&config.0).map_err(|error| format!("its config is not JSON: {error}"))
+}
+
+/// Gives hooks what only the manifest knows: the Lambda name behind a function's key, and the
+/// directory that commands are relative to.
+fn settle_hooks(app: &mut AppSpec, dir: &Path) {
+    let names: Vec<(String, String)> = app
+        .functions
+        .values()
+        .map(|function| (function.name.to_string(), function.lambda_name.to_string()))
+        .collect();
+    for function in app.functions.values_mut() {
+        let hooks = &mut function.hooks;
+        let all = [&mut hooks.pre_traffic, &mut hooks.post_traffic, &mut hooks.on_rollback];
+        for hook in all.into_iter().flatten() {
+            let Ok(mut config) = parse(&hook.hook.config) else { continue };
+            match hook.hook.component.as_str() {
+                "lambda" => name_function(&mut config, &names),
+                "command" => settle_directory(&mut config, dir),
+                _ => continue,
+            }
+            hook.hook.config = Opaque(config.to_string());
+        }
+    }
+}
+
+fn name_function(config: &mut Value, names: &[(String, String)]) {
+    let Some(function) = config.get("function").and_then(Value::as_str) else { return };
+    if let Some((_, lambda_name)) = names.iter().find(|(key, _)| key == function) {
+        config["function"] = Value::from(lambda_name.as_str());
+    }
+}
+
+fn settle_directory(config: &mut Value, dir: &Path) {
+    let wanted = config.get("cwd").and_then(Value::as_str).map(PathBuf::from);
+    let settled = wanted.map_or_else(|| dir.to_owned(), |cwd| dir.join(cwd));
+    if let Some(settled) = settled.to_str() {
+        config["cwd"] = Value::from(settled);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const APP: &str = r#"
+[app]
+name = "shop"
+[functions.auth]
+name = "prod-auth"
+code = "."
+runtime = "python3.13"
+handler = "app.handler"
+strategy = "careful"
+alarms = ["errors"]
+hooks = { pre_traffic = ["judge", "script"] }
+[strategies.careful]
+use = "canary"
+percent = 10
+bake = "10m"
+[hooks.judge]
+use = "lambda"
+function = "auth"
+[hooks.script]
+use = "command"
+command = ["true"]
+[alarms.errors]
+use = "cloudwatch-metric"
+metric = "Errors"
+max = "1%"
+"#;
+
+    fn loaded(text: &str) -> Result<Manifest, CliError> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(FILE_NAME);
+        std::fs::write(&path, text).unwrap();
+        let global = Global { config: Some(path), ..Global::default() };
+        let environment = Environment::of(&[]);
+        load(&global, &environment, &Console::new(&global, &environment))
+    }
+
+    #[test]
+    fn hooks_learn_lambda_names_and_the_manifests_directory() {
+        let manifest = loaded(APP).unwrap();
+        let hooks = &manifest.app.functions.values().next().unwrap().hooks.pre_traffic;
+        let judge = parse(&hooks[0].hook.config).unwrap();
+        assert_eq!(judge["function"], "prod-auth");
+        let script = parse(&hooks[1].hook.config).unwrap();
+        let dir = std::path::absolute(&manifest.dir).unwrap();
+        assert_eq!(script["cwd"].as_str().map(Path::new), Some(dir.as_path()));
+    }
+
+    #[test]
+    fn all_components_are_heard_at_once_and_their_words_hang_on_the_key() {
+        let text =
+            APP.replace("percent = 10", "percent = 100").replace("max = \"1%\"", "maximum = 1");
+        let problems = loaded(&text).unwrap_err().problems.unwrap();
+        let errors: Vec<_> = problems.iter().filter(|problem| !problem.is_warning()).collect();
+        assert!(errors.iter().all(|problem| problem.code == REFUSED), "{errors:?}");
+        let line =
+            |needle: &str| text.lines().position(|line| line.contains(needle)).map(|l| l + 1);
+        let lines: Vec<_> = errors.iter().map(|problem| problem.place.line()).collect();
+        assert!(lines.contains(&line("percent = 100")), "{errors:?}");
+        assert!(lines.contains(&line("maximum")), "{errors:?}");
+    }
+
+    #[test]
+    fn without_a_manifest_the_error_says_where_to_begin() {
+        let dir = tempfile::tempdir().unwrap();
+        let environment = Environment { cwd: dir.path().to_owned(), ..Environment::of(&[]) };
+        let global = Global::default();
+        let error = load(&global, &environment, &Console::new(&global, &environment)).unwrap_err();
+        assert_eq!((error.code, error.kind.code()), (Some("WG100"), 2));
+        assert!(error.hints[0].contains("wavegate init"));
+    }
+
+    #[test]
+    fn a_manifest_above_is_named_as_seen_from_here() {
+        let dir = tempfile::tempdir().unwrap();
+        let deep = dir.path().join("a/b");
+        std::fs::create_dir_all(&deep).unwrap();
+        std::fs::write(dir.path().join(FILE_NAME), "").unwrap();
+        assert_eq!(nearest(&deep).unwrap(), Path::new("../../deploy.toml"));
+        assert_eq!(nearest(dir.path()).unwrap(), Path::new("deploy.toml"));
+    }
+}

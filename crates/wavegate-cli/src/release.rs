@@ -1,0 +1,421 @@
+//! One release from a confirmed plan to an exit code: the engine, its reporters, traffic and
+//! interrupts around it.
+//!
+//! Invariants: the engine's events and the traffic's are told in one order; what the engine says
+//! about the outcome decides the exit code, and no reporter can change it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use wavegate_config::Manifest;
+use wavegate_core::inventory::Inventory;
+use wavegate_core::plan::Plan;
+use wavegate_core::release::Outcome;
+use wavegate_core::token::LockRecord;
+use wavegate_engine::event::{Event, Record, Served};
+use wavegate_engine::{Command, EngineError, Run};
+
+use crate::console::Console;
+use crate::environment::Environment;
+use crate::error::{CliError, ErrorKind};
+use crate::fault;
+use crate::interrupt::{INTERRUPTED, Interrupts};
+use crate::reporting::{Reporting, Told};
+use crate::target::Stage;
+use crate::traffic::{Totals, Traffic};
+
+/// It failed and was put back.
+const ROLLED_BACK: &str = "WG631";
+/// It failed before anything was changed.
+const NOTHING_CHANGED: &str = "WG632";
+/// Somebody else owns the app.
+const BUSY: &str = "WG401";
+/// An alias is not as it should be.
+const STUCK: &str = "WG634";
+/// It stands where it stood.
+const FROZEN: &str = "WG635";
+/// Somebody else took it over.
+const FENCED: &str = "WG636";
+
+/// How often traffic is told.
+const TRAFFIC_BEAT: Duration = Duration::from_secs(2);
+
+/// How long reporters may take to tell the rest after a second interrupt.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// What is to be done.
+pub(crate) enum Work {
+    /// Execute a plan.
+    Deploy(Plan),
+    /// Put back what another run left unfinished.
+    PutBack {
+        /// What it left.
+        left: (Plan, LockRecord),
+        /// Why, for the record.
+        reason: String,
+    },
+}
+
+/// A release about to run.
+pub(crate) struct Job<'a> {
+    /// The manifest.
+    pub(crate) manifest: &'a Manifest,
+    /// Where it runs.
+    pub(crate) stage: &'a Stage,
+    /// How this process speaks.
+    pub(crate) console: &'a Console,
+    /// Who runs it.
+    pub(crate) environment: &'a Environment,
+    /// What was observed.
+    pub(crate) inventory: &'a Inventory,
+    /// Functions that are left alone.
+    pub(crate) unchanged: Vec<String>,
+}
+
+type Aliases = Arc<Mutex<BTreeMap<String, String>>>;
+
+impl Job<'_> {
+    /// Runs to the end, or to the second interrupt.
+    pub(crate) async fn run(self, work: Work, interrupts: &mut Interrupts) -> Result<(), CliError> {
+        let is_put_back = matches!(work, Work::PutBack { .. });
+        let label = label(&work);
+        let (events, mut inbox) = mpsc::unbounded_channel();
+        let (orders, commands) = mpsc::unbounded_channel();
+        let aliases = Aliases::default();
+        let run = Run {
+            owner: self.environment.owner(),
+            target: self.stage.words(self.inventory),
+            unchanged: self.unchanged.clone(),
+            events,
+            commands,
+            aliases: Arc::clone(&aliases),
+        };
+        let mut conductor = self.conductor()?;
+        let engine = self.stage.engine.clone();
+        let mut ending = Box::pin(async move {
+            match work {
+                Work::Deploy(plan) => engine.deploy(plan, run).await,
+                Work::PutBack { left, reason } => engine.put_back(left, reason, run).await,
+            }
+        });
+        let mut beat = tokio::time::interval(TRAFFIC_BEAT);
+        let mut interrupted = None;
+        let outcome = loop {
+            tokio::select! {
+                biased;
+                name = interrupts.next() => {
+                    if interrupted.is_some() {
+                        drop(ending);
+                        return Err(self.stopped(conductor, &aliases, &label).await);
+                    }
+                    interrupted = Some(name);
+                    conductor.putting_back(name);
+                    // A release that has ended takes no orders, and needs none.
+                    let _ = orders.send(Command::Abort {
+                        by: "interrupt".to_owned(),
+                        reason: format!("interrupted by {name}"),
+                    });
+                }
+                Some(record) = inbox.recv() => conductor.take(record).await,
+                _ = beat.tick() => conductor.tell_traffic(),
+                outcome = &mut ending => break outcome,
+            }
+        };
+        while let Ok(record) = inbox.try_recv() {
+            conductor.take(record).await;
+        }
+        let Some(told) = conductor.end(interrupts).await else {
+            return Err(self.stopped_telling(&aliases, &label));
+        };
+        self.tell_end(&told);
+        let outcome = outcome.map_err(|error| match error {
+            EngineError::Bug(_) => CliError::bug(error.to_string()),
+            error => fault::engine(&error, &self.stage.endpoint),
+        })?;
+        verdict(&outcome, interrupted, is_put_back, &label)
+    }
+
+    fn conductor(&self) -> Result<Conductor, CliError> {
+        let dir = self.manifest.dir.join(".wavegate");
+        let clock = Arc::clone(&self.stage.clock);
+        let reporting = Reporting::begin(*self.console, dir, Arc::clone(&clock))?;
+        let spec = &self.manifest.app;
+        let traffic = match (&self.stage.loopback, self.manifest.local.traffic_rps) {
+            (Some(loopback), Some(rps)) => {
+                let names = spec.functions.values();
+                let names =
+                    names.map(|f| (f.name.to_string(), f.lambda_name.to_string())).collect();
+                Some(Traffic::new(loopback.clone(), spec.alias.to_string(), names, rps))
+            }
+            _ => None,
+        };
+        let served = self.inventory.functions.iter();
+        let served = served.filter(|(_, observed)| observed.alias(&spec.alias).is_some());
+        Ok(Conductor {
+            console: *self.console,
+            clock,
+            reporting,
+            traffic,
+            at_start: served.map(|(name, _)| name.to_string()).collect(),
+            told: Totals::new(),
+            last: None,
+            seq: 0,
+        })
+    }
+
+    /// The summary, and whether the recording is whole.
+    fn tell_end(&self, told: &Told) {
+        if !self.console.is_json() && !told.state.release.is_empty() {
+            // The exit code tells the outcome also where nobody reads.
+            let _ = self.console.data(&wavegate_report::summary(&told.state));
+        }
+        if let Some(problem) = &told.problem {
+            self.console.note(&format!("this release is not recorded: {problem}"));
+        }
+    }
+
+    async fn stopped(&self, mut conductor: Conductor, aliases: &Aliases, label: &str) -> CliError {
+        conductor.traffic = None;
+        let end = tokio::task::spawn_blocking(move || conductor.reporting.end());
+        let _ = tokio::time::timeout(LAST_WORDS, end).await;
+        self.stopped_telling(aliases, label)
+    }
+
+    fn stopped_telling(&self, aliases: &Aliases, label: &str) -> CliError {
+        let known = aliases.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let error = CliError::new(
+            ErrorKind::Interrupted,
+            INTERRUPTED,
+            format!("{label} was stopped at once and is not finished; its aliases as last known:"),
+        );
+        let error = match known.is_empty() {
+            true => error.because("none was read or changed by this release"),
+            false => known
+                .iter()
+                .fold(error, |error, (name, now)| error.because(format!("{name}: {now}"))),
+        };
+        error.hint("`wavegate status` shows where it stands; `wavegate rollback` puts it back")
+    }
+}
+
+fn label(work: &Work) -> String {
+    match work {
+        Work::Deploy(plan) => format!("release {} r{}", plan.app, plan.number),
+        Work::PutBack { left: (plan, record), .. } => {
+            format!("putting back release {} r{}", plan.app, record.number)
+        }
+    }
+}
+
+/// Joins the engine's events and the traffic's into one order for the reporters.
+struct Conductor {
+    console: Console,
+    clock: Arc<dyn wavegate_engine::ports::Clock>,
+    reporting: Reporting,
+    traffic: Option<Traffic>,
+    /// Functions that had an alias before the release.
+    at_start: Vec<String>,
+    /// The traffic as last told.
+    told: Totals,
+    /// The engine's last event: its head serves for ours.
+    last: Option<Record>,
+    seq: u64,
+}
+
+impl Conductor {
+    async fn take(&mut self, record: Record) {
+        if let Some(traffic) = &mut self.traffic {
+            match &record.event {
+                Event::Started { .. } => self.at_start.iter().for_each(|name| traffic.start(name)),
+                Event::Phase { function, to, .. } if has_alias(to) => traffic.start(function),
+                Event::Finished { .. } => traffic.stop().await,
+                _ => {}
+            }
+        }
+        if matches!(record.event, Event::Finished { .. }) {
+            self.tell_traffic();
+        }
+        self.last = Some(record.clone());
+        self.send(record);
+    }
+
+    fn send(&mut self, mut record: Record) {
+        self.seq += 1;
+        record.seq = self.seq;
+        self.reporting.tell(record);
+    }
+
+    /// An event of our own, under the head of the engine's last one.
+    fn say(&mut self, event: Event) -> bool {
+        let Some(last) = &self.last else { return false };
+        let at_ms = self.clock.now_ms().max(last.at_ms);
+        let elapsed_ms = last.elapsed_ms + (at_ms - last.at_ms);
+        let record = Record { at_ms, elapsed_ms, event, ..last.clone() };
+        self.send(record);
+        true
+    }
+
+    fn putting_back(&mut self, name: &str) {
+        let text = format!("interrupted by {name}: putting back; once more stops at once");
+        if !self.say(Event::Note { text: text.clone() }) {
+            self.console.note(&text);
+        }
+    }
+
+    /// Tells what has changed since the last time.
+    fn tell_traffic(&mut self) {
+        let Some(traffic) = &self.traffic else { return };
+        let is_over =
+            self.last.as_ref().is_none_or(|last| matches!(last.event, Event::Finished { .. }));
+        if is_over {
+            return;
+        }
+        let totals = traffic.totals();
+        let news: Vec<(String, BTreeMap<String, Served>)> = totals
+            .iter()
+            .filter(|(name, served)| self.told.get(*name) != Some(served))
+            .map(|(name, served)| (name.clone(), served.clone()))
+            .collect();
+        self.told = totals;
+        for (function, served) in news {
+            self.say(Event::Traffic { function, served });
+        }
+    }
+
+    /// Waits until everything is told; `None` if an interrupt came first.
+    async fn end(mut self, interrupts: &mut Interrupts) -> Option<Told> {
+        if let Some(traffic) = &mut self.traffic {
+            traffic.stop().await;
+        }
+        let end = tokio::task::spawn_blocking(move || self.reporting.end());
+        tokio::select! {
+            told = end => Some(told.unwrap_or_default()),
+            _ = interrupts.next() => None,
+        }
+    }
+}
+
+/// Whether a function in that phase has its alias.
+fn has_alias(phase: &str) -> bool {
+    matches!(phase, "promoting" | "post_traffic" | "baking" | "done")
+}
+
+/// What an outcome means for the exit code, in the one place where outcomes become kinds.
+fn verdict(
+    outcome: &Outcome,
+    interrupted: Option<&str>,
+    is_put_back: bool,
+    label: &str,
+) -> Result<(), CliError> {
+    let failed = |kind, code, message: String| Err(CliError::new(kind, code, message));
+    match outcome {
+        Outcome::Done => Ok(()),
+        Outcome::RolledBack { .. } if is_put_back => Ok(()),
+        Outcome::NothingChanged { .. } if is_put_back && interrupted.is_none() => Ok(()),
+        Outcome::RolledBack { reason } => failed(
+            ErrorKind::Failed,
+            ROLLED_BACK,
+            format!("{label} failed and was put back: {reason}"),
+        )
+        .map_err(|error: CliError| advised(error, reason)),
+        Outcome::NothingChanged { reason } => match interrupted {
+            Some(name) => failed(
+                ErrorKind::Interrupted,
+                INTERRUPTED,
+                format!("{label} was interrupted by {name}: nothing was changed"),
+            ),
+            None => failed(
+                ErrorKind::Failed,
+                NOTHING_CHANGED,
+                format!("{label} failed before any traffic moved: {reason}"),
+            )
+            .map_err(|error: CliError| advised(error, reason)),
+        },
+        Outcome::Busy { holder } => failed(
+            ErrorKind::Refused,
+            BUSY,
+            format!("{label} cannot begin: the app is taken by {holder}"),
+        ),
+        Outcome::Stuck { reason, todo } => {
+            let error = CliError::new(
+                ErrorKind::Stuck,
+                STUCK,
+                format!("{label} failed and could not be put back whole: {reason}"),
+            );
+            Err(todo.iter().fold(error, |error, line| error.hint(line.clone())))
+        }
+        Outcome::Frozen { reason } => Err(CliError::new(
+            ErrorKind::Stuck,
+            FROZEN,
+            format!("{label} failed and stands where it stood (on_failure = \"freeze\"): {reason}"),
+        )
+        .hint("`wavegate status` shows where it stands; `wavegate rollback` puts it back")),
+        Outcome::Fenced { by } => failed(
+            ErrorKind::Stuck,
+            FENCED,
+            format!("{label} was taken over by {by}; nothing more was written"),
+        ),
+    }
+}
+
+fn advised(error: CliError, reason: &str) -> CliError {
+    match fault::advice(reason) {
+        Some((code, hint)) => CliError { code: Some(code), ..error.hint(hint) },
+        None => error,
+    }
+}
+
+/// The directory of recordings.
+pub(crate) fn recordings(manifest: &Manifest) -> PathBuf {
+    manifest.dir.join(".wavegate")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_outcome_has_its_exit_code() {
+        let reason = || "alarm `errors` fires".to_owned();
+        let by = || "ana@laptop".to_owned();
+        for (outcome, interrupted, plain, put_back) in [
+            (Outcome::Done, None, 0, 0),
+            (Outcome::RolledBack { reason: reason() }, None, 1, 0),
+            (Outcome::RolledBack { reason: reason() }, Some("Ctrl-C"), 1, 0),
+            (Outcome::NothingChanged { reason: reason() }, None, 1, 0),
+            (Outcome::NothingChanged { reason: reason() }, Some("Ctrl-C"), 5, 5),
+            (Outcome::Busy { holder: by() }, None, 3, 3),
+            (Outcome::Stuck { reason: reason(), todo: vec!["do".to_owned()] }, None, 4, 4),
+            (Outcome::Frozen { reason: reason() }, None, 4, 4),
+            (Outcome::Fenced { by: by() }, None, 4, 4),
+        ] {
+            for (is_put_back, code) in [(false, plain), (true, put_back)] {
+                let ended = verdict(&outcome, interrupted, is_put_back, "release shop r1");
+                let actual = ended.map_or_else(|error| error.kind.code(), |()| 0);
+                assert_eq!(actual, code, "{outcome:?} {interrupted:?} {is_put_back}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_person_must_do_is_a_hint() {
+        let outcome = Outcome::Stuck {
+            reason: "denied".to_owned(),
+            todo: vec!["aws lambda update-alias".to_owned()],
+        };
+        let error = verdict(&outcome, None, false, "release shop r1").unwrap_err();
+        assert_eq!(error.hints, ["aws lambda update-alias"]);
+    }
+
+    #[test]
+    fn a_role_that_cannot_be_used_is_named_with_its_fix() {
+        let reason =
+            "CreateFunction: The role defined for the function cannot be assumed by Lambda.";
+        let outcome = Outcome::NothingChanged { reason: reason.to_owned() };
+        let error = verdict(&outcome, None, false, "release shop r1").unwrap_err();
+        assert_eq!((error.code, error.kind.code()), (Some(fault::ROLE), 1));
+    }
+}

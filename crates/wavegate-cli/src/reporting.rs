@@ -1,0 +1,146 @@
+//! Reporters on a thread of their own: a terminal that is held up, or a pipe that nobody reads,
+//! never holds up a release.
+
+use std::io::{self, Stderr, Stdout};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use wavegate_engine::event::Record;
+use wavegate_engine::ports::Clock;
+use wavegate_report::{JsonLines, Lines, Recorder, Reporter, Screen, State, Tree};
+
+use crate::console::{Console, screen};
+use crate::error::CliError;
+
+/// How often countdowns move when nothing happens.
+const BEAT: Duration = Duration::from_millis(100);
+
+/// The reporters of one release.
+pub(crate) struct Reporting {
+    records: Sender<Record>,
+    thread: JoinHandle<Told>,
+}
+
+/// What was told.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    /// The release as far as its events told.
+    pub(crate) state: State,
+    /// Where it is recorded.
+    pub(crate) recording: Option<PathBuf>,
+    /// Why it is not, or not whole.
+    pub(crate) problem: Option<String>,
+}
+
+impl Reporting {
+    /// Begins. Recordings go under `dir`.
+    pub(crate) fn begin(
+        console: Console,
+        dir: PathBuf,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, CliError> {
+        let (records, inbox) = channel();
+        let thread = std::thread::Builder::new()
+            .name("reporters".to_owned())
+            .spawn(move || tell(&inbox, Face::new(console, clock.scale()), dir, clock.as_ref()))
+            .map_err(|error| CliError::bug("no thread for reporters").caused_by(&error))?;
+        Ok(Self { records, thread })
+    }
+
+    /// Tells one more event. If the reporters are gone, nobody is told.
+    pub(crate) fn tell(&self, record: Record) {
+        let _ = self.records.send(record);
+    }
+
+    /// No more events: waits until everything is told. Blocking.
+    pub(crate) fn end(self) -> Told {
+        drop(self.records);
+        self.thread.join().unwrap_or_else(|_| Told {
+            problem: Some("the reporters stopped in the middle".to_owned()),
+            ..Told::default()
+        })
+    }
+}
+
+fn tell(inbox: &Receiver<Record>, mut face: Face, dir: PathBuf, clock: &dyn Clock) -> Told {
+    let mut recorder = Recorder::new(dir);
+    let mut state = State::default();
+    loop {
+        match inbox.recv_timeout(BEAT) {
+            Ok(record) => {
+                state.apply(&record);
+                recorder.event(&record);
+                face.event(&record);
+            }
+            Err(RecvTimeoutError::Timeout) => face.tick(clock.now_ms()),
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    recorder.finish();
+    face.finish();
+    let problem = recorder.error().map(ToString::to_string);
+    Told { state, recording: recorder.path().map(PathBuf::from), problem }
+}
+
+/// How people or programs see a release.
+enum Face {
+    Tree(Box<Tree<Stderr>>, Option<Screen>),
+    Lines(Box<Lines<Stderr>>),
+    Json(JsonLines<Stdout>),
+}
+
+impl Face {
+    fn new(console: Console, scale: f64) -> Self {
+        if console.is_json() {
+            return Self::Json(JsonLines::new(io::stdout()));
+        }
+        match screen().filter(|_| console.is_live) {
+            Some(size) => {
+                let tree = Tree::new(io::stderr(), console.err, size, whole(scale));
+                Self::Tree(Box::new(tree), Some(size))
+            }
+            None => Self::Lines(Box::new(Lines::new(io::stderr(), console.err))),
+        }
+    }
+
+    fn reporter(&mut self) -> &mut dyn Reporter {
+        match self {
+            Self::Tree(tree, _) => tree.as_mut(),
+            Self::Lines(lines) => lines.as_mut(),
+            Self::Json(json) => json,
+        }
+    }
+
+    fn event(&mut self, record: &Record) {
+        self.reporter().event(record);
+    }
+
+    fn tick(&mut self, now_ms: u64) {
+        if let Self::Tree(tree, size) = self {
+            let now = screen();
+            if now != *size {
+                *size = now;
+                tree.resize(now.unwrap_or_default());
+            }
+        }
+        self.reporter().tick(now_ms);
+    }
+
+    fn finish(&mut self) {
+        self.reporter().finish();
+    }
+}
+
+/// A time scale for the tree's frame rate: at least 1.
+fn whole(scale: f64) -> u32 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the cast saturates, which is what is wanted"
+    )]
+    let whole = scale.round() as u32;
+    whole.max(1)
+}

@@ -1,0 +1,244 @@
+//! Where a release runs: the local cloud, running or embedded, or AWS; with the engine on it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use wavegate_aws::{AwsCloud, Credentials, Settings};
+use wavegate_config::{Manifest, Target};
+use wavegate_core::inventory::Inventory;
+use wavegate_engine::clock::ScaledClock;
+use wavegate_engine::ports::{Clock, Cloud};
+use wavegate_engine::{Engine, World};
+use wavegate_local::{LocalCloud, LocalError, Options, Running};
+use wavegate_plugin_sdk::CloudAccess;
+
+use crate::adapter::{LinkedAlarms, LinkedHooks, LinkedStrategies};
+use crate::console::Console;
+use crate::environment::Environment;
+use crate::error::CliError;
+use crate::fault;
+use crate::http::Loopback;
+
+/// An open target.
+pub(crate) struct Stage {
+    /// The engine.
+    pub(crate) engine: Engine,
+    /// The cloud port, for single reads beside the engine.
+    pub(crate) cloud: Arc<dyn Cloud>,
+    /// The release's clock.
+    pub(crate) clock: Arc<dyn Clock>,
+    /// The local cloud's client; `None` on AWS.
+    pub(crate) loopback: Option<Loopback>,
+    /// Where calls go, in words.
+    pub(crate) endpoint: String,
+    region: String,
+    /// The role of some function.
+    role: Option<String>,
+    embedded: Option<LocalCloud>,
+}
+
+impl Stage {
+    /// Opens what the manifest's target says.
+    pub(crate) async fn open(
+        manifest: &Manifest,
+        environment: &Environment,
+        console: &Console,
+    ) -> Result<Self, CliError> {
+        match manifest.target {
+            Target::Local => open_local(manifest, console).await,
+            Target::Aws => open_aws(manifest, environment).await,
+        }
+    }
+
+    /// The target in words that are the same for every release on it: recordings are told apart
+    /// by them.
+    pub(crate) fn words(&self, inventory: &Inventory) -> String {
+        if self.loopback.is_some() {
+            return "local cloud".to_owned();
+        }
+        // Before the first deploy there is no function to ask; its role lives in the same account.
+        let arns = inventory.functions.values().map(|function| function.arn.as_str());
+        let arn = arns.chain(self.role.as_deref()).next();
+        let in_arn = arn.and_then(|arn| arn.split(':').nth(4)).filter(|id| !id.is_empty());
+        match inventory.account.as_deref().or(in_arn) {
+            Some(account) => format!("AWS account {account}, {}", self.region),
+            None => format!("AWS, {}", self.region),
+        }
+    }
+
+    /// Ends an embedded cloud in order.
+    pub(crate) async fn close(self) {
+        if let Some(cloud) = self.embedded {
+            cloud.shutdown().await;
+        }
+    }
+}
+
+/// Where the local cloud of a manifest keeps its state.
+pub(crate) fn local_state(manifest: &Manifest) -> PathBuf {
+    manifest.dir.join(".wavegate").join("local")
+}
+
+async fn open_local(manifest: &Manifest, console: &Console) -> Result<Stage, CliError> {
+    let mut options = Options::new(local_state(manifest));
+    options.port = manifest.local.port;
+    options.time_scale = manifest.local.time_scale;
+    options.requests_per_second = manifest.local.requests_per_second;
+    if let Some(region) = &manifest.region {
+        options.region.clone_from(region);
+    }
+    let found = find_or_start(options).await?;
+    if (found.time_scale - manifest.local.time_scale).abs() > f64::EPSILON {
+        console.note(&format!(
+            "the local cloud that runs has time_scale {}, not {} as the manifest says",
+            found.time_scale, manifest.local.time_scale
+        ));
+    }
+    let loopback = Loopback::new(&found.url);
+    let clock = match &found.embedded {
+        Some(cloud) => scaled(cloud.clock().now_ms(), found.time_scale),
+        None => clock_of(&loopback).await?,
+    };
+    let settings = Settings {
+        region: Some(found.region.clone()),
+        endpoint_url: Some(found.url.clone()),
+        credentials: Credentials::Local,
+        ..Settings::default()
+    };
+    let cloud = AwsCloud::connect(settings).await.map_err(|error| fault::connect(&error))?;
+    let access = CloudAccess {
+        region: found.region.clone(),
+        endpoint_url: Some(found.url.clone()),
+        local: true,
+        ..CloudAccess::default()
+    };
+    Ok(Stage {
+        loopback: Some(loopback),
+        embedded: found.embedded,
+        ..stage(manifest, Arc::new(cloud), Arc::new(clock), access, found.url)
+    })
+}
+
+/// A local cloud to use.
+pub(crate) struct Found {
+    /// Where it listens.
+    pub(crate) url: String,
+    /// How fast its clock is.
+    pub(crate) time_scale: f64,
+    /// Its region.
+    pub(crate) region: String,
+    /// The cloud itself, when it runs in this process.
+    pub(crate) embedded: Option<LocalCloud>,
+}
+
+impl Found {
+    fn running(running: Running) -> Self {
+        let Running { url, time_scale, region, .. } = running;
+        Self { url, time_scale, region, embedded: None }
+    }
+}
+
+/// The cloud that runs on the state directory, else one in this process.
+pub(crate) async fn find_or_start(options: Options) -> Result<Found, CliError> {
+    if let Some(running) = wavegate_local::running(&options.state_dir) {
+        return Ok(Found::running(running));
+    }
+    prepare_directory(&options);
+    let (time_scale, region) = (options.time_scale, options.region.clone());
+    match LocalCloud::start(options).await {
+        Ok(cloud) => {
+            let url = cloud.url().to_owned();
+            Ok(Found { url, time_scale, region, embedded: Some(cloud) })
+        }
+        // Somebody was faster between the look and the start.
+        Err(LocalError::AlreadyRunning { running: Some(running), .. }) => {
+            Ok(Found::running(running))
+        }
+        Err(error) => Err(fault::local(&error)),
+    }
+}
+
+/// Keeps what lies under `.wavegate` out of version control, where that directory is new.
+fn prepare_directory(options: &Options) {
+    let Some(home) = options.state_dir.parent().filter(|dir| dir.ends_with(".wavegate")) else {
+        return;
+    };
+    if !home.exists() && std::fs::create_dir_all(home).is_ok() {
+        use std::os::unix::fs::PermissionsExt as _;
+        // Both only help: the directory is made again with the right mode by whoever needs it.
+        let _ = std::fs::set_permissions(home, std::fs::Permissions::from_mode(0o700));
+        let _ = std::fs::write(home.join(".gitignore"), "*\n");
+    }
+}
+
+async fn clock_of(loopback: &Loopback) -> Result<ScaledClock, CliError> {
+    let status = loopback.status().await.map_err(|error| fault::http(&error))?;
+    let now = status["now_ms"].as_i64();
+    let scale = status["time_scale"].as_f64();
+    match (now, scale) {
+        (Some(now), Some(scale)) => Ok(scaled(now, scale)),
+        _ => Err(CliError::bug("the local cloud does not tell its time")),
+    }
+}
+
+fn scaled(now_ms: i64, scale: f64) -> ScaledClock {
+    ScaledClock::starting_at(u64::try_from(now_ms).unwrap_or_default(), scale)
+}
+
+async fn open_aws(manifest: &Manifest, environment: &Environment) -> Result<Stage, CliError> {
+    let settings = Settings { region: manifest.region.clone(), ..Settings::default() };
+    let cloud = AwsCloud::connect(settings).await.map_err(|error| fault::connect(&error))?;
+    let access = access(manifest, environment).await;
+    let endpoint = access
+        .lambda_endpoint()
+        .map_or_else(|| format!("https://lambda.{}.amazonaws.com", access.region), str::to_owned);
+    Ok(stage(manifest, Arc::new(cloud), Arc::new(ScaledClock::real()), access, endpoint))
+}
+
+/// How hooks and alarms reach AWS: the same region and endpoints as the engine.
+async fn access(manifest: &Manifest, environment: &Environment) -> CloudAccess {
+    let region = match &manifest.region {
+        Some(region) => Some(region.clone()),
+        None => {
+            let chain = aws_config::default_provider::region::DefaultRegionChain::builder().build();
+            chain.region().await.map(|region| region.to_string())
+        }
+    };
+    let ignored = environment
+        .get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
+        .is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let endpoint = |name| {
+        environment.get(name).filter(|_| !ignored).map(|url| url.trim_end_matches('/').to_owned())
+    };
+    CloudAccess {
+        region: region.unwrap_or_default(),
+        endpoint_url: endpoint("AWS_ENDPOINT_URL"),
+        cloudwatch_endpoint_url: endpoint("AWS_ENDPOINT_URL_CLOUDWATCH"),
+        lambda_endpoint_url: endpoint("AWS_ENDPOINT_URL_LAMBDA"),
+        local: false,
+    }
+}
+
+fn stage(
+    manifest: &Manifest,
+    cloud: Arc<dyn Cloud>,
+    clock: Arc<dyn Clock>,
+    access: CloudAccess,
+    endpoint: String,
+) -> Stage {
+    let region = access.region.clone();
+    let world = World {
+        cloud: Arc::clone(&cloud),
+        strategies: Arc::new(LinkedStrategies),
+        hooks: Arc::new(LinkedHooks::new(access.clone())),
+        alarms: Arc::new(LinkedAlarms::new(access)),
+        clock: Arc::clone(&clock),
+    };
+    let settings = wavegate_engine::Settings {
+        requests_per_second: manifest.requests_per_second,
+        artifact_bucket: manifest.artifact_bucket.clone(),
+    };
+    let engine = Engine::new(world, settings);
+    let role = manifest.app.functions.values().next().map(|function| function.config.role.clone());
+    Stage { engine, cloud, clock, loopback: None, endpoint, region, role, embedded: None }
+}
