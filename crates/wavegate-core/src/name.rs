@@ -1,8 +1,10 @@
 //! Newtypes for the names and ids that travel through a release.
 //!
-//! Each is checked where it is made, so code that holds one need not check again.
+//! Each is checked where it is made, so code that holds one need not check again. Clones are cheap:
+//! names go into every effect and event of a release.
 
 use std::fmt;
+use std::sync::Arc;
 
 use thiserror::Error;
 
@@ -22,7 +24,7 @@ macro_rules! name {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// The name as text.
@@ -62,7 +64,7 @@ impl AppName {
             let rule = "1 to 40 letters, digits, `-` or `_`";
             return Err(BadName { what: "app name", text, rule });
         }
-        Ok(Self(text))
+        Ok(Self(text.into()))
     }
 }
 
@@ -81,7 +83,7 @@ impl FunctionName {
             let rule = "1 to 64 letters, digits, `-` or `_`";
             return Err(BadName { what: "function name", text, rule });
         }
-        Ok(Self(text))
+        Ok(Self(text.into()))
     }
 }
 
@@ -106,19 +108,19 @@ impl AliasName {
             let rule = "`wavegate-…` and `…-prev` are kept for lock and pin aliases";
             return Err(BadName { what: "alias name", text, rule });
         }
-        Ok(Self(text))
+        Ok(Self(text.into()))
     }
 
     /// The app's lock alias for this alias: `wavegate-<alias>`. Never routed to.
     #[must_use]
     pub fn lock(&self) -> Self {
-        Self(format!("wavegate-{}", self.0))
+        Self(format!("wavegate-{}", self.0).into())
     }
 
     /// The pin alias for this alias: `wavegate-<alias>-prev`. Keeps the rollback target undeletable.
     #[must_use]
     pub fn pin(&self) -> Self {
-        Self(format!("wavegate-{}-prev", self.0))
+        Self(format!("wavegate-{}-prev", self.0).into())
     }
 }
 

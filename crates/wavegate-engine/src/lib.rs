@@ -109,8 +109,8 @@ pub struct Run {
     pub events: mpsc::UnboundedSender<Record>,
     /// Where commands come from.
     pub commands: mpsc::UnboundedReceiver<Command>,
-    /// Told after every step what each alias is known to be, so that a caller who gives up can say
-    /// so.
+    /// Filled when the release ends, or is dropped in the middle, with what each alias is known to
+    /// be, so that a caller who gives up can say so.
     pub aliases: Arc<std::sync::Mutex<BTreeMap<String, String>>>,
 }
 

@@ -6,6 +6,7 @@
 mod hook;
 mod perform;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
 use tokio::sync::mpsc;
@@ -24,8 +25,8 @@ use crate::{Command, Engine, EngineError, Run};
 pub(crate) async fn deploy(engine: &Engine, plan: Plan, run: Run) -> Result<Outcome, EngineError> {
     let runner =
         Runner { release: ReleaseId(random()?), owner: run.owner.clone(), seed: random()? };
-    let release = Release::new(plan.clone(), runner.clone());
-    Driver::new(engine, plan, runner.release, run).drive(release).await
+    let machine = Release::new(plan.clone(), runner.clone());
+    Driver::new(engine, plan, machine, runner.release, run).drive().await
 }
 
 pub(crate) async fn put_back(
@@ -35,8 +36,8 @@ pub(crate) async fn put_back(
     run: Run,
 ) -> Result<Outcome, EngineError> {
     let runner = Runner { release: record.release, owner: run.owner.clone(), seed: random()? };
-    let release = Release::put_back(plan.clone(), runner.clone(), reason);
-    Driver::new(engine, plan, runner.release, run).drive(release).await
+    let machine = Release::put_back(plan.clone(), runner.clone(), reason);
+    Driver::new(engine, plan, machine, runner.release, run).drive().await
 }
 
 fn random() -> Result<u64, EngineError> {
@@ -87,12 +88,22 @@ struct Driver {
     told: mpsc::UnboundedReceiver<Told>,
     tasks: JoinSet<()>,
     run: Run,
+    machine: Release,
     seq: u64,
     began_ms: u64,
 }
 
+/// However the driver ends, also by being dropped in the middle, what the aliases are known to be
+/// is left behind for whoever has to say so.
+impl Drop for Driver {
+    fn drop(&mut self) {
+        let mut aliases = self.run.aliases.lock().unwrap_or_else(PoisonError::into_inner);
+        *aliases = alias_map(&self.machine);
+    }
+}
+
 impl Driver {
-    fn new(engine: &Engine, plan: Plan, release: ReleaseId, run: Run) -> Self {
+    fn new(engine: &Engine, plan: Plan, machine: Release, release: ReleaseId, run: Run) -> Self {
         let (inputs, told) = mpsc::unbounded_channel();
         let began_ms = engine.world.clock.now_ms();
         let context = Context {
@@ -102,25 +113,25 @@ impl Driver {
             inputs,
             work: CancellationToken::new(),
         };
-        Self { context, told, tasks: JoinSet::new(), run, seq: 0, began_ms }
+        Self { context, told, tasks: JoinSet::new(), run, machine, seq: 0, began_ms }
     }
 
-    async fn drive(mut self, mut release: Release) -> Result<Outcome, EngineError> {
+    async fn drive(mut self) -> Result<Outcome, EngineError> {
         self.report(self.started());
-        let mut outcome = self.step(&mut release, Input::Start)?;
+        let mut outcome = self.step(Input::Start)?;
         let mut has_commands = true;
         while outcome.is_none() {
             tokio::select! {
                 biased;
                 command = self.run.commands.recv(), if has_commands => match command {
                     Some(Command::Abort { by, reason }) => {
-                        outcome = self.step(&mut release, Input::Abort { by, reason })?;
+                        outcome = self.step(Input::Abort { by, reason })?;
                     }
                     Some(Command::Tell(event)) => self.report(event),
                     None => has_commands = false,
                 },
                 told = self.told.recv() => match told {
-                    Some(Told::Input(input)) => outcome = self.step(&mut release, input)?,
+                    Some(Told::Input(input)) => outcome = self.step(input)?,
                     Some(Told::Event(event)) => self.report(event),
                     None => return Err(EngineError::Bug("the machine waits for nothing".to_owned())),
                 },
@@ -142,20 +153,18 @@ impl Driver {
         while let Ok(Command::Tell(event)) = self.run.commands.try_recv() {
             self.report(event);
         }
-        let finished = self.finished(&release, &outcome);
+        let finished = self.finished(&outcome);
         self.report(finished);
         Ok(outcome)
     }
 
-    fn step(
-        &mut self,
-        release: &mut Release,
-        input: Input,
-    ) -> Result<Option<Outcome>, EngineError> {
+    fn step(&mut self, input: Input) -> Result<Option<Outcome>, EngineError> {
         tracing::trace!(?input, "step");
         let now = Mono(self.context.now_ms());
-        let effects =
-            release.step(now, input).map_err(|illegal| EngineError::Bug(illegal.to_string()))?;
+        let effects = self
+            .machine
+            .step(now, input)
+            .map_err(|illegal| EngineError::Bug(illegal.to_string()))?;
         let mut outcome = None;
         for effect in effects {
             match effect {
@@ -165,11 +174,6 @@ impl Driver {
                 effect => perform::perform(&self.context, &mut self.tasks, effect),
             }
         }
-        let mut aliases = self.run.aliases.lock().unwrap_or_else(PoisonError::into_inner);
-        for (name, state) in release.aliases() {
-            aliases.insert(name.to_string(), alias_words(state));
-        }
-        drop(aliases);
         Ok(outcome)
     }
 
@@ -203,7 +207,7 @@ impl Driver {
         }
     }
 
-    fn finished(&self, release: &Release, outcome: &Outcome) -> Event {
+    fn finished(&self, outcome: &Outcome) -> Event {
         let (word, reason, todo) = match outcome {
             Outcome::Done => ("done", None, Vec::new()),
             Outcome::RolledBack { reason } => ("rolled_back", Some(reason.clone()), Vec::new()),
@@ -220,12 +224,13 @@ impl Driver {
             reason,
             todo,
             calls: self.context.engine.calls(),
-            aliases: release
-                .aliases()
-                .map(|(name, state)| (name.to_string(), alias_words(state)))
-                .collect(),
+            aliases: alias_map(&self.machine),
         }
     }
+}
+
+fn alias_map(machine: &Release) -> BTreeMap<String, String> {
+    machine.aliases().map(|(name, state)| (name.to_string(), alias_words(state))).collect()
 }
 
 /// An alias in words: `version 17`, `version 17, and 10% on version 18`, `no alias`.

@@ -199,13 +199,14 @@ impl Release {
     }
 
     pub(super) fn try_barrier(&mut self) -> Result<(), Illegal> {
+        self.has_moved = false;
         let ready = |rollout: &Rollout| matches!(rollout.phase, Phase::Waiting | Phase::Done);
         if !self.rollouts.values().all(ready) {
             return Ok(());
         }
         if self.rollouts.values().any(|rollout| rollout.claimed) {
             let passed = self.lock.record.as_ref().is_some_and(|r| r.claimed == r.functions);
-            if !passed && self.is_idle(&Object::Lock) {
+            if !passed {
                 self.want_barrier();
             }
             return Ok(());
@@ -216,16 +217,20 @@ impl Release {
 
     /// Starts every rollout whose dependencies are done, as far as there are places.
     pub(super) fn schedule(&mut self) -> Result<(), Illegal> {
-        let mut moving = self.rollouts.values().filter(|r| r.phase.is_moving()).count();
-        for name in self.plan.order.clone() {
-            if moving >= self.plan.max_parallel {
-                break;
-            }
-            if self.is_ready(&name) {
-                self.move_to(&name, Phase::PreTraffic)?;
-                moving += 1;
-                self.next_hook(&name, HookPhase::PreTraffic)?;
-            }
+        self.has_moved = false;
+        let moving = self.rollouts.values().filter(|r| r.phase.is_moving()).count();
+        let places = self.plan.max_parallel.saturating_sub(moving);
+        let ready: Vec<FunctionName> = self
+            .plan
+            .order
+            .iter()
+            .filter(|name| self.is_ready(name))
+            .take(places)
+            .cloned()
+            .collect();
+        for name in ready {
+            self.move_to(&name, Phase::PreTraffic)?;
+            self.next_hook(&name, HookPhase::PreTraffic)?;
         }
         if self.stage == Stage::Running && self.rollouts.values().all(|r| r.phase == Phase::Done) {
             self.stage = Stage::Proving;

@@ -206,6 +206,7 @@ impl Release {
                 let epoch = self.epoch();
                 self.report(Event::Locked { anchor, epoch });
                 self.stage = Stage::Preparing;
+                self.has_moved = true;
                 self.start_heartbeat();
                 self.prepare_all();
                 Ok(())
@@ -221,6 +222,7 @@ impl Release {
                 self.report(Event::Barrier);
                 if self.stage == Stage::Preparing {
                     self.stage = Stage::Running;
+                    self.has_moved = true;
                 }
                 Ok(())
             }

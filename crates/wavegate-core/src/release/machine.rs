@@ -84,6 +84,8 @@ pub struct Release {
     pub(super) loose_ends: usize,
     pub(super) end_phase: Option<LockPhase>,
     pub(super) has_heartbeat: bool,
+    /// A rollout became ready or done since the graph was last looked at.
+    pub(super) has_moved: bool,
     ids: u64,
     nonces: u64,
 }
@@ -148,6 +150,7 @@ impl Release {
             loose_ends: 0,
             end_phase: None,
             has_heartbeat: false,
+            has_moved: true,
             ids: 0,
             nonces: 0,
         };
@@ -251,8 +254,8 @@ impl Release {
     /// Whatever may happen next, happens.
     pub(super) fn advance(&mut self) -> Result<(), Illegal> {
         match self.stage {
-            Stage::Preparing => self.try_barrier(),
-            Stage::Running => self.schedule(),
+            Stage::Preparing if self.has_moved => self.try_barrier(),
+            Stage::Running if self.has_moved => self.schedule(),
             Stage::Proving => {
                 self.prove();
                 Ok(())
@@ -281,6 +284,8 @@ impl Release {
     pub(super) fn move_to(&mut self, name: &FunctionName, to: Phase) -> Result<(), Illegal> {
         let Some(rollout) = self.rollouts.get_mut(name) else { return Ok(()) };
         let from = rollout.move_to(name.as_str(), to)?;
+        // Only these can make another function ready, or everything done.
+        self.has_moved |= matches!(to, Phase::Waiting | Phase::Done);
         self.report(Event::Moved { function: name.clone(), from, to });
         Ok(())
     }
