@@ -33,10 +33,8 @@ pub(crate) struct Console {
 impl Console {
     /// As flags and surroundings say.
     pub(crate) fn new(global: &Global, environment: &Environment) -> Self {
-        let charset = match global.ascii || !environment.takes_unicode() {
-            true => Charset::Ascii,
-            false => Charset::Unicode,
-        };
+        let is_ascii = global.ascii || !environment.takes_unicode();
+        let charset = if is_ascii { Charset::Ascii } else { Charset::Unicode };
         let color = |is_terminal: bool| match global.color {
             ColorArg::Always => Color::Always,
             ColorArg::Auto if is_terminal && environment.takes_colour() => Color::Always,
@@ -52,72 +50,34 @@ impl Console {
     }
 
     /// Whether data is for programs.
-    pub(crate) fn is_json(&self) -> bool {
+    pub(crate) fn is_json(self) -> bool {
         self.output == Output::Json
     }
 
-    /// Writes data to stdout.
-    pub(crate) fn data(&self, text: &str) -> Result<(), CliError> {
-        let mut out = io::stdout().lock();
-        out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| {
-            if error.kind() == io::ErrorKind::BrokenPipe {
-                return CliError::silent(ErrorKind::PipeClosed);
-            }
-            CliError::usage("WG691", "stdout cannot be written to").caused_by(&error)
-        })
-    }
-
-    /// Writes one JSON value and a newline to stdout.
-    pub(crate) fn json(&self, value: &serde_json::Value) -> Result<(), CliError> {
-        self.data(&format!("{value:#}\n"))
-    }
-
-    /// Writes talk to stderr. What cannot be said is not said: nothing depends on it.
-    pub(crate) fn say(&self, text: &str) {
-        let mut err = io::stderr().lock();
-        let _ = err.write_all(text.as_bytes()).and_then(|()| err.write_all(b"\n"));
-        let _ = err.flush();
-    }
-
-    /// Something worth knowing, on stderr.
-    pub(crate) fn note(&self, text: &str) {
-        self.say(&format!("note: {}", safe_line(text)));
-    }
-
-    /// Asks a question on the terminal. Anything but yes is no.
-    pub(crate) fn ask(&self, question: &str) -> bool {
-        let mut err = io::stderr().lock();
-        let _ = write!(err, "{} [y/N] ", safe_line(question)).and_then(|()| err.flush());
-        drop(err);
-        let mut answer = String::new();
-        let read = io::stdin().lock().read_line(&mut answer);
-        read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
-    }
-
     /// Tells an error on stderr.
-    pub(crate) fn error(&self, error: &CliError) {
+    pub(crate) fn error(self, error: &CliError) {
         if let Some(problems) = &error.problems {
             for problem in problems {
                 self.diagnostic(problem);
             }
             let word = problems.to_string();
-            self.say(&format!("{}: {word}", self.bad("error")));
+            say(&format!("{}: {word}", self.bad("error")));
         }
         if !error.message.is_empty() {
-            self.say(&self.error_text(error));
+            say(&self.error_text(error));
         }
     }
 
     /// Shows a diagnostic with its carets on stderr.
-    pub(crate) fn diagnostic(&self, problem: &dyn Diagnostic) {
+    pub(crate) fn diagnostic(self, problem: &dyn Diagnostic) {
         let mut text = String::new();
         if self.handler().render_report(&mut text, problem).is_ok() {
-            self.say(text.trim_end());
-            self.say("");
+            say(text.trim_end());
+            say("");
         }
     }
 
-    fn error_text(&self, error: &CliError) -> String {
+    fn error_text(self, error: &CliError) -> String {
         let code = error.code.map(|code| format!("[{code}]")).unwrap_or_default();
         let mut text = format!("{}{code}: {}", self.bad("error"), safe_text(&error.message));
         for cause in &error.chain {
@@ -132,14 +92,14 @@ impl Console {
         text
     }
 
-    fn bad(&self, word: &str) -> String {
+    fn bad(self, word: &str) -> String {
         match self.err.color {
             Color::Always => format!("\x1b[1;31m{word}\x1b[0m"),
             Color::Never => word.to_owned(),
         }
     }
 
-    fn handler(&self) -> GraphicalReportHandler {
+    fn handler(self) -> GraphicalReportHandler {
         let theme = GraphicalTheme {
             characters: match self.err.charset {
                 Charset::Unicode => ThemeCharacters::unicode(),
@@ -153,6 +113,44 @@ impl Console {
         let width = screen().map_or(WIDTH, |screen| screen.width.clamp(40, WIDTH));
         GraphicalReportHandler::new_themed(theme).with_links(false).with_width(width)
     }
+}
+
+/// Writes data to stdout.
+pub(crate) fn data(text: &str) -> Result<(), CliError> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return CliError::silent(ErrorKind::PipeClosed);
+        }
+        CliError::usage("WG691", "stdout cannot be written to").caused_by(&error)
+    })
+}
+
+/// Writes one JSON value and a newline to stdout.
+pub(crate) fn json(value: &serde_json::Value) -> Result<(), CliError> {
+    data(&format!("{value:#}\n"))
+}
+
+/// Writes talk to stderr. What cannot be said is not said: nothing depends on it.
+pub(crate) fn say(text: &str) {
+    let mut err = io::stderr().lock();
+    let _ = err.write_all(text.as_bytes()).and_then(|()| err.write_all(b"\n"));
+    let _ = err.flush();
+}
+
+/// Something worth knowing, on stderr.
+pub(crate) fn note(text: &str) {
+    say(&format!("note: {}", safe_line(text)));
+}
+
+/// Asks a question on the terminal. Anything but yes is no.
+pub(crate) fn ask(question: &str) -> bool {
+    let mut err = io::stderr().lock();
+    let _ = write!(err, "{} [y/N] ", safe_line(question)).and_then(|()| err.flush());
+    drop(err);
+    let mut answer = String::new();
+    let read = io::stdin().lock().read_line(&mut answer);
+    read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
 }
 
 /// The size of the terminal behind stderr, if there is one.

@@ -9,7 +9,8 @@ use std::path::PathBuf;
 /// What a command finds around it.
 #[derive(Clone)]
 pub(crate) struct Environment {
-    variables: BTreeMap<String, String>,
+    /// Those that are UTF-8: others cannot be named in a manifest.
+    pub(crate) variables: BTreeMap<String, String>,
     /// The working directory.
     pub(crate) cwd: PathBuf,
     /// Whether stdin is a terminal.

@@ -109,8 +109,8 @@ fn dispatch(context: &Context, command: Command) -> Result<(), CliError> {
     match command {
         Command::Init(args) => command::init::run(context, &args),
         Command::Check => command::check::run(context),
-        Command::Schema => command::print::schema(context),
-        Command::Completions { shell } => command::print::completions(context, shell),
+        Command::Schema => command::print::schema(),
+        Command::Completions { shell } => command::print::completions(shell),
         Command::Explain { code } => command::print::explain(context, code.as_deref()),
         Command::Plan(args) => block_on(command::plan::run(context, &args)),
         Command::Deploy(args) => block_on(command::deploy::run(context, &args)),

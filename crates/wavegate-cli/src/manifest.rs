@@ -26,7 +26,7 @@ const DOUBTED: &str = "WG322";
 pub(crate) fn load(
     global: &Global,
     environment: &Environment,
-    console: &Console,
+    console: Console,
 ) -> Result<Manifest, CliError> {
     let mut manifest = read(global, environment)?;
     let (errors, warnings): (Vec<_>, Vec<_>) = judged(&manifest)
@@ -98,9 +98,9 @@ pub(crate) fn directory(global: &Global, environment: &Environment) -> PathBuf {
 fn judged(manifest: &Manifest) -> Vec<Problem> {
     let mut seen = BTreeSet::new();
     let mut problems = Vec::new();
-    for (kind, used, user) in uses(&manifest.app) {
-        if seen.insert((kind.as_str(), used.name.clone())) {
-            problems.extend(judge(manifest, kind, used, &user));
+    for (kind, component, key) in uses(&manifest.app) {
+        if seen.insert((kind.as_str(), component.name.clone())) {
+            problems.extend(judge(manifest, kind, component, &key));
         }
     }
     problems
@@ -123,21 +123,16 @@ fn uses(app: &AppSpec) -> Vec<(ComponentKind, &ComponentUse, String)> {
     uses
 }
 
-fn judge(
-    manifest: &Manifest,
-    kind: ComponentKind,
-    used: &ComponentUse,
-    user: &str,
-) -> Vec<Problem> {
+fn judge(manifest: &Manifest, kind: ComponentKind, used: &ComponentUse, key: &str) -> Vec<Problem> {
     let component = registry::components()
         .find(|component| component.kind() == kind && component.id() == used.component);
     let Some(component) = component else {
         let message = format!("there is no {} component `{}`", kind.as_str(), used.component);
-        return vec![manifest.problem("WG127", user, message, None)];
+        return vec![manifest.problem("WG127", key, message, None)];
     };
     let config = match parse(&used.config) {
         Ok(config) => config,
-        Err(reason) => return vec![manifest.problem(REFUSED, user, reason, None)],
+        Err(reason) => return vec![manifest.problem(REFUSED, key, reason, None)],
     };
     let table = format!("{}.{}", section(kind), quoted(&used.name));
     component
@@ -267,7 +262,7 @@ max = "1%"
         std::fs::write(&path, text).unwrap();
         let global = Global { config: Some(path), ..Global::default() };
         let environment = Environment::of(&[]);
-        load(&global, &environment, &Console::new(&global, &environment))
+        load(&global, &environment, Console::new(&global, &environment))
     }
 
     #[test]
@@ -300,7 +295,7 @@ max = "1%"
         let dir = tempfile::tempdir().unwrap();
         let environment = Environment { cwd: dir.path().to_owned(), ..Environment::of(&[]) };
         let global = Global::default();
-        let error = load(&global, &environment, &Console::new(&global, &environment)).unwrap_err();
+        let error = load(&global, &environment, Console::new(&global, &environment)).unwrap_err();
         assert_eq!((error.code, error.kind.code()), (Some("WG100"), 2));
         assert!(error.hints[0].contains("wavegate init"));
     }

@@ -18,7 +18,7 @@ use wavegate_core::token::LockRecord;
 use wavegate_engine::event::{Event, Record, Served};
 use wavegate_engine::{Command, EngineError, Run};
 
-use crate::console::Console;
+use crate::console::{self, Console};
 use crate::environment::Environment;
 use crate::error::{CliError, ErrorKind};
 use crate::fault;
@@ -66,7 +66,7 @@ pub(crate) struct Job<'a> {
     /// Where it runs.
     pub(crate) stage: &'a Stage,
     /// How this process speaks.
-    pub(crate) console: &'a Console,
+    pub(crate) console: Console,
     /// Who runs it.
     pub(crate) environment: &'a Environment,
     /// What was observed.
@@ -109,7 +109,7 @@ impl Job<'_> {
                 name = interrupts.next() => {
                     if interrupted.is_some() {
                         drop(ending);
-                        return Err(self.stopped(conductor, &aliases, &label).await);
+                        return Err(stopped(conductor, &aliases, &label).await);
                     }
                     interrupted = Some(name);
                     conductor.putting_back(name);
@@ -128,7 +128,7 @@ impl Job<'_> {
             conductor.take(record).await;
         }
         let Some(told) = conductor.end(interrupts).await else {
-            return Err(self.stopped_telling(&aliases, &label));
+            return Err(last_known(&aliases, &label));
         };
         self.tell_end(&told);
         let outcome = outcome.map_err(|error| match error {
@@ -141,7 +141,7 @@ impl Job<'_> {
     fn conductor(&self) -> Result<Conductor, CliError> {
         let dir = self.manifest.dir.join(".wavegate");
         let clock = Arc::clone(&self.stage.clock);
-        let reporting = Reporting::begin(*self.console, dir, Arc::clone(&clock))?;
+        let reporting = Reporting::begin(self.console, dir, Arc::clone(&clock))?;
         let spec = &self.manifest.app;
         let traffic = match (&self.stage.loopback, self.manifest.local.traffic_rps) {
             (Some(loopback), Some(rps)) => {
@@ -155,7 +155,6 @@ impl Job<'_> {
         let served = self.inventory.functions.iter();
         let served = served.filter(|(_, observed)| observed.alias(&spec.alias).is_some());
         Ok(Conductor {
-            console: *self.console,
             clock,
             reporting,
             traffic,
@@ -170,35 +169,36 @@ impl Job<'_> {
     fn tell_end(&self, told: &Told) {
         if !self.console.is_json() && !told.state.release.is_empty() {
             // The exit code tells the outcome also where nobody reads.
-            let _ = self.console.data(&wavegate_report::summary(&told.state));
+            let _ = console::data(&wavegate_report::summary(&told.state));
         }
         if let Some(problem) = &told.problem {
-            self.console.note(&format!("this release is not recorded: {problem}"));
+            console::note(&format!("this release is not recorded: {problem}"));
         }
     }
+}
 
-    async fn stopped(&self, mut conductor: Conductor, aliases: &Aliases, label: &str) -> CliError {
-        conductor.traffic = None;
-        let end = tokio::task::spawn_blocking(move || conductor.reporting.end());
-        let _ = tokio::time::timeout(LAST_WORDS, end).await;
-        self.stopped_telling(aliases, label)
-    }
+/// What is known when a release was stopped at once.
+async fn stopped(mut conductor: Conductor, aliases: &Aliases, label: &str) -> CliError {
+    conductor.traffic = None;
+    let end = tokio::task::spawn_blocking(move || conductor.reporting.end());
+    let _ = tokio::time::timeout(LAST_WORDS, end).await;
+    last_known(aliases, label)
+}
 
-    fn stopped_telling(&self, aliases: &Aliases, label: &str) -> CliError {
-        let known = aliases.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let error = CliError::new(
-            ErrorKind::Interrupted,
-            INTERRUPTED,
-            format!("{label} was stopped at once and is not finished; its aliases as last known:"),
-        );
-        let error = match known.is_empty() {
-            true => error.because("none was read or changed by this release"),
-            false => known
-                .iter()
-                .fold(error, |error, (name, now)| error.because(format!("{name}: {now}"))),
-        };
-        error.hint("`wavegate status` shows where it stands; `wavegate rollback` puts it back")
+fn last_known(aliases: &Aliases, label: &str) -> CliError {
+    let known = aliases.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let mut error = CliError::new(
+        ErrorKind::Interrupted,
+        INTERRUPTED,
+        format!("{label} was stopped at once and is not finished; its aliases as last known:"),
+    );
+    if known.is_empty() {
+        error = error.because("none was read or changed by this release");
     }
+    for (name, now) in known {
+        error = error.because(format!("{name}: {now}"));
+    }
+    error.hint("`wavegate status` shows where it stands; `wavegate rollback` puts it back")
 }
 
 fn label(work: &Work) -> String {
@@ -212,7 +212,6 @@ fn label(work: &Work) -> String {
 
 /// Joins the engine's events and the traffic's into one order for the reporters.
 struct Conductor {
-    console: Console,
     clock: Arc<dyn wavegate_engine::ports::Clock>,
     reporting: Reporting,
     traffic: Option<Traffic>,
@@ -261,7 +260,7 @@ impl Conductor {
     fn putting_back(&mut self, name: &str) {
         let text = format!("interrupted by {name}: putting back; once more stops at once");
         if !self.say(Event::Note { text: text.clone() }) {
-            self.console.note(&text);
+            console::note(&text);
         }
     }
 

@@ -29,8 +29,6 @@ pub(crate) struct Reporting {
 pub(crate) struct Told {
     /// The release as far as its events told.
     pub(crate) state: State,
-    /// Where it is recorded.
-    pub(crate) recording: Option<PathBuf>,
     /// Why it is not, or not whole.
     pub(crate) problem: Option<String>,
 }
@@ -82,7 +80,7 @@ fn tell(inbox: &Receiver<Record>, mut face: Face, dir: PathBuf, clock: &dyn Cloc
     recorder.finish();
     face.finish();
     let problem = recorder.error().map(ToString::to_string);
-    Told { state, recording: recorder.path().map(PathBuf::from), problem }
+    Told { state, problem }
 }
 
 /// How people or programs see a release.

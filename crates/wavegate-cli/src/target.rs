@@ -13,7 +13,7 @@ use wavegate_local::{LocalCloud, LocalError, Options, Running};
 use wavegate_plugin_sdk::CloudAccess;
 
 use crate::adapter::{LinkedAlarms, LinkedHooks, LinkedStrategies};
-use crate::console::Console;
+use crate::console;
 use crate::environment::Environment;
 use crate::error::CliError;
 use crate::fault;
@@ -42,11 +42,10 @@ impl Stage {
     pub(crate) async fn open(
         manifest: &Manifest,
         environment: &Environment,
-        console: &Console,
     ) -> Result<Self, CliError> {
         match manifest.target {
-            Target::Local => open_local(manifest, console).await,
-            Target::Aws => open_aws(manifest, environment).await,
+            Target::Local => Box::pin(open_local(manifest)).await,
+            Target::Aws => Box::pin(open_aws(manifest, environment)).await,
         }
     }
 
@@ -79,7 +78,7 @@ pub(crate) fn local_state(manifest: &Manifest) -> PathBuf {
     manifest.dir.join(".wavegate").join("local")
 }
 
-async fn open_local(manifest: &Manifest, console: &Console) -> Result<Stage, CliError> {
+async fn open_local(manifest: &Manifest) -> Result<Stage, CliError> {
     let mut options = Options::new(local_state(manifest));
     options.port = manifest.local.port;
     options.time_scale = manifest.local.time_scale;
@@ -89,7 +88,7 @@ async fn open_local(manifest: &Manifest, console: &Console) -> Result<Stage, Cli
     }
     let found = find_or_start(options).await?;
     if (found.time_scale - manifest.local.time_scale).abs() > f64::EPSILON {
-        console.note(&format!(
+        console::note(&format!(
             "the local cloud that runs has time_scale {}, not {} as the manifest says",
             found.time_scale, manifest.local.time_scale
         ));
@@ -197,12 +196,10 @@ async fn open_aws(manifest: &Manifest, environment: &Environment) -> Result<Stag
 
 /// How hooks and alarms reach AWS: the same region and endpoints as the engine.
 async fn access(manifest: &Manifest, environment: &Environment) -> CloudAccess {
-    let region = match &manifest.region {
-        Some(region) => Some(region.clone()),
-        None => {
-            let chain = aws_config::default_provider::region::DefaultRegionChain::builder().build();
-            chain.region().await.map(|region| region.to_string())
-        }
+    let chain = aws_config::default_provider::region::DefaultRegionChain::builder().build();
+    let region = match manifest.region.clone() {
+        None => chain.region().await.map(|region| region.to_string()),
+        given => given,
     };
     let ignored = environment
         .get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")

@@ -16,7 +16,7 @@ use super::moment;
 use crate::{manifest, registry};
 
 /// How long one provider may take for all its alarms: two of the SDK's attempts.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// Alarm providers of the plugins that are linked in.
 #[derive(Debug, Clone)]

@@ -3,11 +3,12 @@
 use serde_json::json;
 
 use crate::Context;
+use crate::console;
 use crate::error::CliError;
 use crate::manifest;
 
 pub(crate) fn run(context: &Context) -> Result<(), CliError> {
-    let console = &context.console;
+    let console = context.console;
     let loaded = manifest::load(&context.global, &context.environment, console);
     if console.is_json() {
         let (warnings, errors) = match &loaded {
@@ -29,14 +30,14 @@ pub(crate) fn run(context: &Context) -> Result<(), CliError> {
                 })
             })
             .collect();
-        console.json(&json!({ "v": 1, "ok": loaded.is_ok(), "problems": problems }))?;
+        console::json(&json!({ "v": 1, "ok": loaded.is_ok(), "problems": problems }))?;
     }
     let manifest = loaded?;
     let app = &manifest.app;
     if !console.is_json() {
         let count = app.functions.len();
         let functions = if count == 1 { "function" } else { "functions" };
-        console.data(&format!(
+        console::data(&format!(
             "{} is sound: app `{}`, {count} {functions}, target {}\n",
             manifest.path.display(),
             app.name,

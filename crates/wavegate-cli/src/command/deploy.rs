@@ -9,6 +9,7 @@ use super::{blocked, confirm, plan_words, select};
 use crate::Context;
 use crate::args::DeployArgs;
 use crate::artifact::package_all;
+use crate::console;
 use crate::error::CliError;
 use crate::interrupt::Interrupts;
 use crate::manifest;
@@ -17,10 +18,10 @@ use crate::target::Stage;
 
 pub(crate) async fn run(context: &Context, args: &DeployArgs) -> Result<(), CliError> {
     let mut interrupts = Interrupts::listen()?;
-    let manifest = manifest::load(&context.global, &context.environment, &context.console)?;
+    let manifest = manifest::load(&context.global, &context.environment, context.console)?;
     let only = select::only(&manifest.app, &args.only)?;
     let artifacts = interrupts.guard(package_all(&manifest)).await?;
-    let opening = Stage::open(&manifest, &context.environment, &context.console);
+    let opening = Stage::open(&manifest, &context.environment);
     let stage = interrupts.guard(opening).await?;
     let planning = look(&stage, &manifest, &artifacts, only.as_ref());
     let result = match interrupts.guard(planning).await {
@@ -42,7 +43,7 @@ async fn release(
     let console = context.console;
     let Planned { inventory, plan, report } = planned;
     if !console.is_json() || plan.is_none() || !args.yes {
-        console.say(plan_words(plan.as_ref(), &report, console.err).trim_end());
+        console::say(plan_words(plan.as_ref(), &report, console.err).trim_end());
     }
     let Some(plan) = plan else { return Err(blocked(&report)) };
     if plan.functions.is_empty() {
@@ -53,7 +54,7 @@ async fn release(
     let job = Job {
         manifest,
         stage,
-        console: &console,
+        console,
         environment: &context.environment,
         inventory: &inventory,
         unchanged: unchanged(&report),

@@ -66,8 +66,8 @@ pub(super) fn known(infos: &[RecordingInfo]) -> String {
             format!("r{} ({})", info.number, info.outcome.as_deref().unwrap_or("not ended"))
         })
         .collect();
-    match words.is_empty() {
-        true => "no release is recorded here".to_owned(),
-        false => format!("recorded here: {}", words.join(", ")),
+    if words.is_empty() {
+        return "no release is recorded here".to_owned();
     }
+    format!("recorded here: {}", words.join(", "))
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crate::Context;
 use crate::args::InitArgs;
+use crate::console;
 use crate::error::CliError;
 
 /// A file is there already.
@@ -35,7 +36,7 @@ pub(crate) fn run(context: &Context, args: &InitArgs) -> Result<(), CliError> {
     let here = dir == Path::new(".");
     let prefix = if here { String::new() } else { format!("{}/", dir.display()) };
     let from = if here { String::new() } else { format!("cd {} && ", dir.display()) };
-    context.console.say(&format!(
+    console::say(&format!(
         "wrote {prefix}{MANIFEST} and {prefix}{FUNCTION}\nnext: {from}wavegate deploy"
     ));
     Ok(())
@@ -128,7 +129,7 @@ mod tests {
         let context = context(&root);
         run(&context, &InitArgs { dir: root.clone() }).unwrap();
         let manifest =
-            crate::manifest::load(&context.global, &context.environment, &context.console).unwrap();
+            crate::manifest::load(&context.global, &context.environment, context.console).unwrap();
         assert_eq!(manifest.app.name.as_str(), "my-app");
         assert!(manifest.warnings.is_empty(), "{:?}", manifest.warnings);
     }

@@ -13,6 +13,7 @@ use wavegate_report::{safe_line, safe_text};
 use super::confirm;
 use crate::Context;
 use crate::args::{LocalCommand, LocalInvokeArgs, LocalResetArgs, LocalStartArgs, LocalStateArgs};
+use crate::console;
 use crate::error::{CliError, ErrorKind};
 use crate::http::{Invoked, Loopback};
 use crate::interrupt::Interrupts;
@@ -39,7 +40,7 @@ pub(crate) async fn run(context: &Context, command: LocalCommand) -> Result<(), 
 
 /// The manifest, where there is one: the local cloud also runs without.
 fn manifest_if_any(context: &Context) -> Result<Option<Manifest>, CliError> {
-    match manifest::load(&context.global, &context.environment, &context.console) {
+    match manifest::load(&context.global, &context.environment, context.console) {
         Ok(manifest) => Ok(Some(manifest)),
         Err(error) if error.code == Some("WG100") && context.global.config.is_none() => Ok(None),
         Err(error) => Err(error),
@@ -66,7 +67,6 @@ fn options(state: PathBuf, manifest: Option<&Manifest>) -> Options {
 }
 
 async fn start(context: &Context, args: &LocalStartArgs) -> Result<(), CliError> {
-    let console = context.console;
     let mut interrupts = Interrupts::listen()?;
     let manifest = manifest_if_any(context)?;
     let mut options = options(state_dir(context, &args.state), manifest.as_ref());
@@ -76,9 +76,9 @@ async fn start(context: &Context, args: &LocalStartArgs) -> Result<(), CliError>
     let cloud = LocalCloud::start(options).await.map_err(|error| fault::local(&error))?;
     let told = announce(context, cloud.url(), scale, &region);
     if told.is_ok() {
-        console.say("Ctrl-C stops it; its state stays");
+        console::say("Ctrl-C stops it; its state stays");
         interrupts.next().await;
-        console.say("stopping");
+        console::say("stopping");
     }
     cloud.shutdown().await;
     told
@@ -88,13 +88,13 @@ async fn start(context: &Context, args: &LocalStartArgs) -> Result<(), CliError>
 fn announce(context: &Context, url: &str, scale: f64, region: &str) -> Result<(), CliError> {
     let console = context.console;
     if console.is_json() {
-        return console.data(&format!(
+        return console::data(&format!(
             "{}\n",
             json!({ "v": 1, "url": url, "region": region, "time_scale": scale })
         ));
     }
-    console.say(&format!("local cloud at {url}, region {region}, time_scale {scale}"));
-    console.data(&format!(
+    console::say(&format!("local cloud at {url}, region {region}, time_scale {scale}"));
+    console::data(&format!(
         "export AWS_ENDPOINT_URL={url}\nexport AWS_REGION={region}\nexport \
          AWS_ACCESS_KEY_ID=wavegate\nexport AWS_SECRET_ACCESS_KEY=wavegate\n"
     ))
@@ -125,11 +125,10 @@ async fn invoke(context: &Context, args: &LocalInvokeArgs) -> Result<(), CliErro
     if let Some(cloud) = found.embedded {
         cloud.shutdown().await;
     }
-    tell_answer(context, &answer?)
+    tell_answer(&answer?)
 }
 
-fn tell_answer(context: &Context, answer: &Invoked) -> Result<(), CliError> {
-    let console = context.console;
+fn tell_answer(answer: &Invoked) -> Result<(), CliError> {
     let text = String::from_utf8_lossy(&answer.body);
     let Some(version) = &answer.version else {
         let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
@@ -138,11 +137,11 @@ fn tell_answer(context: &Context, answer: &Invoked) -> Result<(), CliError> {
             .because(format!("HTTP {}", answer.status)));
     };
     if let Some(log) = &answer.log {
-        console.say(safe_text(log).trim_end());
+        console::say(safe_text(log).trim_end());
     }
-    console.say(&format!("version {}", safe_line(version)));
+    console::say(&format!("version {}", safe_line(version)));
     let end = if text.ends_with('\n') { "" } else { "\n" };
-    console.data(&format!("{text}{end}"))?;
+    console::data(&format!("{text}{end}"))?;
     match &answer.error {
         None => Ok(()),
         Some(error) => Err(CliError::new(
@@ -199,15 +198,15 @@ async fn status(context: &Context, args: &LocalStateArgs) -> Result<(), CliError
     let state = state_dir(context, args);
     let Some(running) = wavegate_local::running(&state) else {
         if console.is_json() {
-            return console.json(&json!({ "v": 1, "running": false, "state": state }));
+            return console::json(&json!({ "v": 1, "running": false, "state": state }));
         }
-        return console.data(&format!("no local cloud runs on {}\n", state.display()));
+        return console::data(&format!("no local cloud runs on {}\n", state.display()));
     };
     let status = Loopback::new(&running.url).status().await.map_err(|error| fault::http(&error))?;
     if console.is_json() {
-        return console.json(&json!({ "v": 1, "running": true, "state": state, "cloud": status }));
+        return console::json(&json!({ "v": 1, "running": true, "state": state, "cloud": status }));
     }
-    console.data(&status_text(&status))
+    console::data(&status_text(&status))
 }
 
 fn status_text(status: &Value) -> String {
@@ -252,7 +251,7 @@ async fn reset(context: &Context, args: &LocalResetArgs) -> Result<(), CliError>
     let question = format!("Delete everything that the local cloud keeps in {}?", state.display());
     interrupts.guard(confirm(context.console, args.yes, question)).await?;
     wavegate_local::reset(&state).map_err(|error| fault::local(&error))?;
-    context.console.say(&format!("{} is empty", state.display()));
+    console::say(&format!("{} is empty", state.display()));
     Ok(())
 }
 

@@ -13,7 +13,7 @@ pub(crate) mod status;
 
 use wavegate_core::plan::{Plan, PlanReport, Severity};
 
-use crate::console::Console;
+use crate::console::{self, Console};
 use crate::error::{CliError, ErrorKind};
 
 /// Nobody can be asked.
@@ -34,7 +34,7 @@ async fn confirm(console: Console, yes: bool, question: String) -> Result<(), Cl
         )
         .hint("say yes beforehand with --yes"));
     }
-    let asked = tokio::task::spawn_blocking(move || console.ask(&question)).await;
+    let asked = tokio::task::spawn_blocking(move || console::ask(&question)).await;
     match asked {
         Ok(true) => Ok(()),
         _ => Err(CliError::new(ErrorKind::Refused, DECLINED, "not confirmed: nothing was changed")),

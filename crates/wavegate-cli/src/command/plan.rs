@@ -11,6 +11,7 @@ use super::{blocked, plan_words, select};
 use crate::Context;
 use crate::args::PlanArgs;
 use crate::artifact::{Artifacts, package_all};
+use crate::console;
 use crate::error::CliError;
 use crate::interrupt::Interrupts;
 use crate::target::Stage;
@@ -18,10 +19,10 @@ use crate::{fault, manifest};
 
 pub(crate) async fn run(context: &Context, args: &PlanArgs) -> Result<(), CliError> {
     let mut interrupts = Interrupts::listen()?;
-    let manifest = manifest::load(&context.global, &context.environment, &context.console)?;
+    let manifest = manifest::load(&context.global, &context.environment, context.console)?;
     let only = select::only(&manifest.app, &args.only)?;
     let artifacts = interrupts.guard(package_all(&manifest)).await?;
-    let opening = Stage::open(&manifest, &context.environment, &context.console);
+    let opening = Stage::open(&manifest, &context.environment);
     let stage = interrupts.guard(opening).await?;
     let planning = look(&stage, &manifest, &artifacts, only.as_ref());
     let planned = interrupts.guard(planning).await;
@@ -30,9 +31,9 @@ pub(crate) async fn run(context: &Context, args: &PlanArgs) -> Result<(), CliErr
     if context.console.is_json() {
         let schedule = plan.as_ref().map(wavegate_core::plan::schedule).unwrap_or_default();
         let json = wavegate_report::plan_json(plan.as_ref(), &report, &schedule);
-        context.console.json(&json)?;
+        console::json(&json)?;
     } else {
-        context.console.data(&plan_words(plan.as_ref(), &report, context.console.out))?;
+        console::data(&plan_words(plan.as_ref(), &report, context.console.out))?;
     }
     match plan {
         Some(_) => Ok(()),

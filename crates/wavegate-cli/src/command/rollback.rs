@@ -11,6 +11,7 @@ use wavegate_core::token::{LockPhase, LockRecord, Token};
 use super::{blocked, confirm, history, plan_words};
 use crate::Context;
 use crate::args::RollbackArgs;
+use crate::console;
 use crate::error::{CliError, ErrorKind};
 use crate::interrupt::Interrupts;
 use crate::release::{Job, Work, recordings};
@@ -24,8 +25,8 @@ const VERSION_GONE: &str = "WG617";
 
 pub(crate) async fn run(context: &Context, args: &RollbackArgs) -> Result<(), CliError> {
     let mut interrupts = Interrupts::listen()?;
-    let manifest = manifest::load(&context.global, &context.environment, &context.console)?;
-    let opening = Stage::open(&manifest, &context.environment, &context.console);
+    let manifest = manifest::load(&context.global, &context.environment, context.console)?;
+    let opening = Stage::open(&manifest, &context.environment);
     let stage = interrupts.guard(opening).await?;
     let rollback = Rollback { context, args, manifest: &manifest, stage: &stage };
     let result = rollback.run(&mut interrupts).await;
@@ -80,7 +81,7 @@ impl Rollback<'_> {
             LockPhase::Aborting => "was going back",
             _ => "was running",
         };
-        console.say(&format!(
+        console::say(&format!(
             "release {release} of {} {state} (epoch {}, heartbeat {})",
             wavegate_report::safe_line(&record.owner),
             record.epoch,
@@ -91,7 +92,7 @@ impl Rollback<'_> {
                 || "no alias, as before".to_owned(),
                 |version| format!("version {version}"),
             );
-            console.say(&format!("  {}: back to {to}", function.name));
+            console::say(&format!("  {}: back to {to}", function.name));
         }
         let question = format!("Put release {release} back?");
         interrupts.guard(confirm(console, self.args.yes, question)).await?;
@@ -110,12 +111,12 @@ impl Rollback<'_> {
         if let Some(plan) = &plan
             && plan.functions.is_empty()
         {
-            console.say(
+            console::say(
                 "nothing to put back: every function serves what it did before the last release",
             );
             return Ok(());
         }
-        console.say(plan_words(plan.as_ref(), &report, console.err).trim_end());
+        console::say(plan_words(plan.as_ref(), &report, console.err).trim_end());
         let Some(plan) = plan else { return Err(blocked(&report)) };
         let question = format!(
             "Put {} of `{}` back on {}?",
@@ -134,7 +135,7 @@ impl Rollback<'_> {
         Job {
             manifest: self.manifest,
             stage: self.stage,
-            console: &self.context.console,
+            console: self.context.console,
             environment: &self.context.environment,
             inventory,
             unchanged: Vec::new(),

@@ -42,8 +42,8 @@ pub(crate) fn only(
         .filter_map(|name| nearest(name, keys.iter().copied()))
         .map(|near| format!("did you mean `{near}`?"))
         .collect();
-    Err(match near.is_empty() {
-        true => error.hint(format!("there are: {}", keys.join(", "))),
-        false => near.into_iter().fold(error, CliError::hint),
-    })
+    if near.is_empty() {
+        return Err(error.hint(format!("there are: {}", keys.join(", "))));
+    }
+    Err(near.into_iter().fold(error, CliError::hint))
 }

@@ -11,6 +11,7 @@ use wavegate_core::token::{LockPhase, LockRecord, Token};
 use wavegate_report::safe_line;
 
 use crate::Context;
+use crate::console;
 use crate::error::CliError;
 use crate::interrupt::Interrupts;
 use crate::target::Stage;
@@ -21,8 +22,8 @@ const FORMAT: u32 = 1;
 
 pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
     let mut interrupts = Interrupts::listen()?;
-    let manifest = manifest::load(&context.global, &context.environment, &context.console)?;
-    let opening = Stage::open(&manifest, &context.environment, &context.console);
+    let manifest = manifest::load(&context.global, &context.environment, context.console)?;
+    let opening = Stage::open(&manifest, &context.environment);
     let stage = interrupts.guard(opening).await?;
     let observing = async {
         let seen = stage.engine.observe(&manifest.app).await;
@@ -33,9 +34,9 @@ pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
     stage.close().await;
     let status = Status::of(&manifest, &seen?, target);
     if context.console.is_json() {
-        return context.console.json(&status.json());
+        return console::json(&status.json());
     }
-    context.console.data(&status.text())
+    console::data(&status.text())
 }
 
 /// What is told.
@@ -175,10 +176,10 @@ impl Status {
 
     fn serves(&self, function: &Function) -> String {
         let Some(live) = &function.live else {
-            return match function.exists {
-                true => format!("no alias `{}` yet", self.alias),
-                false => "not deployed".to_owned(),
-            };
+            if function.exists {
+                return format!("no alias `{}` yet", self.alias);
+            }
+            return "not deployed".to_owned();
         };
         let mut words = format!("v{}", live.version);
         if let Some(extra) = live.extra {
