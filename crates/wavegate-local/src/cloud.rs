@@ -253,8 +253,12 @@ impl LocalCloud {
     ///
     /// # Errors
     /// Each variant of [`LocalError`]; nothing keeps running then.
-    pub async fn start(options: Options) -> Result<Self, LocalError> {
+    pub async fn start(mut options: Options) -> Result<Self, LocalError> {
         check(&options)?;
+        // Functions run in their own directories, where a relative path would lead nowhere.
+        if let Ok(absolute) = std::path::absolute(&options.state_dir) {
+            options.state_dir = absolute;
+        }
         let state_dir = options.state_dir.clone();
         make_directory(&state_dir)?;
         let lock = lock(&state_dir)?;

@@ -69,12 +69,12 @@ impl CodeStore {
 
     /// Removes packages that no function uses.
     pub(crate) fn keep_only(&self, in_use: &BTreeSet<String>) -> io::Result<()> {
-        let names: BTreeSet<String> = in_use.iter().map(|sha256| hex(sha256)).collect();
+        let names: BTreeSet<String> = in_use.iter().map(|sha256| file_name(sha256)).collect();
         self.remove_entries(|name| !names.contains(name.trim_end_matches(".zip")))
     }
 
     fn places(&self, sha256: &str) -> (PathBuf, PathBuf) {
-        let name = hex(sha256);
+        let name = file_name(sha256);
         (self.directory.join(format!("{name}.zip")), self.directory.join(name))
     }
 
@@ -119,9 +119,16 @@ fn failed(what: &str, path: &Path, error: &io::Error) -> ApiError {
 }
 
 /// The hash as a file name; base64 has slashes.
-fn hex(sha256: &str) -> String {
-    let bytes = STANDARD.decode(sha256).unwrap_or_else(|_| sha256.as_bytes().to_vec());
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+fn file_name(sha256: &str) -> String {
+    hex(&STANDARD.decode(sha256).unwrap_or_else(|_| sha256.as_bytes().to_vec()))
+}
+
+/// Bytes in hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    const DIGITS: [char; 16] =
+        ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+    let pair = |byte: &u8| [byte >> 4, byte & 15].map(|digit| DIGITS[usize::from(digit)]);
+    bytes.iter().flat_map(pair).collect()
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use sha2::{Digest as _, Sha256};
 
+use crate::code::hex;
 use crate::wire::{Answer, Request};
 
 /// Bytes of an object: more than Lambda's largest package.
@@ -208,10 +209,6 @@ fn unchunked(request: &Request) -> Result<Vec<u8>, S3Error> {
 /// An opaque tag of the content; on S3 it is an MD5 sum, here the start of a SHA-256.
 fn etag(body: &[u8]) -> String {
     format!("\"{}\"", &hex(&Sha256::digest(body))[..32])
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -49,6 +49,10 @@ pub fn code_of_image(uri: &str) -> Code {
 /// `InvalidParameterValueException` for packages that are refused, in which case `root` may hold a
 /// part of them; `ServiceException` when the disk fails.
 pub fn unpack(bytes: &[u8], root: &Path) -> Result<(), ApiError> {
+    unpack_within(bytes, root, UNZIPPED_MAX)
+}
+
+fn unpack_within(bytes: &[u8], root: &Path, limit: u64) -> Result<(), ApiError> {
     if bytes.is_empty() {
         return Err(ApiError::invalid("Uploaded file must be a non-empty zip"));
     }
@@ -59,7 +63,7 @@ pub fn unpack(bytes: &[u8], root: &Path) -> Result<(), ApiError> {
     if archive.len() > ENTRIES_MAX {
         return Err(refused(&format!("more than {ENTRIES_MAX} entries")));
     }
-    let mut writer = Unpacking::new(root);
+    let mut writer = Unpacking::new(root, limit);
     for index in 0..archive.len() {
         let mut entry = archive.by_index(index).map_err(|error| refused(&error.to_string()))?;
         writer.entry(&mut entry)?;
@@ -69,14 +73,15 @@ pub fn unpack(bytes: &[u8], root: &Path) -> Result<(), ApiError> {
 
 struct Unpacking<'a> {
     root: &'a Path,
+    limit: u64,
     left: u64,
     seen: BTreeSet<String>,
     links: BTreeMap<String, String>,
 }
 
 impl<'a> Unpacking<'a> {
-    fn new(root: &'a Path) -> Self {
-        Self { root, left: UNZIPPED_MAX, seen: BTreeSet::new(), links: BTreeMap::new() }
+    fn new(root: &'a Path, limit: u64) -> Self {
+        Self { root, limit, left: limit, seen: BTreeSet::new(), links: BTreeMap::new() }
     }
 
     fn entry<R: Read>(&mut self, entry: &mut ZipFile<'_, R>) -> Result<(), ApiError> {
@@ -115,7 +120,7 @@ impl<'a> Unpacking<'a> {
         }
         let copied = disk(copied, path)?;
         self.left = self.left.checked_sub(copied).ok_or_else(|| {
-            ApiError::invalid(format!("Unzipped size must be smaller than {UNZIPPED_MAX} bytes"))
+            ApiError::invalid(format!("Unzipped size must be smaller than {} bytes", self.limit))
         })?;
         set_mode(&file, mode).or_else(|error| disk(Err(error), path))
     }
@@ -331,15 +336,18 @@ mod tests {
         let bytes = package(|zip| {
             zip.start_file("zeros", SimpleFileOptions::default()).unwrap();
             let chunk = vec![0_u8; 1 << 20];
-            for _ in 0..251 {
+            for _ in 0..3 {
                 zip.write_all(&chunk).unwrap();
             }
         });
-        assert!(bytes.len() < 2 << 20);
-        assert_eq!(
-            try_unpack(&bytes).unwrap_err().message,
-            "Unzipped size must be smaller than 262144000 bytes"
-        );
+        assert!(bytes.len() < 1 << 20);
+        let try_within = |limit| {
+            let root = tempfile::tempdir().unwrap();
+            unpack_within(&bytes, root.path(), limit)
+        };
+        assert_eq!(try_within(3 << 20), Ok(()));
+        let refused = try_within((3 << 20) - 1).unwrap_err();
+        assert_eq!(refused.message, "Unzipped size must be smaller than 3145727 bytes");
     }
 
     proptest::proptest! {

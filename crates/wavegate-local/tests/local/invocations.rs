@@ -5,8 +5,8 @@ use std::io::Read as _;
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
-use serde_json::{Value, json};
 use crate::support::{Client, base64, options, package, start, unbase64};
+use serde_json::{Value, json};
 use wavegate_local::LocalCloud;
 
 const PYTHON: &str = r#"

@@ -1,5 +1,7 @@
 //! The local cloud from outside: over plain HTTP, with real function code.
 
+#![expect(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
+
 mod clients;
 mod control_plane;
 mod invocations;

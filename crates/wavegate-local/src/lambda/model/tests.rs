@@ -36,7 +36,7 @@ impl Bench {
                 bench.update_code(&format!("code {version}"), false).unwrap();
             }
             bench.settle();
-            bench.publish(PublishVersion::default()).unwrap();
+            bench.publish(&PublishVersion::default()).unwrap();
         }
         bench
     }
@@ -59,8 +59,8 @@ impl Bench {
         self.lambda.update_function_configuration(self.now, &mut self.ids, "fn", input)
     }
 
-    fn publish(&mut self, input: PublishVersion) -> Result<FunctionConfiguration, ApiError> {
-        self.lambda.publish_version(self.now, &mut self.ids, "fn", &input)
+    fn publish(&mut self, input: &PublishVersion) -> Result<FunctionConfiguration, ApiError> {
+        self.lambda.publish_version(self.now, &mut self.ids, "fn", input)
     }
 
     fn latest(&self) -> FunctionConfiguration {
@@ -128,7 +128,8 @@ fn told(error: &ApiError) -> (u16, &str, &str) {
 #[test]
 fn the_alias_errors_are_those_recorded_on_aws() {
     const VALUE: &str = "failed to satisfy constraint: Map value must satisfy constraint: [Member must have value less than or equal to 1.0, Member must have value greater than or equal to 0.0, Member must not be null]";
-    let cases: &[(&str, &[(&str, f64)], u16, &str, String)] = &[
+    type Case<'a> = (&'a str, &'a [(&'a str, f64)], u16, &'a str, String);
+    let cases: &[Case<'_>] = &[
         ("1", &[("2", 0.1), ("3", 0.1)], 400, "InvalidParameterValueException",
          "Number of items in AdditionalVersionWeights cannot be greater than 1".into()),
         ("1", &[("2", 2.0)], 400, "ValidationException",
@@ -228,7 +229,7 @@ fn versions_of_a_weighted_alias_share_role_and_dead_letters() {
         let mut bench = Bench::with_versions(1);
         bench.configure(change).unwrap();
         bench.settle();
-        bench.publish(PublishVersion::default()).unwrap();
+        bench.publish(&PublishVersion::default()).unwrap();
         let refused = bench.create_alias("live", "1", &[("2", 0.5)]).unwrap_err();
         assert_eq!(refused.code, "InvalidParameterValueException");
         assert!(bench.create_alias("live", "2", &[]).is_ok());
@@ -251,16 +252,16 @@ fn descriptions_of_aliases_hold_256_characters() {
 fn publishing_the_same_again_gives_the_same_version() {
     let mut bench = Bench::with_versions(1);
     let described = PublishVersion { description: Some("new".into()), ..PublishVersion::default() };
-    let again = bench.publish(described).unwrap();
+    let again = bench.publish(&described).unwrap();
     assert_eq!((again.version.as_str(), again.description.as_str()), ("1", ""));
     bench.update_code("code 0", false).unwrap();
     bench.settle();
-    assert_eq!(bench.publish(PublishVersion::default()).unwrap().version, "1");
+    assert_eq!(bench.publish(&PublishVersion::default()).unwrap().version, "1");
     bench
         .configure(ConfigurationInput { timeout: Some(9), ..ConfigurationInput::default() })
         .unwrap();
     bench.settle();
-    let second = bench.publish(PublishVersion::default()).unwrap();
+    let second = bench.publish(&PublishVersion::default()).unwrap();
     assert_eq!(second.version, "2");
     assert_eq!(second.function_arn, format!("{ARN}:2"));
     assert_eq!((second.state, second.last_update_status), (Some("Active"), Some("Successful")));
@@ -272,8 +273,8 @@ fn a_description_of_a_version_does_not_count_as_a_change() {
     bench.update_code("other", false).unwrap();
     bench.settle();
     let described = PublishVersion { description: Some("two".into()), ..PublishVersion::default() };
-    assert_eq!(bench.publish(described).unwrap().description, "two");
-    assert_eq!(bench.publish(PublishVersion::default()).unwrap().version, "2");
+    assert_eq!(bench.publish(&described).unwrap().description, "two");
+    assert_eq!(bench.publish(&PublishVersion::default()).unwrap().version, "2");
     assert_eq!(bench.latest().description, "");
 }
 
@@ -287,10 +288,10 @@ fn publishing_acts_only_on_the_code_and_revision_it_names() {
          with the CodeSHA256 in $LATEST.",
         current.code_sha256
     );
-    let refused = bench.publish(code).unwrap_err();
+    let refused = bench.publish(&code).unwrap_err();
     assert_eq!(told(&refused), (400, "InvalidParameterValueException", message.as_str()));
     let revision = PublishVersion { revision_id: Some("x".into()), ..PublishVersion::default() };
-    assert_eq!(bench.publish(revision).unwrap_err().status, 412);
+    assert_eq!(bench.publish(&revision).unwrap_err().status, 412);
     bench.update_code("code 9", false).unwrap();
     bench.settle();
     let latest = bench.latest();
@@ -299,7 +300,7 @@ fn publishing_acts_only_on_the_code_and_revision_it_names() {
         revision_id: Some(latest.revision_id.clone()),
         description: None,
     };
-    assert_eq!(bench.publish(right).unwrap().version, "2");
+    assert_eq!(bench.publish(&right).unwrap().version, "2");
     assert_ne!(
         bench.latest().revision_id,
         latest.revision_id,
@@ -316,7 +317,7 @@ fn transitions_take_their_time_and_change_the_revision() {
     for refused in [
         bench.update_code("x", false).unwrap_err(),
         bench.configure(ConfigurationInput::default()).unwrap_err(),
-        bench.publish(PublishVersion::default()).unwrap_err(),
+        bench.publish(&PublishVersion::default()).unwrap_err(),
     ] {
         assert_eq!((refused.status, refused.code), (409, "ResourceConflictException"));
         assert!(refused.message.ends_with("following state: Pending"), "{refused}");
@@ -405,7 +406,7 @@ fn version_numbers_are_never_used_twice() {
     assert_eq!(bench.delete(None).unwrap_err().message, format!("Function not found: {ARN}"));
     bench.create("fn").unwrap();
     bench.settle();
-    assert_eq!(bench.publish(PublishVersion::default()).unwrap().version, "4");
+    assert_eq!(bench.publish(&PublishVersion::default()).unwrap().version, "4");
 }
 
 #[test]
