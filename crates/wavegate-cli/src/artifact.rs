@@ -13,6 +13,7 @@ use wavegate_core::spec::CodeSource;
 use wavegate_package::{MAX_DIRECT_UPLOAD_BYTES, Options, PackageError};
 
 use crate::error::CliError;
+use crate::home;
 
 /// A package over Lambda's limit for requests, and no bucket to send it through.
 const NO_BUCKET: &str = "WG614";
@@ -25,7 +26,9 @@ pub(crate) type Artifacts = BTreeMap<FunctionName, Artifact>;
 /// # Errors
 /// The problems of all functions at once.
 pub(crate) async fn package_all(manifest: &Manifest) -> Result<Artifacts, CliError> {
-    let options = Arc::new(Options::new(manifest.dir.join(".wavegate").join("artifacts")));
+    let home = manifest.dir.join(home::NAME);
+    home::prepare(&home);
+    let options = Arc::new(Options::new(home.join("artifacts")));
     let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     let permits = Arc::new(Semaphore::new(cores));
     let jobs = manifest.app.functions.values().map(|function| {

@@ -52,15 +52,17 @@ pub fn page(code: &str) -> Option<Page> {
     pages().find(|page| page.code == code)
 }
 
-/// The page whose code is closest: nearest in writing, then in number.
+/// The page whose code is closest: in number and of the same kind, else in writing.
 pub fn closest(code: &str) -> Option<Page> {
     let code = normal(code);
-    if let Some(near) = nearest(&code, pages().map(|page| page.code)) {
-        return page(near);
-    }
-    let number = |code: &str| code.trim_start_matches("WG").parse::<i64>().ok();
-    let wanted = number(&code)?;
-    pages().min_by_key(|page| number(page.code).map_or(i64::MAX, |n| (n - wanted).abs()))
+    let number = |code: &str| code.strip_prefix("WG").and_then(|digits| digits.parse::<u32>().ok());
+    let Some(wanted) = number(&code) else {
+        return page(nearest(&code, pages().map(|page| page.code))?);
+    };
+    pages().min_by_key(|page| {
+        let known = number(page.code).unwrap_or(u32::MAX);
+        (known / 100 != wanted / 100, known.abs_diff(wanted))
+    })
 }
 
 fn normal(code: &str) -> String {
@@ -506,8 +508,10 @@ mod tests {
 
     #[test]
     fn an_unknown_code_leads_to_the_closest() {
-        assert_eq!(closest("WG411").map(|page| page.code), Some("WG211"));
+        assert_eq!(closest("WG411").map(|page| page.code), Some("WG412"));
+        assert_eq!(closest("WG499").map(|page| page.code), Some("WG414"));
         assert_eq!(closest("999").map(|page| page.code), Some("WG692"));
+        assert_eq!(closest("W401").map(|page| page.code), Some("WG401"));
         assert_eq!(closest("nonsense"), None);
     }
 }

@@ -90,7 +90,7 @@ pub(crate) fn directory(global: &Global, environment: &Environment) -> PathBuf {
     };
     match path.as_deref().and_then(Path::parent) {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        _ => PathBuf::from("."),
+        _ => PathBuf::new(),
     }
 }
 

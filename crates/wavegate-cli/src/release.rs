@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use wavegate_config::Manifest;
 use wavegate_core::inventory::Inventory;
-use wavegate_core::plan::Plan;
+use wavegate_core::plan::{Action, Plan};
 use wavegate_core::release::Outcome;
 use wavegate_core::token::LockRecord;
 use wavegate_engine::event::{Event, Record, Served};
@@ -22,7 +22,9 @@ use crate::console::{self, Console};
 use crate::environment::Environment;
 use crate::error::{CliError, ErrorKind};
 use crate::fault;
+use crate::home;
 use crate::interrupt::{INTERRUPTED, Interrupts};
+use crate::journal::Journal;
 use crate::reporting::{Reporting, Told};
 use crate::target::Stage;
 use crate::traffic::{Totals, Traffic};
@@ -93,7 +95,7 @@ impl Job<'_> {
             commands,
             aliases: Arc::clone(&aliases),
         };
-        let mut conductor = self.conductor()?;
+        let mut conductor = self.conductor(&work)?;
         let engine = self.stage.engine.clone();
         let mut ending = Box::pin(async move {
             match work {
@@ -120,7 +122,7 @@ impl Job<'_> {
                     });
                 }
                 Some(record) = inbox.recv() => conductor.take(record).await,
-                _ = beat.tick() => conductor.tell_traffic(),
+                _ = beat.tick() => conductor.tell_traffic(None),
                 outcome = &mut ending => break outcome,
             }
         };
@@ -138,10 +140,14 @@ impl Job<'_> {
         verdict(&outcome, interrupted, is_put_back, &label)
     }
 
-    fn conductor(&self) -> Result<Conductor, CliError> {
-        let dir = self.manifest.dir.join(".wavegate");
+    fn conductor(&self, work: &Work) -> Result<Conductor, CliError> {
+        let dir = recordings(self.manifest);
+        let (journal, seq) = match work {
+            Work::Deploy(_) => (Journal::begin(dir), 0),
+            Work::PutBack { left: (_, lock), .. } => Journal::go_on(dir, lock),
+        };
         let clock = Arc::clone(&self.stage.clock);
-        let reporting = Reporting::begin(self.console, dir, Arc::clone(&clock))?;
+        let reporting = Reporting::begin(self.console, journal, Arc::clone(&clock))?;
         let spec = &self.manifest.app;
         let traffic = match (&self.stage.loopback, self.manifest.local.traffic_rps) {
             (Some(loopback), Some(rps)) => {
@@ -161,7 +167,9 @@ impl Job<'_> {
             at_start: served.map(|(name, _)| name.to_string()).collect(),
             told: Totals::new(),
             last: None,
-            seq: 0,
+            switches: switches(work),
+            seq,
+            latest_ms: 0,
         })
     }
 
@@ -221,7 +229,12 @@ struct Conductor {
     told: Totals,
     /// The engine's last event: its head serves for ours.
     last: Option<Record>,
+    /// Versions that aliases are moved to and that exist already: nobody publishes them, and
+    /// recordings must still tell of them.
+    switches: Vec<Event>,
     seq: u64,
+    /// The latest time told.
+    latest_ms: u64,
 }
 
 impl Conductor {
@@ -235,15 +248,28 @@ impl Conductor {
             }
         }
         if matches!(record.event, Event::Finished { .. }) {
-            self.tell_traffic();
+            // The last counts belong to the release's end, however long they took to come in.
+            self.tell_traffic(Some((record.at_ms, record.elapsed_ms)));
         }
+        let is_start = matches!(record.event, Event::Started { .. });
         self.last = Some(record.clone());
         self.send(record);
+        if is_start {
+            for event in std::mem::take(&mut self.switches) {
+                self.say(event);
+            }
+        }
     }
 
+    /// Numbers a record and sees to it that told time does not go back where an event of ours
+    /// was told between the engine's making a record and its coming here.
     fn send(&mut self, mut record: Record) {
         self.seq += 1;
         record.seq = self.seq;
+        let late_ms = self.latest_ms.saturating_sub(record.at_ms);
+        record.at_ms += late_ms;
+        record.elapsed_ms += late_ms;
+        self.latest_ms = record.at_ms;
         self.reporting.tell(record);
     }
 
@@ -252,6 +278,11 @@ impl Conductor {
         let Some(last) = &self.last else { return false };
         let at_ms = self.clock.now_ms().max(last.at_ms);
         let elapsed_ms = last.elapsed_ms + (at_ms - last.at_ms);
+        self.say_at(event, (at_ms, elapsed_ms))
+    }
+
+    fn say_at(&mut self, event: Event, (at_ms, elapsed_ms): (u64, u64)) -> bool {
+        let Some(last) = &self.last else { return false };
         let record = Record { at_ms, elapsed_ms, event, ..last.clone() };
         self.send(record);
         true
@@ -264,8 +295,8 @@ impl Conductor {
         }
     }
 
-    /// Tells what has changed since the last time.
-    fn tell_traffic(&mut self) {
+    /// Tells what has changed since the last time, as of now or of `moment`.
+    fn tell_traffic(&mut self, moment: Option<(u64, u64)>) {
         let Some(traffic) = &self.traffic else { return };
         let is_over =
             self.last.as_ref().is_none_or(|last| matches!(last.event, Event::Finished { .. }));
@@ -280,7 +311,11 @@ impl Conductor {
             .collect();
         self.told = totals;
         for (function, served) in news {
-            self.say(Event::Traffic { function, served });
+            let event = Event::Traffic { function, served };
+            match moment {
+                Some(moment) => self.say_at(event, moment),
+                None => self.say(event),
+            };
         }
     }
 
@@ -295,6 +330,21 @@ impl Conductor {
             _ = interrupts.next() => None,
         }
     }
+}
+
+/// What a plan that moves aliases to versions that exist has instead of publishing.
+fn switches(work: &Work) -> Vec<Event> {
+    let (Work::Deploy(plan) | Work::PutBack { left: (plan, _), .. }) = work;
+    let functions = plan.functions.values();
+    let switched = functions.filter_map(|function| match function.action {
+        Action::Switch { stable, target } => Some(Event::Published {
+            function: function.name.to_string(),
+            stable: Some(stable.0),
+            candidate: target.0,
+        }),
+        _ => None,
+    });
+    switched.collect()
 }
 
 /// Whether a function in that phase has its alias.
@@ -369,7 +419,7 @@ fn advised(error: CliError, reason: &str) -> CliError {
 
 /// The directory of recordings.
 pub(crate) fn recordings(manifest: &Manifest) -> PathBuf {
-    manifest.dir.join(".wavegate")
+    manifest.dir.join(home::NAME)
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 //! never holds up a release.
 
 use std::io::{self, Stderr, Stdout};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
@@ -10,10 +9,11 @@ use std::time::Duration;
 
 use wavegate_engine::event::Record;
 use wavegate_engine::ports::Clock;
-use wavegate_report::{JsonLines, Lines, Recorder, Reporter, Screen, State, Tree};
+use wavegate_report::{JsonLines, Lines, Reporter, Screen, State, Tree};
 
 use crate::console::{Console, screen};
 use crate::error::CliError;
+use crate::journal::Journal;
 
 /// How often countdowns move when nothing happens.
 const BEAT: Duration = Duration::from_millis(100);
@@ -34,16 +34,16 @@ pub(crate) struct Told {
 }
 
 impl Reporting {
-    /// Begins. Recordings go under `dir`.
+    /// Begins.
     pub(crate) fn begin(
         console: Console,
-        dir: PathBuf,
+        journal: Journal,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, CliError> {
         let (records, inbox) = channel();
         let thread = std::thread::Builder::new()
             .name("reporters".to_owned())
-            .spawn(move || tell(&inbox, Face::new(console, clock.scale()), dir, clock.as_ref()))
+            .spawn(move || tell(&inbox, Face::new(console, clock.scale()), journal, clock.as_ref()))
             .map_err(|error| CliError::bug("no thread for reporters").caused_by(&error))?;
         Ok(Self { records, thread })
     }
@@ -63,23 +63,22 @@ impl Reporting {
     }
 }
 
-fn tell(inbox: &Receiver<Record>, mut face: Face, dir: PathBuf, clock: &dyn Clock) -> Told {
-    let mut recorder = Recorder::new(dir);
+fn tell(inbox: &Receiver<Record>, mut face: Face, mut journal: Journal, clock: &dyn Clock) -> Told {
     let mut state = State::default();
     loop {
         match inbox.recv_timeout(BEAT) {
             Ok(record) => {
                 state.apply(&record);
-                recorder.event(&record);
+                journal.reporter().event(&record);
                 face.event(&record);
             }
             Err(RecvTimeoutError::Timeout) => face.tick(clock.now_ms()),
             Err(RecvTimeoutError::Disconnected) => break,
         }
     }
-    recorder.finish();
+    journal.reporter().finish();
     face.finish();
-    let problem = recorder.error().map(ToString::to_string);
+    let problem = journal.problem();
     Told { state, problem }
 }
 

@@ -17,6 +17,7 @@ use crate::console;
 use crate::environment::Environment;
 use crate::error::CliError;
 use crate::fault;
+use crate::home;
 use crate::http::Loopback;
 
 /// An open target.
@@ -75,7 +76,7 @@ impl Stage {
 
 /// Where the local cloud of a manifest keeps its state.
 pub(crate) fn local_state(manifest: &Manifest) -> PathBuf {
-    manifest.dir.join(".wavegate").join("local")
+    manifest.dir.join(home::NAME).join("local")
 }
 
 async fn open_local(manifest: &Manifest) -> Result<Stage, CliError> {
@@ -142,7 +143,9 @@ pub(crate) async fn find_or_start(options: Options) -> Result<Found, CliError> {
     if let Some(running) = wavegate_local::running(&options.state_dir) {
         return Ok(Found::running(running));
     }
-    prepare_directory(&options);
+    if let Some(parent) = options.state_dir.parent().filter(|dir| dir.ends_with(home::NAME)) {
+        home::prepare(parent);
+    }
     let (time_scale, region) = (options.time_scale, options.region.clone());
     match LocalCloud::start(options).await {
         Ok(cloud) => {
@@ -154,19 +157,6 @@ pub(crate) async fn find_or_start(options: Options) -> Result<Found, CliError> {
             Ok(Found::running(running))
         }
         Err(error) => Err(fault::local(&error)),
-    }
-}
-
-/// Keeps what lies under `.wavegate` out of version control, where that directory is new.
-fn prepare_directory(options: &Options) {
-    let Some(home) = options.state_dir.parent().filter(|dir| dir.ends_with(".wavegate")) else {
-        return;
-    };
-    if !home.exists() && std::fs::create_dir_all(home).is_ok() {
-        use std::os::unix::fs::PermissionsExt as _;
-        // Both only help: the directory is made again with the right mode by whoever needs it.
-        let _ = std::fs::set_permissions(home, std::fs::Permissions::from_mode(0o700));
-        let _ = std::fs::write(home.join(".gitignore"), "*\n");
     }
 }
 

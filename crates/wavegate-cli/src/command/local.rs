@@ -17,7 +17,7 @@ use crate::console;
 use crate::error::{CliError, ErrorKind};
 use crate::http::{Invoked, Loopback};
 use crate::interrupt::Interrupts;
-use crate::{fault, manifest, target};
+use crate::{fault, home, manifest, target};
 
 /// The event is not JSON.
 const BAD_PAYLOAD: &str = "WG622";
@@ -49,7 +49,7 @@ fn manifest_if_any(context: &Context) -> Result<Option<Manifest>, CliError> {
 
 fn state_dir(context: &Context, args: &LocalStateArgs) -> PathBuf {
     args.state.clone().unwrap_or_else(|| {
-        manifest::directory(&context.global, &context.environment).join(".wavegate").join("local")
+        manifest::directory(&context.global, &context.environment).join(home::NAME).join("local")
     })
 }
 

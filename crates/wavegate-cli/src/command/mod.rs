@@ -62,11 +62,8 @@ fn blocked(report: &PlanReport) -> CliError {
         more => format!(" (and {more} more problems)"),
     };
     let message = format!("nothing was changed: {subject}{}{rest}", first.message);
-    let error = CliError::new(ErrorKind::Refused, first.code, message);
-    match &first.hint {
-        Some(hint) => error.hint(hint.clone()),
-        None => error,
-    }
+    // The fix stands in the report.
+    CliError::new(ErrorKind::Refused, first.code, message)
 }
 
 #[cfg(test)]

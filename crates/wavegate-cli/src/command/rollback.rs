@@ -112,7 +112,8 @@ impl Rollback<'_> {
             && plan.functions.is_empty()
         {
             console::say(
-                "nothing to put back: every function serves what it did before the last release",
+                "nothing to put back: every function serves what it did before the last release\n`wavegate \
+                 rollback --to-release N` goes further back",
             );
             return Ok(());
         }
