@@ -383,8 +383,8 @@ impl Cloud {
         let runtime = Runtime::start(RuntimeSettings {
             region: options.region.clone(),
             endpoint_url: url.clone(),
-            run_dir: absolute(&directory.join("run")),
-            log_dir: absolute(&directory.join("logs")),
+            run_dir: directory.join("run"),
+            log_dir: directory.join("logs"),
             path: std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into()),
         })
         .map_err(|source| LocalError::Runtime { source })?;
@@ -650,10 +650,6 @@ fn check(options: &Options) -> Result<(), LocalError> {
 #[expect(clippy::cast_possible_truncation, reason = "at most SETTLE_VIRTUAL_MS")]
 fn settle_ms(time_scale: f64) -> i64 {
     (SETTLE_REAL_MS * time_scale).min(SETTLE_VIRTUAL_MS) as i64
-}
-
-fn absolute(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 fn make_directory(path: &Path) -> Result<(), LocalError> {

@@ -409,3 +409,14 @@ async fn an_update_moves_new_invocations_to_the_new_code() {
     assert_eq!(client.invoke("fn", json!({})).await.status, 404);
     cloud.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relative_state_directory_serves_as_well() {
+    let here = std::env::current_dir().unwrap();
+    let directory = tempfile::tempdir_in(&here).unwrap();
+    let (cloud, mut client) = start(directory.path().strip_prefix(&here).unwrap()).await;
+    let code = "def handler(event, context): return 1";
+    client.create("fn", "python3.13", &[("app.py", code)]).await;
+    assert_eq!(client.invoke("fn", json!({})).await.json(), 1);
+    cloud.shutdown().await;
+}
