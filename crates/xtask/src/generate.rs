@@ -3,6 +3,7 @@
 //! The schema comes from the manifest's types; the references come from the program itself, because
 //! that is what readers will hold against them.
 
+mod errors;
 mod help;
 
 use std::fmt;
@@ -100,6 +101,9 @@ pub(crate) fn check(root: &Path) -> Result<Report, GenerateError> {
     Ok(compare(root, true)?.0)
 }
 
+/// Asks the program something.
+type Ask<'a> = dyn Fn(&[&str]) -> Result<String, GenerateError> + 'a;
+
 type Files = Vec<(&'static str, String)>;
 
 fn compare(root: &Path, only_checked: bool) -> Result<(Report, Files), GenerateError> {
@@ -108,6 +112,7 @@ fn compare(root: &Path, only_checked: bool) -> Result<(Report, Files), GenerateE
     let files: Files = vec![
         ("docs/deploy.schema.json", format!("{:#}\n", wavegate_config::schema())),
         ("docs/reference/cli.md", help::reference(&ask, LEVELS_MAX)?),
+        ("docs/reference/errors.md", errors::reference(&ask)?),
     ];
     let mut changed = Vec::new();
     for (path, text) in &files {

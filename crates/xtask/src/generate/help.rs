@@ -1,6 +1,6 @@
 //! The command line's reference: every command's own help, from the program itself.
 
-use super::GenerateError;
+use super::{Ask, GenerateError};
 
 const HEAD: &str = "\
 # Command line
@@ -10,8 +10,6 @@ const HEAD: &str = "\
 stdout is data, stderr is talk.
 Flags may stand before or after the command.
 ";
-
-type Ask<'a> = dyn Fn(&[&str]) -> Result<String, GenerateError> + 'a;
 
 /// The reference as Markdown: one heading for each command, parents before their children.
 pub(super) fn reference(ask: &Ask<'_>, levels_max: usize) -> Result<String, GenerateError> {
