@@ -83,7 +83,7 @@ pub enum EngineError {
 }
 
 /// What a person says to a release that runs.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// Go back.
     Abort {
@@ -92,8 +92,6 @@ pub enum Command {
         /// Why.
         reason: String,
     },
-    /// Put an event of the caller's into the release's one order of events.
-    Tell(event::Event),
 }
 
 /// What a release needs beside its plan.

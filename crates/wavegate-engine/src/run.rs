@@ -127,7 +127,6 @@ impl Driver {
                     Some(Command::Abort { by, reason }) => {
                         outcome = self.step(Input::Abort { by, reason })?;
                     }
-                    Some(Command::Tell(event)) => self.report(event),
                     None => has_commands = false,
                 },
                 told = self.told.recv() => match told {
@@ -149,9 +148,6 @@ impl Driver {
             if let Told::Event(event) = told {
                 self.report(event);
             }
-        }
-        while let Ok(Command::Tell(event)) = self.run.commands.try_recv() {
-            self.report(event);
         }
         let finished = self.finished(&outcome);
         self.report(finished);

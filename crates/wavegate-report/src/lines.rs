@@ -48,7 +48,8 @@ impl<W: Write> Lines<W> {
         let failing = served.values().filter(|s| s.errors > 0).count();
         let due = match self.traffic.get(function) {
             Some((at, known)) => failing > *known || record.at_ms >= at + TRAFFIC_EVERY_MS,
-            None => true,
+            // What does not change is told about when it fails, and in the summary.
+            None => failing > 0 || self.state.functions.contains_key(function),
         };
         if due {
             self.traffic.insert(function.clone(), (record.at_ms, failing));

@@ -27,9 +27,10 @@ pub(crate) struct Sentence {
 /// The sentence of an event, given the state after it. `None`: another event says the same.
 pub(crate) fn sentence(record: &Record, state: &State) -> Option<Sentence> {
     let function = function_of(&record.event).and_then(|name| state.functions.get(name));
-    let (tone, text) = match function {
-        Some(function) => about_function(&record.event, function)?,
-        None => about_release(record)?,
+    let (tone, text) = match (&record.event, function) {
+        (Event::Traffic { served, .. }, _) => (Tone::Dim, all_served(served)),
+        (event, Some(function)) => about_function(event, function)?,
+        (_, None) => about_release(record)?,
     };
     Some(Sentence { tone, text, important: is_important(&record.event) })
 }
@@ -237,7 +238,6 @@ fn about_function(event: &Event, function: &Function) -> Option<(Tone, String)> 
             let list: Vec<String> = versions.iter().map(u64::to_string).collect();
             (Tone::Dim, format!("old versions deleted: {}", list.join(", ")))
         }
-        Event::Traffic { served, .. } => (Tone::Dim, all_served(served)),
         _ => return None,
     })
 }

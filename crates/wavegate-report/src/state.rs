@@ -38,6 +38,8 @@ pub struct State {
     pub waves: Vec<Vec<String>>,
     /// The functions that change.
     pub functions: BTreeMap<String, Function>,
+    /// What was served by functions that do not change, by version.
+    pub bystanders: BTreeMap<String, BTreeMap<String, Served>>,
     /// The functions that are left alone.
     pub unchanged: Vec<String>,
     /// The function that carries the lock, and the epoch.
@@ -313,6 +315,9 @@ impl State {
                     aliases: aliases.clone(),
                     at_ms: now,
                 });
+            }
+            Event::Traffic { function, served } if !self.functions.contains_key(function) => {
+                self.bystanders.insert(function.clone(), served.clone());
             }
             event => self.apply_to_function(event, now),
         }

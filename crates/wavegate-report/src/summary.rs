@@ -129,13 +129,15 @@ fn names(title: &str, names: &[String], out: &mut Vec<Line>) {
 }
 
 fn requests(state: &State, out: &mut Vec<Line>) {
-    let column = state.functions.keys().map(|name| width(name)).max().unwrap_or(0);
-    let told = |served: &BTreeMap<String, Served>| served.values().any(|s| s.invocations > 0);
-    let rows = state
-        .functions
+    let changed = state.functions.iter().map(|(name, function)| (name, &function.served));
+    let served: BTreeMap<&String, &BTreeMap<String, Served>> = changed
+        .chain(&state.bystanders)
+        .filter(|(_, served)| served.values().any(|s| s.invocations > 0))
+        .collect();
+    let column = served.keys().map(|name| width(name)).max().unwrap_or(0);
+    let rows = served
         .iter()
-        .filter(|(_, f)| told(&f.served))
-        .map(|(name, f)| format!("{name:column$}  {}", all_served(&f.served)))
+        .map(|(name, served)| format!("{name:column$}  {}", all_served(served)))
         .collect();
     entries("requests", rows, out);
 }

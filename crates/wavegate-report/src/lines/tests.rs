@@ -151,12 +151,24 @@ fn every_event_is_at_most_one_line() {
 #[test]
 fn traffic_is_told_once_a_minute_and_when_a_version_first_fails() {
     let mut script = Script::new("shop", 1);
+    script.phase(0, "auth", "waiting", "pre_traffic");
     for (second, errors) in [(0, 0), (1, 0), (59, 0), (60, 0), (61, 1), (62, 2), (121, 2)] {
         script.traffic(second, "auth", &[("1", second * 10, errors)]);
     }
     let text = lines(&script.records, Style::PLAIN);
-    let times: Vec<&str> = text.lines().map(|line| line[1..7].trim()).collect();
+    let served = text.lines().filter(|line| line.contains("served"));
+    let times: Vec<&str> = served.map(|line| line[1..7].trim()).collect();
     assert_eq!(times, ["0s", "1m00s", "1m01s", "2m01s"]);
+}
+
+#[test]
+fn what_does_not_change_is_told_about_only_when_it_fails() {
+    let mut script = Script::new("shop", 1);
+    script.traffic(0, "cart", &[("1", 10, 0)]);
+    script.traffic(90, "cart", &[("1", 20, 0)]);
+    assert_eq!(lines(&script.records, Style::PLAIN), "");
+    script.traffic(100, "cart", &[("1", 30, 3)]);
+    assert_eq!(lines(&script.records, Style::PLAIN).lines().count(), 1);
 }
 
 #[test]
