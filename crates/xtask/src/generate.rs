@@ -133,7 +133,14 @@ fn compare(root: &Path, only_checked: bool) -> Result<(Report, Files), GenerateE
 /// Builds the program and says where it is.
 fn build(root: &Path) -> Result<PathBuf, GenerateError> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let arguments = ["build", "--quiet", "--package", "wavegate-cli", "--message-format", "json"];
+    let arguments = [
+        "build",
+        "--quiet",
+        "--package",
+        "wavegate-cli",
+        "--message-format",
+        "json-render-diagnostics",
+    ];
     let program = format!("cargo {}", arguments.join(" "));
     let output = Command::new(cargo)
         .current_dir(root)
