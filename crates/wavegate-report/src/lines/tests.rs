@@ -1,3 +1,5 @@
+//! One-line events, as people read them.
+
 use wavegate_engine::event::Event;
 
 use super::*;

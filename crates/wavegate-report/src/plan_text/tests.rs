@@ -1,3 +1,5 @@
+//! Plans, as people read them.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 

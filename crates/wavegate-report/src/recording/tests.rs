@@ -1,3 +1,5 @@
+//! Recordings: written once, read whole or in words.
+
 use wavegate_engine::event::Event;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The live tree, frame by frame.
+
 use super::*;
 use crate::script::{Full, Script};
 use crate::style::{Charset, Color};

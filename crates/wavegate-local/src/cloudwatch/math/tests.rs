@@ -1,3 +1,5 @@
+//! Metric math, by table.
+
 use super::*;
 
 /// Points at 0, 1000, …; `None` is a missing point.

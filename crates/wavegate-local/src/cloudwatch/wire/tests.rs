@@ -1,3 +1,5 @@
+//! The three protocols, from the bytes that clients send.
+
 use proptest::prelude::*;
 
 use super::*;
