@@ -1,5 +1,6 @@
 //! What the tests share: an app of many functions, and a world in which time is virtual and the
-//! cloud is the local cloud's own model of Lambda.
+//! cloud is the local cloud's own model of Lambda; and the real binary, as a user runs it.
 
 pub mod app;
+pub mod binary;
 pub mod model;

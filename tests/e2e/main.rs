@@ -1,0 +1,8 @@
+//! The binary from end to end on the embedded local cloud: every law here is one that a user relies
+//! on, shown with real function code, real signals and the clients that people use.
+//!
+//! Time passes sixty times as fast. What a test looks at in the middle of a release lasts for hours
+//! of that time, so that no test depends on being quick.
+
+mod app;
+mod ownership;
