@@ -206,7 +206,7 @@ fn last_known(aliases: &Aliases, label: &str) -> CliError {
     for (name, now) in known {
         error = error.because(format!("{name}: {now}"));
     }
-    error.hint("`wavegate status` shows where it stands; `wavegate rollback` puts it back")
+    error.hint(NEXT)
 }
 
 fn label(work: &Work) -> String {
@@ -359,56 +359,56 @@ fn verdict(
     is_put_back: bool,
     label: &str,
 ) -> Result<(), CliError> {
-    let failed = |kind, code, message: String| Err(CliError::new(kind, code, message));
-    match outcome {
-        Outcome::Done => Ok(()),
-        Outcome::RolledBack { .. } if is_put_back => Ok(()),
-        Outcome::NothingChanged { .. } if is_put_back && interrupted.is_none() => Ok(()),
-        Outcome::RolledBack { reason } => failed(
-            ErrorKind::Failed,
-            ROLLED_BACK,
-            format!("{label} failed and was put back: {reason}"),
-        )
-        .map_err(|error: CliError| advised(error, reason)),
-        Outcome::NothingChanged { reason } => match interrupted {
-            Some(name) => failed(
-                ErrorKind::Interrupted,
-                INTERRUPTED,
-                format!("{label} was interrupted by {name}: nothing was changed"),
-            ),
-            None => failed(
-                ErrorKind::Failed,
-                NOTHING_CHANGED,
-                format!("{label} failed before any traffic moved: {reason}"),
-            )
-            .map_err(|error: CliError| advised(error, reason)),
-        },
-        Outcome::Busy { holder } => failed(
-            ErrorKind::Refused,
-            BUSY,
-            format!("{label} cannot begin: the app is taken by {holder}"),
-        ),
-        Outcome::Stuck { reason, todo } => {
-            let error = CliError::new(
-                ErrorKind::Stuck,
-                STUCK,
-                format!("{label} failed and could not be put back whole: {reason}"),
-            );
-            Err(todo.iter().fold(error, |error, line| error.hint(line.clone())))
+    use ErrorKind::{Failed, Interrupted, Refused, Stuck};
+    let by_interrupt = interrupted.filter(|_| !is_put_back);
+    Err(match (outcome, by_interrupt) {
+        (Outcome::Done, _) => return Ok(()),
+        (Outcome::RolledBack { .. }, _) if is_put_back => return Ok(()),
+        (Outcome::NothingChanged { .. }, _) if is_put_back && interrupted.is_none() => {
+            return Ok(());
         }
-        Outcome::Frozen { reason } => Err(CliError::new(
-            ErrorKind::Stuck,
-            FROZEN,
-            format!("{label} failed and stands where it stood (on_failure = \"freeze\"): {reason}"),
-        )
-        .hint("`wavegate status` shows where it stands; `wavegate rollback` puts it back")),
-        Outcome::Fenced { by } => failed(
-            ErrorKind::Stuck,
-            FENCED,
-            format!("{label} was taken over by {by}; nothing more was written"),
-        ),
-    }
+        (Outcome::RolledBack { reason }, Some(name)) if reason.contains("interrupted") => {
+            let message = format!("{label} was interrupted by {name} and put back");
+            CliError::new(Failed, ROLLED_BACK, message)
+        }
+        (Outcome::RolledBack { reason }, _) => {
+            let message = format!("{label} failed and was put back: {reason}");
+            advised(CliError::new(Failed, ROLLED_BACK, message), reason)
+        }
+        (Outcome::NothingChanged { reason }, _) => match interrupted {
+            Some(name) => {
+                let message = format!("{label} was interrupted by {name}: nothing was changed");
+                CliError::new(Interrupted, INTERRUPTED, message)
+            }
+            None => {
+                let message = format!("{label} failed before any traffic moved: {reason}");
+                advised(CliError::new(Failed, NOTHING_CHANGED, message), reason)
+            }
+        },
+        (Outcome::Busy { holder }, _) => {
+            let message = format!("{label} cannot begin: the app is taken by {holder}");
+            CliError::new(Refused, BUSY, message)
+        }
+        (Outcome::Stuck { reason, todo }, _) => {
+            let message = format!("{label} failed and could not be put back whole: {reason}");
+            let error = CliError::new(Stuck, STUCK, message);
+            todo.iter().fold(error, |error, line| error.hint(line.clone()))
+        }
+        (Outcome::Frozen { reason }, _) => {
+            let message = format!(
+                "{label} failed and stands where it stood (on_failure = \"freeze\"): {reason}"
+            );
+            CliError::new(Stuck, FROZEN, message).hint(NEXT)
+        }
+        (Outcome::Fenced { by }, _) => {
+            let message = format!("{label} was taken over by {by}; nothing more was written");
+            CliError::new(Stuck, FENCED, message)
+        }
+    })
 }
+
+/// What to do about a release that stands in the middle.
+const NEXT: &str = "`wavegate status` shows where it stands; `wavegate rollback` puts it back";
 
 fn advised(error: CliError, reason: &str) -> CliError {
     match fault::advice(reason) {

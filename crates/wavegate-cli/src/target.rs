@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use aws_config::BehaviorVersion;
 use wavegate_aws::{AwsCloud, Credentials, Settings};
 use wavegate_config::{Manifest, Target};
 use wavegate_core::inventory::Inventory;
@@ -186,9 +187,8 @@ async fn open_aws(manifest: &Manifest, environment: &Environment) -> Result<Stag
 
 /// How hooks and alarms reach AWS: the same region and endpoints as the engine.
 async fn access(manifest: &Manifest, environment: &Environment) -> CloudAccess {
-    let chain = aws_config::default_provider::region::DefaultRegionChain::builder().build();
     let region = match manifest.region.clone() {
-        None => chain.region().await.map(|region| region.to_string()),
+        None => region_of_chain().await,
         given => given,
     };
     let ignored = environment
@@ -204,6 +204,14 @@ async fn access(manifest: &Manifest, environment: &Environment) -> CloudAccess {
         lambda_endpoint_url: endpoint("AWS_ENDPOINT_URL_LAMBDA"),
         local: false,
     }
+}
+
+/// The region that AWS's chain finds, as the cloud port has found it.
+async fn region_of_chain() -> Option<String> {
+    // The instance's own service, the last link, speaks plain HTTP.
+    let http = aws_smithy_http_client::Builder::new().build_http();
+    let chain = aws_config::defaults(BehaviorVersion::latest()).http_client(http).no_credentials();
+    chain.load().await.region().map(ToString::to_string)
 }
 
 fn stage(

@@ -47,22 +47,17 @@ fn plan_words(plan: Option<&Plan>, report: &PlanReport, style: wavegate_report::
     wavegate_report::plan_text(plan, report, &schedule, style)
 }
 
-/// The refusal that follows from a blocking report, which has been shown.
+/// The refusal that follows from a blocking report, which has been shown with causes and fixes.
 fn blocked(report: &PlanReport) -> CliError {
-    let mut errors = report.problems.iter().filter(|p| p.severity == Severity::Error);
-    let first = errors.next();
-    let more = errors.count();
-    let Some(first) = first else {
+    let errors = || report.problems.iter().filter(|p| p.severity == Severity::Error);
+    let Some(first) = errors().next() else {
         return CliError::bug("there is no plan, and nothing that blocks it");
     };
-    let subject = first.function.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
-    let rest = match more {
-        0 => String::new(),
-        1 => " (and one more problem)".to_owned(),
-        more => format!(" (and {more} more problems)"),
+    let count = match errors().count() {
+        1 => "a problem".to_owned(),
+        count => format!("{count} problems"),
     };
-    let message = format!("nothing was changed: {subject}{}{rest}", first.message);
-    // The fix stands in the report.
+    let message = format!("{count} in the way of this plan: nothing was changed");
     CliError::new(ErrorKind::Refused, first.code, message)
 }
 
@@ -88,7 +83,7 @@ mod tests {
         };
         let error = blocked(&report);
         assert_eq!((error.code, error.kind.code()), (Some("WG401"), 3));
-        assert!(error.message.ends_with("(and one more problem)"), "{error}");
+        assert!(error.message.starts_with("2 problems"), "{error}");
     }
 
     #[tokio::test]
