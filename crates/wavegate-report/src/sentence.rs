@@ -140,8 +140,15 @@ fn about_release(record: &Record) -> Option<(Tone, String)> {
         Event::Barrier => (Tone::Plain, "every alias is claimed: traffic may move".to_owned()),
         Event::Blind { reason } => (Tone::Warn, format!("blind: {reason}")),
         Event::Aborting { culprit, reason } => {
-            let of = culprit.as_ref().map(|c| format!(", {c} failed")).unwrap_or_default();
-            (Tone::Bad, format!("rolling back{of}: {reason}"))
+            // The reason names the function too: once is enough.
+            let culprit = culprit.as_deref().unwrap_or_default();
+            let own = reason.strip_prefix(culprit).and_then(|rest| rest.strip_prefix(": "));
+            let text = match own.filter(|_| !culprit.is_empty()) {
+                Some(own) => format!("rolling back, {culprit} failed: {own}"),
+                None if culprit.is_empty() => format!("rolling back: {reason}"),
+                None => format!("rolling back, {culprit} failed: {reason}"),
+            };
+            (Tone::Bad, text)
         }
         Event::Retry { object, reason } => (Tone::Dim, format!("try again: {object}: {reason}")),
         Event::Note { text } => (Tone::Plain, format!("note: {text}")),
