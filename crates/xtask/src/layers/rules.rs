@@ -107,11 +107,7 @@ const HOMES: &[Home] = &[
         homes: &["wavegate-plugin-host"],
         instead: "ask wavegate_plugin_host",
     },
-    Home {
-        pattern: "clap*",
-        homes: &["wavegate-cli", "xtask"],
-        instead: "take values, not arguments",
-    },
+    Home { pattern: "clap*", homes: &["wavegate-cli"], instead: "take values, not arguments" },
     Home {
         pattern: "aws-sdk-*",
         homes: &[
@@ -141,14 +137,10 @@ const HOMES: &[Home] = &[
     },
     Home {
         pattern: "rusqlite",
-        homes: &["wavegate-local", "wavegate-report"],
+        homes: &["wavegate-local"],
         instead: "keep state in the cloud; local files are audit",
     },
-    Home {
-        pattern: "axum",
-        homes: &["wavegate-local", "wavegate-report"],
-        instead: "serve through wavegate-local or wavegate-report",
-    },
+    Home { pattern: "axum", homes: &["wavegate-local"], instead: "serve through wavegate-local" },
 ];
 
 /// The rule for an outside crate, if there is one.
