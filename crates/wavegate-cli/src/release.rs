@@ -360,11 +360,9 @@ fn verdict(
     label: &str,
 ) -> Result<(), CliError> {
     use ErrorKind::{Failed, Interrupted, Refused, Stuck};
-    let by_interrupt = interrupted.filter(|_| !is_put_back);
-    Err(match (outcome, by_interrupt) {
+    Err(match (outcome, interrupted) {
         (Outcome::Done, _) => return Ok(()),
-        (Outcome::RolledBack { .. }, _) if is_put_back => return Ok(()),
-        (Outcome::NothingChanged { .. }, _) if is_put_back && interrupted.is_none() => {
+        (Outcome::RolledBack { .. }, _) | (Outcome::NothingChanged { .. }, None) if is_put_back => {
             return Ok(());
         }
         (Outcome::RolledBack { reason }, Some(name)) if reason.contains("interrupted") => {
@@ -375,16 +373,14 @@ fn verdict(
             let message = format!("{label} failed and was put back: {reason}");
             advised(CliError::new(Failed, ROLLED_BACK, message), reason)
         }
-        (Outcome::NothingChanged { reason }, _) => match interrupted {
-            Some(name) => {
-                let message = format!("{label} was interrupted by {name}: nothing was changed");
-                CliError::new(Interrupted, INTERRUPTED, message)
-            }
-            None => {
-                let message = format!("{label} failed before any traffic moved: {reason}");
-                advised(CliError::new(Failed, NOTHING_CHANGED, message), reason)
-            }
-        },
+        (Outcome::NothingChanged { .. }, Some(name)) => {
+            let message = format!("{label} was interrupted by {name}: nothing was changed");
+            CliError::new(Interrupted, INTERRUPTED, message)
+        }
+        (Outcome::NothingChanged { reason }, None) => {
+            let message = format!("{label} failed before any traffic moved: {reason}");
+            advised(CliError::new(Failed, NOTHING_CHANGED, message), reason)
+        }
         (Outcome::Busy { holder }, _) => {
             let message = format!("{label} cannot begin: the app is taken by {holder}");
             CliError::new(Refused, BUSY, message)

@@ -15,8 +15,9 @@ use wavegate_engine::event::Served;
 
 use crate::http::Loopback;
 
-/// Requests of one function that may be under way: each may cost an execution environment, which
-/// is a process on this machine.
+/// Requests of one function that may be under way. Each may cost an execution environment, which
+/// is a process on this machine, so it begins with one and grows by one with every answer: a
+/// function that is warm seldom needs a second.
 const UNDER_WAY_MAX: usize = 4;
 
 /// The shortest time between two looks at the clock: more often would only burn processor time.
@@ -137,7 +138,8 @@ async fn steady(sender: Sender, rps: f64, mut stop: watch::Receiver<bool>) {
     let mut clock = interval(beat);
     clock.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let sender = Arc::new(sender);
-    let free = Arc::new(Semaphore::new(UNDER_WAY_MAX));
+    let free = Arc::new(Semaphore::new(1));
+    let mut allowed = 1;
     // Dropped with this future: requests under way end with the sender.
     let mut under_way = JoinSet::new();
     let mut due = 0.0;
@@ -146,7 +148,12 @@ async fn steady(sender: Sender, rps: f64, mut stop: watch::Receiver<bool>) {
             _ = clock.tick() => {}
             _ = stop.wait_for(|stop| *stop) => break,
         }
-        while under_way.try_join_next().is_some() {}
+        while under_way.try_join_next().is_some() {
+            if allowed < UNDER_WAY_MAX {
+                allowed += 1;
+                free.add_permits(1);
+            }
+        }
         due += per_beat;
         while due >= 1.0 {
             due -= 1.0;
