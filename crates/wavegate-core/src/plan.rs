@@ -17,7 +17,7 @@ pub use schedule::{Schedule, schedule};
 
 use crate::graph::Graph;
 use crate::inventory::{AliasState, Artifact, Inventory};
-use crate::name::{AliasName, AppName, FunctionName, VersionId};
+use crate::name::{AliasName, AppName, FunctionName, ReleaseId, VersionId};
 use crate::spec::{
     AlarmUse, AppSpec, CodeSource, ComponentUse, FunctionConfig, FunctionSpec, HookUse,
     IfAlreadyAlarming, OnFailure, RollbackScope,
@@ -246,7 +246,8 @@ pub fn plan(facts: Facts<'_>) -> (Option<Plan>, PlanReport) {
     let depends = graph.contract(&changed);
     let mut functions = BTreeMap::new();
     for name in &changed {
-        let (planned, problems) = function_plan(facts, &diff, name, depends.get(name));
+        let (planned, problems) =
+            function_plan(facts, &diff, name, depends.get(name), under_way(lock.as_ref()));
         report.problems.extend(problems);
         functions.extend(planned.map(|planned| (name.clone(), planned)));
     }
@@ -282,7 +283,7 @@ pub fn switch_plan(
             report.functions.insert(name.clone(), Standing::Unchanged(stable));
             continue;
         };
-        report.problems.extend(problem::alias(spec, name, live));
+        report.problems.extend(problem::alias(spec, name, live, under_way(lock.as_ref())));
         let change = Change::new("version", stable, target);
         report.functions.insert(name.clone(), Standing::Changed(vec![change.clone()]));
         let action = Action::Switch { stable, target };
@@ -401,6 +402,11 @@ pub fn find_lock(
         .max_by_key(|(_, _, record)| record.epoch)
 }
 
+/// The release that holds the lock, if one does.
+fn under_way(lock: Option<&(FunctionName, AliasState, LockRecord)>) -> Option<ReleaseId> {
+    lock.filter(|(_, _, record)| !record.phase.is_over()).map(|(_, _, record)| record.release)
+}
+
 fn next_number(lock: Option<&(FunctionName, AliasState, LockRecord)>) -> u64 {
     lock.map_or(1, |(_, _, record)| record.number + 1)
 }
@@ -425,6 +431,7 @@ fn function_plan(
     diff: &Diff,
     name: &FunctionName,
     depends_on: Option<&BTreeSet<FunctionName>>,
+    under_way: Option<ReleaseId>,
 ) -> (Option<FunctionPlan>, Vec<Problem>) {
     let spec = facts.spec;
     let Some(function) = spec.functions.get(name) else { return (None, Vec::new()) };
@@ -434,7 +441,7 @@ fn function_plan(
     let action = match (&live, observed) {
         (None, _) => Action::First { exists: observed.is_some() },
         (Some(alias), _) => {
-            problems.extend(problem::alias(spec, name, alias));
+            problems.extend(problem::alias(spec, name, alias, under_way));
             match alias.main() {
                 Some(stable) => Action::Update { stable },
                 None => return (None, problems),

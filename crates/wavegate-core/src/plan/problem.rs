@@ -3,7 +3,7 @@
 use super::{AlarmSnapshot, AlarmStatus, Outline};
 use crate::graph::Cycle;
 use crate::inventory::{AliasState, Inventory};
-use crate::name::{AliasName, FunctionName};
+use crate::name::{AliasName, FunctionName, ReleaseId};
 use crate::spec::{AlarmUse, AppSpec, FunctionConfig, FunctionSpec, IfAlreadyAlarming};
 use crate::token::{LockPhase, LockRecord, Token};
 
@@ -50,7 +50,7 @@ impl Problem {
 
 pub(super) fn cycle(cycle: &Cycle) -> Problem {
     let hint = "remove one of these `depends_on`".to_owned();
-    Problem::error("WG110", None, format!("dependencies form a cycle: {cycle}"), hint)
+    Problem::error("WG122", None, format!("dependencies form a cycle: {cycle}"), hint)
 }
 
 /// Problems of the lock: somebody owns it, nobody does but it is not over, another app's.
@@ -117,7 +117,14 @@ fn foreign_locks(alias: &AliasName, spec: &AppSpec, inventory: &Inventory) -> Ve
 }
 
 /// Problems of a live alias that a release cannot start from.
-pub(super) fn alias(spec: &AppSpec, function: &FunctionName, alias: &AliasState) -> Vec<Problem> {
+///
+/// `under_way` is the release that holds the lock, if one does.
+pub(super) fn alias(
+    spec: &AppSpec,
+    function: &FunctionName,
+    alias: &AliasState,
+    under_way: Option<ReleaseId>,
+) -> Vec<Problem> {
     let mut problems = Vec::new();
     let token = Token::decode(&alias.description);
     if let Some(token) = token.as_ref().filter(|token| token.app != spec.name) {
@@ -139,7 +146,9 @@ pub(super) fn alias(spec: &AppSpec, function: &FunctionName, alias: &AliasState)
             ),
         ));
     }
-    if let Some(extra) = alias.extra {
+    // What the release that holds the lock is doing is no split that somebody left behind.
+    let is_under_way = token.is_some_and(|token| under_way == Some(token.release));
+    if let Some(extra) = alias.extra.filter(|_| !is_under_way) {
         problems.push(Problem::error(
             "WG405",
             Some(function),

@@ -266,6 +266,35 @@ fn a_held_lock_refuses_and_names_its_owner() {
 }
 
 #[test]
+fn a_split_that_a_running_release_made_is_its_own_affair() {
+    let spec = spec(&[("a", &[])]);
+    let mut inventory = deployed(&spec);
+    let weight = Weight::from_bp(1000).unwrap();
+    let token = Token {
+        app: AppName::new("shop").unwrap(),
+        release: ReleaseId(5),
+        epoch: 9,
+        sequence: 2,
+        position: Position::Forward,
+        stable: Some(VersionId(1)),
+        candidate: VersionId(2),
+        weight,
+        nonce: Nonce(2),
+        plan: 1,
+    };
+    let mut live = alias("live", "1", &token.encode(""));
+    live.extra = Some(ExtraVersion { version: VersionId(2), weight });
+    let mut with_lock = |phase| {
+        let record = alias("wavegate-live", "$LATEST", &lock(phase).encode());
+        inventory.functions.get_mut(&f("a")).unwrap().aliases = vec![live.clone(), record];
+        codes(&planned(&spec, &inventory, &["a"]).1)
+    };
+    assert_eq!(with_lock(LockPhase::Running), ["WG401"]);
+    assert_eq!(with_lock(LockPhase::Held), ["WG402"]);
+    assert_eq!(with_lock(LockPhase::Done), ["WG405"]);
+}
+
+#[test]
 fn a_function_of_another_app_is_refused() {
     let spec = spec(&[("a", &[])]);
     let mut inventory = deployed(&spec);
@@ -351,7 +380,7 @@ proptest! {
             app.functions.insert(f(name), one);
         }
         let (plan, report) = planned(&app, &Inventory::default(), &[]);
-        prop_assert_eq!(plan.is_none(), codes(&report).contains(&"WG110"));
+        prop_assert_eq!(plan.is_none(), codes(&report).contains(&"WG122"));
         if let Some(plan) = plan {
             let place = |name: &FunctionName| plan.order.iter().position(|o| o == name).unwrap();
             prop_assert_eq!(plan.order.len(), app.functions.len());
