@@ -348,8 +348,11 @@ impl Release {
         }?;
         let register = self.registers.get_mut(object)?;
         register.op = None;
-        if let (Some(Write::Update { base, .. }), End::Landed(_)) = (&op.write, &end) {
-            register.superseded.insert(base.revision.clone());
+        if let (Some(Write::Update { base, .. }), End::Landed(state)) = (&op.write, &end) {
+            // AWS gives every update a new id. An endpoint that does not tells nothing by it.
+            if base.revision != state.revision {
+                register.superseded.insert(base.revision.clone());
+            }
         }
         match &end {
             End::Landed(state) | End::Retouched(state) => self.believe(object, Some(state.clone())),

@@ -147,6 +147,8 @@ struct World {
     count: u64,
     aliases: BTreeMap<Object, AliasState>,
     revisions: u64,
+    /// An update leaves an alias's revision id as it was: some emulators of AWS are like that.
+    revisions_stand_still: bool,
     writes: Vec<(Object, CloudOp)>,
     calls: usize,
     events: Vec<Event>,
@@ -181,6 +183,7 @@ impl World {
             count: 0,
             aliases,
             revisions: 100,
+            revisions_stand_still: false,
             writes: vec![],
             calls: 0,
             events: vec![],
@@ -343,7 +346,9 @@ impl World {
                     state.extra = *extra;
                 }
                 state.description.clone_from(description);
-                state.revision = revision;
+                if !self.revisions_stand_still {
+                    state.revision = revision;
+                }
             }
             CloudOp::Delete => {
                 self.aliases.remove(object);
@@ -458,6 +463,24 @@ fn a_firing_alarm_never_promotes() {
     assert_eq!(back.first().map(String::as_str), Some("b"), "the one that failed goes back first");
     assert_eq!(back.last().map(String::as_str), Some("a"), "what others depend on goes back last");
     assert_eq!(world.lock().phase, LockPhase::RolledBack);
+}
+
+/// Regression: such an endpoint's every answer was thrown away as a stale read.
+#[test]
+fn revision_ids_that_never_change_stop_no_release() {
+    for (fires, served) in [(None, "2"), (Some(Duration::from_mins(15)), "1")] {
+        let plan = plan(DIAMOND);
+        let mut world = World::new(&plan);
+        world.revisions_stand_still = true;
+        world.firing.extend(fires.map(|after| (f("b"), world.now + after)));
+        world.run(&mut Release::new(plan, runner()));
+        for name in ["a", "b", "c", "d"] {
+            assert_eq!(world.live(name).version, served, "{name}");
+            assert_eq!(world.live(name).description, format!("text of {name}"));
+        }
+        let again = world.events.iter().filter(|event| matches!(event, Event::Retry { .. }));
+        assert_eq!(again.count(), 0, "{:?}", world.events);
+    }
 }
 
 #[test]

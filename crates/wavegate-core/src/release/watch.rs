@@ -177,7 +177,9 @@ impl Release {
             .filter(|(_, r)| r.since.is_some() && r.phase.is_moving())
             .map(|(name, _)| name.clone())
             // A first deploy has nothing to compare with and nothing to go back to.
-            .filter(|name| self.plan.functions.get(name).is_some_and(|f| f.action.stable().is_some()))
+            .filter(|name| {
+                self.plan.functions.get(name).is_some_and(|f| f.action.stable().is_some())
+            })
             .collect();
         for name in &watched {
             let object = Object::Live(name.clone());
