@@ -31,9 +31,8 @@ pub(crate) fn manifest(project: &Project, functions: &[(&str, &[&str])], rest: &
         .to_owned();
     for (name, needs) in functions {
         let needs = Value::from(needs.to_vec());
-        text += &format!(
-            "\n[functions.{name}]\ncode = \"functions/{name}\"\ndepends_on = {needs}\n"
-        );
+        text +=
+            &format!("\n[functions.{name}]\ncode = \"functions/{name}\"\ndepends_on = {needs}\n");
     }
     project.write("deploy.toml", &format!("{text}\n{rest}"));
 }
@@ -45,9 +44,6 @@ pub(crate) fn set_message(project: &Project, function: &str, message: &str) {
 
 /// A canary that lasts far longer than any test: its middle can be looked at in peace.
 pub(crate) const LONG: &str = "Canary25Percent1000Minutes";
-
-/// A canary that is over soon: two seconds at sixty seconds per second.
-pub(crate) const SHORT: &str = "Canary50Percent2Minutes";
 
 /// Sets the strategy of every function.
 pub(crate) fn set_strategy(project: &Project, strategy: &str) {

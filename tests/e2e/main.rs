@@ -4,5 +4,13 @@
 //! Time passes sixty times as fast. What a test looks at in the middle of a release lasts for hours
 //! of that time, so that no test depends on being quick.
 
+mod alarms;
 mod app;
+mod binomial;
+mod changes;
+mod clients;
+mod hooks;
+mod input;
 mod ownership;
+mod rollback;
+mod shop;

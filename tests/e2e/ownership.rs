@@ -138,6 +138,21 @@ fn after_kill_9_status_says_so_deploy_is_refused_and_rollback_takes_over() {
 }
 
 #[test]
+fn kill_9_with_the_cloud_inside_loses_nothing_that_was_promised() {
+    let project = mini(PAIR, "");
+    let _ = project.deploy().expect(0);
+    set_strategy(&project, LONG);
+    set_message(&project, "shop", "two");
+    let mut deploy = project.begin_deploy();
+    deploy.wait_weight("shop", 2500);
+    deploy.kill();
+    let status = project.status();
+    assert_eq!(status.function("shop")["extra"], json!({ "version": 2, "weight_bp": 2500 }));
+    let _ = project.run(&["rollback", "--yes"]).expect(0);
+    assert_is_back(&project);
+}
+
+#[test]
 fn an_alias_changed_by_somebody_else_is_left_alone_and_said() {
     let (project, cloud, deploy) = in_mid_shift("");
     let cloud = &cloud.cloud;
@@ -150,7 +165,7 @@ fn an_alias_changed_by_somebody_else_is_left_alone_and_said() {
     let contested = ended.about("contested", "shop");
     assert_eq!(contested.len(), 1, "{ended}");
     let now = contested[0]["now"].as_str().unwrap();
-    assert!(now.contains("version 2") && now.contains("hotfix by ana"), "{now}");
+    assert!(now.contains("version 2 alone"), "{now}");
     assert!(ended.stderr.contains("shop"), "{ended}");
 
     // Theirs is as they left it; what the release promoted is back.

@@ -77,7 +77,8 @@ pub fn has_tool(name: &str, probe: &[&str]) -> bool {
         .status()
         .is_ok_and(|status| status.success());
     if !ran {
-        let words = format!("skipped: `{}` does not work here, so {name} is not tried", probe.join(" "));
+        let words =
+            format!("skipped: `{}` does not work here, so {name} is not tried", probe.join(" "));
         assert!(std::env::var_os("CI").is_none(), "{words}");
         let _ = writeln!(std::io::stderr(), "{words}");
     }
@@ -447,7 +448,8 @@ impl Running {
     fn take(&mut self, deadline: Deadline) -> bool {
         match self.news.recv_timeout(self.last_output.unwrap_or(deadline).left()) {
             Ok(News::Line(line)) => {
-                self.events.extend(serde_json::from_str::<Value>(&line).ok().filter(Value::is_object));
+                self.events
+                    .extend(serde_json::from_str::<Value>(&line).ok().filter(Value::is_object));
                 self.stdout.push_str(&line);
             }
             Ok(News::Talk(line)) => self.stderr.push_str(&line),
@@ -768,25 +770,27 @@ impl Cloud {
     /// An alarm that nothing but `SetAlarmState` moves for a long while: its metric has no data,
     /// and it is evaluated over a day.
     pub fn put_alarm(&self, name: &str) {
-        self.cloudwatch("PutMetricAlarm", &[
-            ("AlarmName", name),
-            ("Namespace", "wavegate-tests"),
-            ("MetricName", "nothing"),
-            ("Statistic", "Sum"),
-            ("Period", "86400"),
-            ("EvaluationPeriods", "1"),
-            ("Threshold", "1"),
-            ("ComparisonOperator", "GreaterThanThreshold"),
-            ("TreatMissingData", "ignore"),
-        ]);
+        self.cloudwatch(
+            "PutMetricAlarm",
+            &[
+                ("AlarmName", name),
+                ("Namespace", "wavegate-tests"),
+                ("MetricName", "nothing"),
+                ("Statistic", "Sum"),
+                ("Period", "86400"),
+                ("EvaluationPeriods", "1"),
+                ("Threshold", "1"),
+                ("ComparisonOperator", "GreaterThanThreshold"),
+                ("TreatMissingData", "ignore"),
+            ],
+        );
     }
 
     /// Sets the state of an alarm: `OK`, `ALARM` or `INSUFFICIENT_DATA`.
     pub fn set_alarm(&self, name: &str, state: &str) {
-        self.cloudwatch("SetAlarmState", &[
-            ("AlarmName", name),
-            ("StateValue", state),
-            ("StateReason", "test"),
-        ]);
+        self.cloudwatch(
+            "SetAlarmState",
+            &[("AlarmName", name), ("StateValue", state), ("StateReason", "test")],
+        );
     }
 }
