@@ -34,6 +34,9 @@ use std::sync::{Mutex, PoisonError};
 use clap::Parser as _;
 use clap::error::ErrorKind as ClapErrorKind;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{FilterExt as _, filter_fn};
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::args::{Cli, Command, Global};
 use crate::console::Console;
@@ -99,12 +102,18 @@ fn log(context: &Context) -> Result<(), CliError> {
             "write a level (error, warn, info, debug, trace) or TARGET=LEVEL, with commas between",
         )
     })?;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(context.console.err.color == wavegate_report::Color::Always)
-        .init();
+        .with_filter(filter.and(filter_fn(tells_no_values)));
+    tracing_subscriber::registry().with(lines).init();
     Ok(())
+}
+
+/// At `trace` the SDKs write down whole requests and answers, and with them the values of the
+/// functions' environment variables. No filter lets these through.
+fn tells_no_values(metadata: &tracing::Metadata<'_>) -> bool {
+    *metadata.level() != tracing::Level::TRACE || !metadata.target().starts_with("aws_")
 }
 
 fn dispatch(context: &Context, command: Command) -> Result<(), CliError> {
