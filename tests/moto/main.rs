@@ -81,7 +81,7 @@ impl Moto {
         let mut moto = Self { child, log, server: Cloud { url: String::new() } };
         let told = moto.log_until("Running on ");
         let (_, url) = told.last().and_then(|line| line.split_once("Running on ")).expect("a url");
-        moto.server.url = url.trim().to_owned();
+        url.trim().clone_into(&mut moto.server.url);
         moto
     }
 
