@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
 use wavegate_config::Manifest;
 use wavegate_core::inventory::Inventory;
 use wavegate_core::plan::{Action, Plan};
@@ -104,6 +105,7 @@ impl Job<'_> {
             }
         });
         let mut beat = tokio::time::interval(TRAFFIC_BEAT);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut interrupted = None;
         let outcome = loop {
             tokio::select! {

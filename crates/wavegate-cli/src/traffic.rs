@@ -27,7 +27,7 @@ const BEAT_MIN: Duration = Duration::from_millis(5);
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// How long requests under way may take to end when the release has.
-const END: Duration = Duration::from_secs(2);
+const END: Duration = Duration::from_secs(1);
 
 /// The event that is sent. Functions that need another one are not served by this.
 const PAYLOAD: &[u8] = b"{}";

@@ -111,10 +111,14 @@ impl Rollback<'_> {
         if let Some(plan) = &plan
             && plan.functions.is_empty()
         {
-            console::say(
-                "nothing to put back: every function serves what it did before the last release\n`wavegate \
-                 rollback --to-release N` goes further back",
-            );
+            console::say(&match self.args.to_release {
+                Some(number) => format!(
+                    "nothing to put back: every function serves what it did after release r{number}"
+                ),
+                None => "nothing to put back: every function serves what it did before the last \
+                         release\n`wavegate rollback --to-release N` goes further back"
+                    .to_owned(),
+            });
             return Ok(());
         }
         console::say(plan_words(plan.as_ref(), &report, console.err).trim_end());
