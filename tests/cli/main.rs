@@ -3,6 +3,7 @@
 //!
 //! `TRYCMD=overwrite cargo test -p wavegate-tests --test cli` writes the cases anew; read the
 //! difference before you keep it.
+#![expect(clippy::unwrap_used, reason = "a test's helpers are tests too")]
 
 mod readme;
 
