@@ -1,5 +1,7 @@
 //! Small apps to deploy: Python functions of three lines.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 use wavegate_tests::binary::Project;
 
@@ -31,8 +33,10 @@ pub(crate) fn manifest(project: &Project, functions: &[(&str, &[&str])], rest: &
         .to_owned();
     for (name, needs) in functions {
         let needs = Value::from(needs.to_vec());
-        text +=
-            &format!("\n[functions.{name}]\ncode = \"functions/{name}\"\ndepends_on = {needs}\n");
+        let _ = writeln!(
+            text,
+            "\n[functions.{name}]\ncode = \"functions/{name}\"\ndepends_on = {needs}"
+        );
     }
     project.write("deploy.toml", &format!("{text}\n{rest}"));
 }

@@ -29,6 +29,19 @@ fn a_deploy_of_nothing_makes_no_write_call() {
 }
 
 #[test]
+fn only_what_is_named_is_deployed() {
+    let project = mini(&[("auth", &[]), ("shop", &["auth"])], "");
+    let _cloud = project.start_cloud(&[]);
+    let _ = project.deploy().expect(0);
+    set_message(&project, "auth", "two");
+    set_message(&project, "shop", "two");
+    let one = project.run(&["deploy", "--yes", "--output", "json", "--only", "shop"]).expect(0);
+    assert_eq!(one.functions("published"), ["shop"], "{one}");
+    let status = project.status();
+    assert_eq!((status.serves("auth"), status.serves("shop")), (Some(1), Some(2)), "{status:?}");
+}
+
+#[test]
 fn a_change_of_memory_alone_publishes_and_the_plan_says_why() {
     let project = mini(&[("auth", &[]), ("shop", &["auth"])], "");
     let _cloud = project.start_cloud(&[]);

@@ -2,7 +2,7 @@
 
 use nix::sys::signal::Signal;
 use serde_json::json;
-use wavegate_tests::binary::{Finished, LocalCloud, Project, Running};
+use wavegate_tests::binary::{Finished, LocalCloud, Project, Running, wavegate};
 
 use crate::app::{LONG, mini, set_message, set_strategy};
 
@@ -149,6 +149,98 @@ fn kill_9_with_the_cloud_inside_loses_nothing_that_was_promised() {
     let status = project.status();
     assert_eq!(status.function("shop")["extra"], json!({ "version": 2, "weight_bp": 2500 }));
     let _ = project.run(&["rollback", "--yes"]).expect(0);
+    assert_is_back(&project);
+}
+
+#[test]
+fn a_suspended_owner_that_wakes_up_writes_nothing() {
+    let (project, cloud, deploy) = in_mid_shift("");
+    deploy.signal(Signal::SIGSTOP);
+    let _ = project.run(&["rollback", "--yes"]).expect(0);
+    assert_is_back(&project);
+    let updates = cloud.cloud.calls()["UpdateAlias"];
+
+    deploy.signal(Signal::SIGCONT);
+    let woken = deploy.finish().expect(4);
+    assert!(woken.has_code("WG636"), "{woken}");
+    assert_eq!(woken.outcome(), "fenced", "{woken}");
+    // It tries to renew its lock, and that is refused.
+    assert!(cloud.cloud.calls()["UpdateAlias"] <= updates + 1, "{woken}");
+    assert_is_back(&project);
+}
+
+#[test]
+fn of_deploys_that_begin_together_one_wins() {
+    let project = mini(PAIR, "");
+    let _cloud = project.start_cloud(&[]);
+    for release in 1..=2 {
+        let deploys: Vec<Running> = (0..3).map(|_| project.begin_deploy()).collect();
+        let ended: Vec<Finished> = deploys.into_iter().map(Running::finish).collect();
+        let count = |code| ended.iter().filter(|ended| ended.code == Some(code)).count();
+        // Who comes when all is over finds nothing to do.
+        let done = ended.iter().filter(|e| e.events.last().is_some_and(|e| e["outcome"] == "done"));
+        assert_eq!(done.count(), 1, "{ended:#?}");
+        assert_eq!(count(0) + count(3), 3, "{ended:#?}");
+        let status = project.status();
+        let serves = (status.serves("auth"), status.serves("shop"));
+        assert_eq!(serves, (Some(release), Some(release)), "{status:?}");
+        set_message(&project, "auth", "two");
+        set_message(&project, "shop", "two");
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_stops_no_release() {
+    let project = mini(PAIR, "");
+    let _cloud = project.start_cloud(&[]);
+    let deploy = format!("'{}' deploy --yes --output json | head -n 1", wavegate().display());
+    let ended = project.tool("sh", &["-c", &deploy]).expect(0);
+    assert_eq!(ended.events.len(), 1, "{ended}");
+    let status = project.status();
+    assert_eq!((status.serves("auth"), status.serves("shop")), (Some(1), Some(1)), "{status:?}");
+    assert_eq!(status.lock(), Some("done"));
+}
+
+#[test]
+fn an_outage_that_lasts_ends_with_what_a_person_must_do() {
+    let project = mini(PAIR, "");
+    project.edit("deploy.toml", "time_scale = 60", "time_scale = 600");
+    let cloud = project.start_cloud(&[]);
+    let _ = project.deploy().expect(0);
+    set_strategy(&project, LONG);
+    set_message(&project, "shop", "two");
+    let mut deploy = project.begin_deploy();
+    deploy.wait_weight("shop", 2500);
+    cloud.kill();
+    let given_up = deploy.finish().expect(4);
+    assert!(given_up.has_code("WG634"), "{given_up}");
+    assert!(given_up.stderr.contains("hint: ") && given_up.stderr.contains("shop"), "{given_up}");
+
+    let _cloud = project.start_cloud(&[]);
+    let status = project.status();
+    assert_eq!(status.function("shop")["extra"], json!({ "version": 2, "weight_bp": 2500 }));
+    let _ = project.run(&["rollback", "--yes"]).expect(0);
+    assert_is_back(&project);
+}
+
+#[test]
+fn ctrl_c_before_any_traffic_moved_leaves_everything_as_it_was() {
+    let hook =
+        "[hooks.slow]\nuse = \"command\"\ncommand = [\"sleep\", \"1000\"]\ntimeout = \"100h\"\n";
+    let project = mini(PAIR, hook);
+    let _cloud = project.start_cloud(&[]);
+    let _ = project.deploy().expect(0);
+    project.edit(
+        "deploy.toml",
+        "depends_on = [\"auth\"]\n",
+        "depends_on = [\"auth\"]\nhooks = { pre_traffic = [\"slow\"] }\n",
+    );
+    set_message(&project, "shop", "two");
+    let mut deploy = project.begin_deploy();
+    deploy.wait_event("hook", "shop");
+    deploy.signal(Signal::SIGINT);
+    let ended = deploy.finish().expect(1);
+    assert!(ended.of("weight").is_empty(), "{ended}");
     assert_is_back(&project);
 }
 

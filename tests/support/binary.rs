@@ -653,6 +653,11 @@ pub struct LocalCloud {
 }
 
 impl LocalCloud {
+    /// Ends it as a power cut would.
+    pub fn kill(self) -> Finished {
+        self.running.kill()
+    }
+
     /// Stops it as Ctrl-C does.
     pub fn stop(self) -> Finished {
         self.running.signal(Signal::SIGINT);
