@@ -10,16 +10,19 @@ use crate::token::LockPhase;
 impl Release {
     /// Success is recorded only if every alias was read as promoted a moment ago.
     pub(super) fn prove(&mut self) {
+        let touched = self.rollouts.values().filter(|rollout| rollout.touched).count();
+        let age = limits::proof(touched);
         let mut proven = true;
         for name in self.plan.order.clone() {
             let Some(rollout) = self.rollouts.get(&name) else { continue };
             if !rollout.touched {
                 continue;
             }
-            let fresh = rollout.proven.is_some_and(|at| self.now.since(at) <= limits::PROOF);
+            let fresh = rollout.proven.is_some_and(|at| self.now.since(at) <= age);
             proven &= fresh && rollout.suspect.is_none();
+            let may_read = rollout.suspect.is_none() && self.now >= rollout.prove_after;
             let object = Object::Live(name);
-            if !fresh && rollout.suspect.is_none() && self.is_idle(&object) {
+            if !fresh && may_read && self.is_idle(&object) {
                 self.read(&object, Purpose::Prove);
             }
         }
@@ -59,16 +62,15 @@ impl Release {
         let is_quiet = matches!(rollout.phase, Phase::Done | Phase::RolledBack | Phase::Kept);
         let is_ours =
             rollout.claimed && rollout.contested.is_none() && function.action.stable().is_some();
-        if !is_quiet
-            || !is_ours
-            || self.end_phase == Some(LockPhase::Held)
-            || !self.is_idle(&object)
-        {
+        if !is_quiet || !is_ours || self.end_phase == Some(LockPhase::Held) {
             return;
         }
         let text = rollout.own_text.clone();
+        if !self.is_idle_but_for_reads(&object) {
+            return;
+        }
         let Some(base) = self.known(&object).cloned() else { return };
-        if base.description == text {
+        if !self.is_ours(Some(&base)) || base.description == text {
             return;
         }
         self.loose_ends += 1;
@@ -83,8 +85,13 @@ impl Release {
         let mut todo: Vec<String> = self.rollouts.values().filter_map(|r| r.todo.clone()).collect();
         todo.extend(self.todo.clone());
         let outcome = match (reason, self.end_phase) {
-            (None, _) => Outcome::Done,
+            (None, _) if todo.is_empty() => Outcome::Done,
+            (None, _) => {
+                let reason = "everything is released, but its end could not be recorded";
+                Outcome::Stuck { reason: reason.to_owned(), todo }
+            }
             (Some(reason), _) if !todo.is_empty() => Outcome::Stuck { reason, todo },
+            (Some(reason), _) if self.lock.is_unused => Outcome::NothingChanged { reason },
             (Some(reason), Some(LockPhase::Held)) => Outcome::Frozen { reason },
             (Some(reason), _) => Outcome::RolledBack { reason },
         };

@@ -9,7 +9,7 @@ use super::rollout::{Phase, Rollout};
 use super::watch::AskFor;
 use super::{
     Decision, Effect, Event, HookContext, HookPhase, Illegal, Object, Observation, Outcome,
-    Prepared, limits,
+    Prepared, TimerId, limits,
 };
 use crate::inventory::AliasState;
 use crate::name::{FunctionName, VersionId};
@@ -126,13 +126,25 @@ impl Release {
         let object = Object::Live(name.clone());
         let Some(base) = self.known(&object).cloned() else { return };
         let description = self.token(name, Position::Forward, Weight::ZERO);
-        self.mark_touched(name);
+        self.mark_open(name);
         self.update(&object, Purpose::Claim, base, None, description);
     }
 
-    pub(super) fn mark_touched(&mut self, name: &FunctionName) {
+    /// The first write on a live alias is about to be sent.
+    fn mark_open(&mut self, name: &FunctionName) {
         if let Some(rollout) = self.rollouts.get_mut(name) {
             rollout.touched = true;
+            rollout.is_open = true;
+        }
+    }
+
+    /// A write was given up before it was sent.
+    pub(super) fn never_sent(&mut self, name: &FunctionName) {
+        if let Some(rollout) = self.rollouts.get_mut(name)
+            && rollout.is_open
+        {
+            rollout.is_open = false;
+            rollout.touched = false;
         }
     }
 
@@ -169,7 +181,19 @@ impl Release {
         state: Option<AliasState>,
     ) -> Result<(), Illegal> {
         let stable = self.plan.functions.get(name).and_then(|f| f.action.stable());
+        if let Some(rollout) = self.rollouts.get_mut(name) {
+            rollout.is_open = false;
+        }
         match state {
+            // The claim landed, and somebody changed the alias before that could be read.
+            Some(state) if self.is_ours(Some(&state)) => {
+                if let Some(rollout) = self.rollouts.get_mut(name) {
+                    rollout.claimed = true;
+                }
+                let now = describe(Some(&state));
+                self.fail(Some(name), format!("its alias was changed as it was claimed: {now}"))?;
+                self.suspicious(name, Some(state))
+            }
             Some(state) if state.main() == stable && state.extra.is_none() => {
                 // The plan's look was old, but what it was planned on still holds.
                 let other = Token::decode(&state.description)
@@ -183,7 +207,8 @@ impl Release {
                     rollout.own_text = text;
                 }
                 self.believe(&Object::Live(name.clone()), Some(state));
-                self.start_claim(name);
+                // The pin alias keeps the text: it may be another one now.
+                self.start_pin(name);
                 Ok(())
             }
             state => {
@@ -333,7 +358,7 @@ impl Release {
     pub(super) fn create_live(&mut self, name: &FunctionName) {
         let description = self.token(name, Position::Promoted, Weight::FULL);
         let version = self.rollouts.get(name).and_then(Rollout::version);
-        self.mark_touched(name);
+        self.mark_open(name);
         self.create(&Object::Live(name.clone()), Purpose::CreateLive, version, description);
     }
 
@@ -345,6 +370,7 @@ impl Release {
         let now = self.now;
         if let Some(rollout) = self.rollouts.get_mut(name) {
             rollout.in_force = now;
+            rollout.gate_at = now;
             rollout.blind_since = None;
         }
         if waits {
@@ -356,17 +382,25 @@ impl Release {
 
     pub(super) fn wake_at(&mut self, name: &FunctionName, at: Mono) {
         let id = self.next_timer(TimerFor::Wake(name.clone()));
+        if let Some(rollout) = self.rollouts.get_mut(name) {
+            rollout.wake = Some(id);
+        }
         self.effects.push(Effect::Timer { id, at });
     }
 
     /// A rollout's timer is due: what it waited for is looked at again.
-    pub(super) fn wake(&mut self, name: &FunctionName) -> Result<(), Illegal> {
-        let Some(rollout) = self.rollouts.get(name) else { return Ok(()) };
-        if self.is_going_back() {
+    pub(super) fn wake(&mut self, name: &FunctionName, timer: TimerId) -> Result<(), Illegal> {
+        let is_going_back = self.is_going_back();
+        let Some(rollout) = self.rollouts.get_mut(name) else { return Ok(()) };
+        if is_going_back || rollout.wake != Some(timer) {
             return Ok(());
         }
+        rollout.wake = None;
         let (phase, weight, in_force) = (rollout.phase, rollout.weight, rollout.in_force);
-        if rollout.suspect.is_some() || !self.is_free(name) {
+        let bake_until = rollout.bake_until.unwrap_or_default();
+        let is_suspect = rollout.suspect.is_some();
+        let is_looking = self.purpose_on(&Object::Live(name.clone())) == Some(Purpose::Watch);
+        if is_suspect || !(is_looking || self.is_free(name)) {
             let at = self.now + limits::POLL;
             self.wake_at(name, at);
             return Ok(());
@@ -377,13 +411,13 @@ impl Release {
                 self.wake_at(name, in_force);
                 Ok(())
             }
-            Phase::Shifting | Phase::Baking => self.gate(name),
-            Phase::Promoting if weight == Weight::FULL => {
-                self.read(&Object::Live(name.clone()), Purpose::ReadBack);
+            Phase::Baking if self.now < bake_until => {
+                self.wake_at(name, bake_until);
                 Ok(())
             }
-            Phase::Promoting => {
-                self.promote(name);
+            Phase::Shifting | Phase::Baking => self.gate(name),
+            Phase::Promoting if self.is_free(name) => {
+                self.read(&Object::Live(name.clone()), Purpose::ReadBack);
                 Ok(())
             }
             _ => Ok(()),
@@ -408,7 +442,16 @@ impl Release {
             self.ask_alarms(AskFor::Quiet(name.clone()), std::slice::from_ref(name));
             return Ok(());
         }
+        self.look_now(name);
         self.decide(name)
+    }
+
+    /// What is decided next is decided on what is known at this moment.
+    fn look_now(&mut self, name: &FunctionName) {
+        let now = self.now;
+        if let Some(rollout) = self.rollouts.get_mut(name) {
+            rollout.gate_at = now;
+        }
     }
 
     /// Before anything is decided on a candidate that takes traffic, its alarms are read afresh.
@@ -417,6 +460,7 @@ impl Release {
             self.ask_alarms(AskFor::Gate(name.clone()), std::slice::from_ref(name));
             return Ok(());
         }
+        self.look_now(name);
         self.past_gate(name)
     }
 
@@ -446,12 +490,15 @@ impl Release {
         let Some(rollout) = self.rollouts.get(name) else { return Observation::default() };
         let count = |status: AlarmStatus| {
             let alarms = rollout.alarms.values();
-            u32::try_from(alarms.filter(|a| a.status == status && !a.baselined).count())
-                .unwrap_or(0)
+            u32::try_from(
+                alarms.filter(|a| a.status == status && (!a.baselined || a.is_unread)).count(),
+            )
+            .unwrap_or(0)
         };
         Observation {
             weight: rollout.weight,
-            bake_elapsed: self.now.since(rollout.in_force),
+            // Up to when the alarms were asked: what they say covers no more than that.
+            bake_elapsed: rollout.gate_at.since(rollout.in_force),
             rollout_elapsed: rollout.since.map(|since| self.now.since(since)).unwrap_or_default(),
             alarms_ok: count(AlarmStatus::Ok),
             alarms_firing: count(AlarmStatus::Firing),
@@ -477,13 +524,13 @@ impl Release {
             Ok(answer) => answer,
             Err(reason) => return self.fail(Some(name), format!("its strategy: {reason}")),
         };
+        let goes_up = matches!(decision, Decision::Shift(_) | Decision::Promote);
         // A foreign change or a touch came between question and answer: ask again later.
-        if rollout.suspect.is_some() || !self.is_free(name) {
+        if rollout.suspect.is_some() || (goes_up && !self.is_free(name)) {
             let at = self.now + limits::POLL;
             self.wake_at(name, at);
             return Ok(());
         }
-        let goes_up = matches!(decision, Decision::Shift(_) | Decision::Promote);
         let unknown = self.observe(name).alarms_unknown;
         let Some(rollout) = self.rollouts.get_mut(name) else { return Ok(()) };
         if goes_up && unknown > 0 && rollout.weight > Weight::ZERO {
@@ -491,7 +538,11 @@ impl Release {
             return self.hold_blind(name);
         }
         rollout.blind_since = None;
-        rollout.strategy_state = Some(state);
+        if goes_up {
+            rollout.next_state = Some(state);
+        } else {
+            rollout.strategy_state = Some(state);
+        }
         self.follow(name, decision)
     }
 
@@ -515,7 +566,6 @@ impl Release {
                 Ok(())
             }
             Decision::Promote | Decision::Shift(Weight::FULL) => {
-                self.move_to(name, Phase::Promoting)?;
                 self.promote(name);
                 Ok(())
             }
@@ -565,15 +615,27 @@ impl Release {
         let Some(function) = self.plan.functions.get(name) else { return Ok(()) };
         let until = self.now + function.bake;
         let is_over = function.bake.is_zero() || matches!(function.action, Action::First { .. });
+        let mut is_suspect = false;
         if let Some(rollout) = self.rollouts.get_mut(name) {
             rollout.bake_until = Some(until);
             rollout.blind_since = None;
+            is_suspect = rollout.suspect.is_some();
         }
-        if is_over {
+        if is_over && !is_suspect {
             return self.move_to(name, Phase::Done);
         }
         self.wake_at(name, until);
         Ok(())
+    }
+
+    /// Somebody was at the alias while it baked.
+    pub(super) fn bake_again(&mut self, name: &FunctionName) {
+        let Some(function) = self.plan.functions.get(name) else { return };
+        let until = self.now + function.bake;
+        if let Some(rollout) = self.rollouts.get_mut(name) {
+            rollout.bake_until = Some(until);
+        }
+        self.wake_at(name, until);
     }
 
     pub(super) fn end_bake(&mut self, name: &FunctionName) -> Result<(), Illegal> {

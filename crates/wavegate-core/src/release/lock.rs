@@ -20,6 +20,10 @@ pub(super) struct Lock {
     want: Option<Want>,
     /// The other owner's state, and since when it has stood still.
     pub(super) standing: Option<(String, Mono)>,
+    /// It cannot be written any more. Putting back does not wait for it.
+    pub(super) is_lost: bool,
+    /// The release was given up while the lock was being taken.
+    pub(super) is_unused: bool,
 }
 
 /// What is to be written, least important first.
@@ -190,11 +194,20 @@ impl Release {
                 self.look_at_owner(state);
                 Ok(())
             }
+            End::Conflict(None) if matches!(purpose, Purpose::Acquire | Purpose::TakeOver) => {
+                let reason = "the lock alias was deleted while it was being taken".to_owned();
+                self.finish(Outcome::NothingChanged { reason });
+                Ok(())
+            }
             End::Conflict(None) => {
                 self.fenced("the lock alias was deleted by somebody".to_owned());
                 Ok(())
             }
             End::Failed(reason) => self.lock_failed(purpose, reason),
+            End::Dropped if purpose == Purpose::Close(LockPhase::Done) => {
+                self.prove_again();
+                Ok(())
+            }
             End::Read(_) | End::Deleted | End::Dropped => Ok(()),
         }
     }
@@ -205,6 +218,11 @@ impl Release {
                 let anchor = self.plan.anchor.clone();
                 let epoch = self.epoch();
                 self.report(Event::Locked { anchor, epoch });
+                if self.is_going_back() {
+                    self.lock.is_unused = true;
+                    self.close(LockPhase::RolledBack);
+                    return Ok(());
+                }
                 self.stage = Stage::Preparing;
                 self.has_moved = true;
                 self.start_heartbeat();
@@ -244,22 +262,65 @@ impl Release {
             self.finish(Outcome::Busy { holder });
             return Ok(());
         }
-        // A request to abort keeps owner and epoch: it is ours to honour.
         let ours = self.lock.record.clone();
-        if let (Some(theirs), Some(ours)) = (&theirs, &ours)
-            && theirs.epoch == ours.epoch
-            && theirs.owner == ours.owner
-            && theirs.release == ours.release
-            && theirs.abort_asked_by.is_some()
-        {
-            let by = theirs.abort_asked_by.clone().unwrap_or_default();
-            self.lock.record = Some(theirs.clone());
-            self.believe(&Object::Lock, Some(state.clone()));
-            return self.fail(None, format!("{by} asked for it"));
+        match (theirs, ours) {
+            (Some(theirs), Some(ours))
+                if theirs.epoch == ours.epoch
+                    && theirs.owner == ours.owner
+                    && theirs.release == ours.release =>
+            {
+                self.believe(&Object::Lock, Some(state.clone()));
+                self.own_record(purpose, theirs)
+            }
+            (theirs, _) => {
+                self.fenced(holder(theirs.as_ref(), state));
+                Ok(())
+            }
         }
-        let holder = holder(theirs.as_ref(), state);
-        self.fenced(holder);
-        Ok(())
+    }
+
+    /// The lock is ours still, but holds another record: a request to abort, which keeps owner and
+    /// epoch, or a write of ours that was given up on and landed late. What was to be written is
+    /// written onto it.
+    fn own_record(&mut self, purpose: Purpose, theirs: LockRecord) -> Result<(), Illegal> {
+        let asked = theirs.abort_asked_by.clone();
+        let is_done = theirs.phase == LockPhase::Done;
+        self.lock.record = Some(LockRecord { phase: self.phase_now(), ..theirs });
+        let is_ending = matches!(self.stage, Stage::Proving | Stage::Closing);
+        if is_done && is_ending && !self.is_going_back() {
+            self.end_phase = Some(LockPhase::Done);
+            self.closed();
+            return Ok(());
+        }
+        match purpose {
+            Purpose::Abort => self.want_abort(),
+            Purpose::Close(LockPhase::Done) if asked.is_some() => self.prove_again(),
+            Purpose::Close(phase) => self.want_close(phase),
+            Purpose::Barrier => self.want_barrier(),
+            _ => self.want_renewal(),
+        }
+        match asked {
+            Some(by) if !self.is_going_back() => {
+                self.asked_to_abort(&by, "asked through the lock alias")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What the lock says of a release that has not ended.
+    fn phase_now(&self) -> LockPhase {
+        if self.is_going_back() { LockPhase::Aborting } else { LockPhase::Running }
+    }
+
+    /// The proof of success is too old by now.
+    fn prove_again(&mut self) {
+        self.stage = Stage::Proving;
+        self.end_phase = None;
+        let phase = self.phase_now();
+        if let Some(record) = &mut self.lock.record {
+            record.phase = phase;
+        }
+        self.start_heartbeat();
     }
 
     fn lock_failed(&mut self, purpose: Purpose, reason: String) -> Result<(), Illegal> {
@@ -269,6 +330,10 @@ impl Release {
                 self.finish(Outcome::NothingChanged { reason });
                 Ok(())
             }
+            Purpose::Renew | Purpose::Barrier if self.is_going_back() => {
+                self.lose_lock();
+                Ok(())
+            }
             Purpose::Renew | Purpose::Barrier => self.fail(None, format!("the lock: {reason}")),
             // The record cannot be written; what it would say is true all the same, and putting
             // traffic back must not wait for it.
@@ -276,15 +341,28 @@ impl Release {
                 self.report(Event::Blind {
                     reason: format!("the lock could not be written: {reason}"),
                 });
+                self.lose_lock();
                 self.unwind()
             }
             Purpose::Close(_) => {
-                self.todo.push(format!("the lock could not be closed: {reason}"));
+                let lock = self.words(&Object::Lock);
+                self.todo.push(format!(
+                    "{lock} could not be closed ({reason}): the next release is refused until `wavegate rollback` has taken it over"
+                ));
                 self.closed();
                 Ok(())
             }
             _ => Ok(()),
         }
+    }
+
+    /// The lock cannot be renewed. Writes that go back carry their own compare-and-swap, and waiting
+    /// for the lock would leave traffic where it is.
+    fn lose_lock(&mut self) {
+        self.lock.is_lost = true;
+        self.send_held();
+        // Whatever was to be written with the lost write is still wanted.
+        self.pursue();
     }
 
     /// Somebody else owns the release now: not one more write.

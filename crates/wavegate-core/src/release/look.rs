@@ -1,6 +1,6 @@
 //! Looking: what a live alias was read to be, and whose change it is.
 
-use super::machine::{Release, TimerFor};
+use super::machine::{Release, Stage, TimerFor};
 use super::register::{End, Purpose};
 use super::rollout::Phase;
 use super::{Effect, Event, HookPhase, Illegal, Object, Outcome, limits};
@@ -16,14 +16,17 @@ impl Release {
         purpose: Purpose,
         end: End,
     ) -> Result<(), Illegal> {
+        if purpose == Purpose::Restore {
+            self.restored(name, end);
+            return Ok(());
+        }
+        let phase = self.rollouts.get(name).map(|rollout| rollout.phase);
+        if matches!(phase, Some(Phase::RolledBack | Phase::Kept | Phase::Stuck)) {
+            return Ok(()); // Nothing more is decided about it.
+        }
         match purpose {
-            Purpose::Restore => {
-                // Best effort: who changed the description since then meant it.
-                self.loose_ends = self.loose_ends.saturating_sub(1);
-                return Ok(());
-            }
             Purpose::Confirm | Purpose::Probe => return self.confirmed(name, purpose, end),
-            Purpose::Back | Purpose::DeleteLive | Purpose::Look => {
+            Purpose::Back | Purpose::Fence | Purpose::DeleteLive | Purpose::Look => {
                 return self.back_ended(name, purpose, end);
             }
             _ => {}
@@ -36,11 +39,12 @@ impl Release {
             (Purpose::Claim, End::Landed(_) | End::Retouched(_)) => {
                 if let Some(rollout) = self.rollouts.get_mut(name) {
                     rollout.claimed = true;
+                    rollout.is_open = false;
                 }
                 self.move_to(name, Phase::Waiting)
             }
             (Purpose::Claim, End::Conflict(state)) => self.claim_conflict(name, state),
-            (Purpose::CreateLive, End::Conflict(state)) => {
+            (Purpose::CreateLive, End::Conflict(state)) if !self.is_ours(state.as_ref()) => {
                 let now = describe(state.as_ref());
                 if let Some(rollout) = self.rollouts.get_mut(name) {
                     rollout.touched = false;
@@ -50,13 +54,13 @@ impl Release {
             (Purpose::Shift(_) | Purpose::Promote | Purpose::CreateLive, End::Landed(_)) => {
                 self.read(&Object::Live(name.clone()), Purpose::ReadBack);
                 self.note_landed(name, purpose);
-                Ok(())
+                self.moved_on(name, purpose == Purpose::Promote)
             }
             (Purpose::Shift(_) | Purpose::Promote, End::Retouched(_)) => {
                 self.touched(name);
                 Ok(())
             }
-            (Purpose::Shift(_) | Purpose::Promote, End::Conflict(state)) => {
+            (Purpose::Shift(_) | Purpose::Promote | Purpose::CreateLive, End::Conflict(state)) => {
                 self.suspicious(name, state)
             }
             (Purpose::ReadBack | Purpose::Watch | Purpose::Prove, End::Read(state)) => {
@@ -71,8 +75,36 @@ impl Release {
         let Some(rollout) = self.rollouts.get_mut(name) else { return };
         rollout.since.get_or_insert(now);
         rollout.in_force = now + limits::SETTLE;
+        rollout.is_open = false;
         if matches!(purpose, Purpose::Promote | Purpose::CreateLive) {
             rollout.transient_since.get_or_insert(now);
+        }
+    }
+
+    /// The promotion is in force: until then the rollout shifts, and bakes again if it has to.
+    fn moved_on(&mut self, name: &FunctionName, is_promoted: bool) -> Result<(), Illegal> {
+        let is_shifting = self.rollouts.get(name).is_some_and(|r| r.phase == Phase::Shifting);
+        if is_promoted && is_shifting { self.move_to(name, Phase::Promoting) } else { Ok(()) }
+    }
+
+    /// Whether a state carries this release's token.
+    pub(super) fn is_ours(&self, state: Option<&AliasState>) -> bool {
+        state
+            .and_then(|state| Token::decode(&state.description))
+            .is_some_and(|token| token.release == self.runner.release)
+    }
+
+    /// A description was restored. Who changed it since then meant it; AWS, which moves its own
+    /// weights, did not.
+    fn restored(&mut self, name: &FunctionName, end: End) {
+        self.loose_ends = self.loose_ends.saturating_sub(1);
+        let End::Conflict(Some(state)) = end else { return };
+        let class = classify(&state, self.runner.release, self.epoch());
+        let Some(rollout) = self.rollouts.get_mut(name) else { return };
+        if matches!(class, Class::Mine | Class::Settling) && rollout.restores < limits::RESTORES {
+            rollout.restores += 1;
+            self.believe(&Object::Live(name.clone()), Some(state));
+            self.restore(name);
         }
     }
 
@@ -92,7 +124,12 @@ impl Release {
         match class {
             Class::Mine if same => {
                 self.believe(&object, Some(state.clone()));
-                if moved && purpose != Purpose::ReadBack {
+                if moved && purpose == Purpose::ReadBack {
+                    let now = self.now;
+                    if let Some(rollout) = self.rollouts.get_mut(name) {
+                        rollout.in_force = rollout.in_force.max(now);
+                    }
+                } else if moved {
                     self.touched(name);
                 }
                 self.as_left(name, purpose, &state)
@@ -127,12 +164,15 @@ impl Release {
         let Some(token) = Token::decode(&state.description) else { return Ok(()) };
         let Some(rollout) = self.rollouts.get_mut(name) else { return Ok(()) };
         rollout.proven = Some(now);
+        rollout.transient_since = None;
         if purpose != Purpose::ReadBack {
             return Ok(());
         }
-        rollout.transient_since = None;
         let before = rollout.weight;
         rollout.weight = token.weight;
+        if before != token.weight && rollout.next_state.is_some() {
+            rollout.strategy_state = rollout.next_state.take();
+        }
         let in_force = rollout.in_force;
         let phase = rollout.phase;
         let actual = match (token.position, state.extra) {
@@ -155,12 +195,14 @@ impl Release {
                 bake,
             });
         }
+        let is_promoted = token.position == Position::Promoted;
+        self.moved_on(name, is_promoted)?;
         match phase {
-            Phase::Shifting => {
+            Phase::Shifting if !is_promoted => {
                 self.wake_at(name, in_force);
                 Ok(())
             }
-            Phase::Promoting => {
+            Phase::Shifting | Phase::Promoting => {
                 self.move_to(name, Phase::PostTraffic)?;
                 self.next_hook(name, HookPhase::PostTraffic)
             }
@@ -173,10 +215,47 @@ impl Release {
         let now = self.now;
         let Some(rollout) = self.rollouts.get_mut(name) else { return };
         rollout.in_force = now;
+        rollout.next_state = None;
         let phase = rollout.phase;
         self.report(Event::Touched { function: name.clone() });
-        if matches!(phase, Phase::Shifting | Phase::Promoting) {
-            self.wake_at(name, now + limits::SETTLE);
+        match phase {
+            Phase::Shifting | Phase::Promoting => self.wake_at(name, now + limits::SETTLE),
+            Phase::Baking => self.bake_again(name),
+            _ => {}
+        }
+    }
+
+    /// What looked like somebody else's change is this release's own record: a write whose answer
+    /// was lost, a change that was undone, or AWS's own weights. What was baked does not count.
+    fn ours_after_all(
+        &mut self,
+        name: &FunctionName,
+        state: AliasState,
+        class: Class,
+    ) -> Result<(), Illegal> {
+        let object = Object::Live(name.clone());
+        let same = self.known(&object).is_some_and(|known| known.same_content(&state));
+        self.believe(&object, Some(state.clone()));
+        let now = self.now;
+        let is_going_back = self.is_going_back();
+        let Some(rollout) = self.rollouts.get_mut(name) else { return Ok(()) };
+        rollout.suspect = None;
+        rollout.claimed = true;
+        if is_going_back {
+            return Ok(()); // The unwinding goes on by itself.
+        }
+        rollout.since.get_or_insert(now);
+        rollout.in_force = now + limits::SETTLE;
+        let is_baking = rollout.phase == Phase::Baking;
+        if same {
+            self.report(Event::Touched { function: name.clone() });
+        }
+        if is_baking {
+            self.bake_again(name);
+        }
+        match class {
+            Class::Settling => self.settling(name),
+            _ => self.as_left(name, Purpose::ReadBack, &state),
         }
     }
 
@@ -185,6 +264,7 @@ impl Release {
         let now = self.now;
         let Some(rollout) = self.rollouts.get_mut(name) else { return Ok(()) };
         rollout.weight = Weight::FULL;
+        rollout.prove_after = now + limits::POLL;
         let since = *rollout.transient_since.get_or_insert(now);
         if now.since(since) > limits::TRANSIENT {
             let reason =
@@ -195,6 +275,7 @@ impl Release {
             let on = "AWS: provisioned concurrency is being moved to the new version".to_owned();
             self.report(Event::Held { function: name.clone(), on });
         }
+        self.moved_on(name, true)?;
         self.wake_at(name, now + limits::POLL);
         Ok(())
     }
@@ -206,20 +287,28 @@ impl Release {
         name: &FunctionName,
         state: Option<AliasState>,
     ) -> Result<(), Illegal> {
-        let Some(state) = state else {
-            return self.contested(name, None);
-        };
-        let now = self.now;
-        let words = describe(Some(&state));
+        if let Some(state) = &state {
+            let class = classify(state, self.runner.release, self.epoch());
+            if matches!(class, Class::Mine | Class::Settling) {
+                return self.ours_after_all(name, state.clone(), class);
+            }
+        }
+        let words = describe(state.as_ref());
         let Some(rollout) = self.rollouts.get_mut(name) else { return Ok(()) };
         let is_new = rollout.suspect.is_none();
-        rollout.suspect = Some((state, now));
+        rollout.suspect = Some(state);
         if is_new {
             self.report(Event::Suspect { function: name.clone(), now: words });
         }
-        let id = self.next_timer(TimerFor::Confirm(name.clone()));
-        self.effects.push(Effect::Timer { id, at: now + limits::CONFIRM });
+        self.confirm_later(name);
         Ok(())
+    }
+
+    /// Looks again when no stale read can show the same any more.
+    pub(super) fn confirm_later(&mut self, name: &FunctionName) {
+        let id = self.next_timer(TimerFor::Confirm(name.clone()));
+        let at = self.now + limits::CONFIRM;
+        self.effects.push(Effect::Timer { id, at });
     }
 
     pub(super) fn look_again(&mut self, name: &FunctionName) {
@@ -244,22 +333,20 @@ impl Release {
         end: End,
     ) -> Result<(), Illegal> {
         let object = Object::Live(name.clone());
-        let suspect =
-            self.rollouts.get_mut(name).and_then(|r| r.suspect.take()).map(|(state, _)| state);
+        let suspect = self.rollouts.get_mut(name).and_then(|r| r.suspect.take());
         match (purpose, end) {
             (Purpose::Probe, End::Landed(state)) => self.contested(name, Some(&state)),
-            (_, End::Read(None) | End::Conflict(None)) => self.contested(name, None),
+            (Purpose::Confirm, End::Read(None)) if suspect == Some(None) => {
+                self.contested(name, None)
+            }
+            (_, End::Read(None) | End::Conflict(None)) => self.suspicious(name, None),
             (Purpose::Confirm, End::Read(Some(state))) => {
-                let known = self.known(&object).cloned();
-                if known.as_ref().is_some_and(|known| known.same_content(&state)) {
-                    self.believe(&object, Some(state));
-                    self.unsuspect(name);
-                    return Ok(());
-                }
-                if suspect.is_some_and(|suspect| suspect.revision == state.revision) {
+                let is_same = suspect.flatten().is_some_and(|s| s.revision == state.revision);
+                let class = classify(&state, self.runner.release, self.epoch());
+                if is_same && !matches!(class, Class::Mine | Class::Settling) {
                     let description = state.description.clone();
                     if let Some(rollout) = self.rollouts.get_mut(name) {
-                        rollout.suspect = Some((state.clone(), self.now));
+                        rollout.suspect = Some(Some(state.clone()));
                     }
                     self.update(&object, Purpose::Probe, state, None, description);
                     return Ok(());
@@ -275,31 +362,23 @@ impl Release {
         }
     }
 
-    /// The alias is as it was left after all. The bake begins again.
-    pub(super) fn unsuspect(&mut self, name: &FunctionName) {
-        if self.is_going_back() {
-            return; // The unwinding goes on by itself.
-        }
-        self.touched(name);
-    }
-
     pub(super) fn contested(
         &mut self,
         name: &FunctionName,
         state: Option<&AliasState>,
     ) -> Result<(), Illegal> {
+        let is_first = self.stable(name).is_none();
+        if state.is_none() && is_first && self.stage == Stage::Unwinding {
+            return self.back_at(name); // It is gone, as before.
+        }
         let now = describe(state);
         self.report(Event::Contested { function: name.clone(), now: now.clone() });
-        let missing = self.todo_missing(name);
         if let Some(rollout) = self.rollouts.get_mut(name) {
             rollout.suspect = None;
-            rollout.contested = state.cloned();
-            if state.is_none() {
-                rollout.todo = Some(missing);
-            }
+            rollout.contested = Some(state.cloned());
         }
         if self.is_going_back() {
-            return self.leave_contested(name, state);
+            return self.leave_contested(name);
         }
         self.fail(Some(name), format!("somebody else changed its alias: {now}"))
     }

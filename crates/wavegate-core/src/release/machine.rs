@@ -33,6 +33,8 @@ pub(super) enum Stage {
     Running,
     /// Every alias is read once more.
     Proving,
+    /// It is to stand where it stands: waits for the writes that are under way.
+    Freezing,
     /// The abort is being written into the lock; nothing goes back before it is.
     Aborting,
     /// Aliases go back.
@@ -77,6 +79,8 @@ pub struct Release {
     pub(super) dependants: BTreeMap<FunctionName, BTreeSet<FunctionName>>,
     pub(super) lock: Lock,
     pub(super) failure: Option<Failure>,
+    /// The functions that go back although they were done.
+    pub(super) scope: BTreeSet<FunctionName>,
     /// What a person must do, beside what single rollouts say.
     pub(super) todo: Vec<String>,
     pub(super) asks: BTreeMap<u64, AskFor>,
@@ -145,6 +149,7 @@ impl Release {
             dependants,
             lock: Lock::default(),
             failure: None,
+            scope: BTreeSet::new(),
             todo: Vec::new(),
             asks: BTreeMap::new(),
             loose_ends: 0,
@@ -242,7 +247,7 @@ impl Release {
     pub(super) fn timer(&mut self, id: TimerId) -> Result<(), Illegal> {
         match self.timers.remove(&id) {
             Some(TimerFor::Retry(object)) => self.rested(&object, id),
-            Some(TimerFor::Wake(function)) => self.wake(&function)?,
+            Some(TimerFor::Wake(function)) => self.wake(&function, id)?,
             Some(TimerFor::Confirm(function)) => self.look_again(&function),
             Some(TimerFor::Heartbeat) => self.heartbeat(),
             Some(TimerFor::Patience) => self.read(&Object::Lock, Purpose::Patience),
@@ -258,6 +263,10 @@ impl Release {
             Stage::Running if self.has_moved => self.schedule(),
             Stage::Proving => {
                 self.prove();
+                Ok(())
+            }
+            Stage::Freezing => {
+                self.try_freeze();
                 Ok(())
             }
             Stage::Unwinding => self.unwind_more(),

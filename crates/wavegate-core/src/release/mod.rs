@@ -60,6 +60,14 @@ pub mod limits {
     /// How old a proof that an alias is promoted may be when success is recorded.
     pub const PROOF: Duration = Duration::from_secs(30);
 
+    /// Every alias is read for the proof, and Lambda answers fifteen requests per second at most.
+    const PROOF_EACH: Duration = Duration::from_millis(100);
+
+    /// [`PROOF`] for so many aliases: a proof must not age faster than it can be made.
+    pub fn proof(aliases: usize) -> Duration {
+        PROOF + PROOF_EACH * u32::try_from(aliases).unwrap_or(u32::MAX)
+    }
+
     /// How long a forward write is tried before the release fails.
     pub const FORWARD: Duration = Duration::from_mins(10);
 
@@ -77,6 +85,10 @@ pub mod limits {
 
     /// The longest pause between two tries of one write.
     pub const BACKOFF_MAX: Duration = Duration::from_secs(20);
+
+    /// How often a description is restored onto another revision: AWS moves the weights of
+    /// provisioned concurrency twice.
+    pub const RESTORES: u32 = 5;
 
     /// The longest a strategy may ask to wait at once.
     pub const WAIT_MAX: Duration = Duration::from_hours(48);
@@ -207,7 +219,9 @@ pub enum Effect {
         /// Which.
         function: FunctionName,
     },
-    /// Stop preparing, as soon as that is safe, and running forward hooks.
+    /// Stop preparing, as soon as that is safe, and running forward hooks. A call of
+    /// [`Priority::Forward`] that has not been sent yet is not sent any more: it is answered with
+    /// [`FaultClass::Passing`].
     StopWork,
     /// Ask the strategy; answer with [`Input::Decided`].
     Decide {
@@ -597,5 +611,7 @@ pub struct Runner {
     pub seed: u64,
 }
 
+#[cfg(test)]
+mod storm;
 #[cfg(test)]
 mod tests;

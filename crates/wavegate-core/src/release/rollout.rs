@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{Illegal, Prepared};
+use super::{Illegal, Prepared, TimerId};
 use crate::inventory::AliasState;
 use crate::name::VersionId;
 use crate::plan::AlarmStatus;
@@ -130,10 +130,25 @@ pub(super) struct Rollout {
     pub(super) alarms: BTreeMap<String, AlarmSeen>,
     /// Alarms cannot tell since then, at a gate that waits for them.
     pub(super) blind_since: Option<Mono>,
-    /// A look at the alias that may be somebody else's change.
-    pub(super) suspect: Option<(AliasState, Mono)>,
-    /// Somebody else's change, believed.
-    pub(super) contested: Option<AliasState>,
+    /// A look at the alias that may be somebody else's change; `Some(None)`: it was not there.
+    pub(super) suspect: Option<Option<AliasState>>,
+    /// Somebody else's change, believed; `Some(None)`: it was deleted.
+    pub(super) contested: Option<Option<AliasState>>,
+    /// A contested alias was looked at once more when its turn to go back came.
+    pub(super) is_rejudged: bool,
+    /// The first write on the live alias was sent, and may still land.
+    pub(super) is_open: bool,
+    /// The timer that counts; older ones are forgotten, so that there is one at a time.
+    pub(super) wake: Option<TimerId>,
+    /// The question about alarms that a decision waits for, and when it was asked.
+    pub(super) gate: Option<u64>,
+    pub(super) gate_at: Mono,
+    /// What the strategy wants to remember once its decision is in force.
+    pub(super) next_state: Option<Opaque>,
+    /// Not to be read for the proof before.
+    pub(super) prove_after: Mono,
+    /// How often its description was restored onto another revision.
+    pub(super) restores: u32,
     /// Baking ends then.
     pub(super) bake_until: Option<Mono>,
     /// AWS's own weights are in force since then.
@@ -148,6 +163,8 @@ pub(super) struct AlarmSeen {
     pub(super) status: AlarmStatus,
     /// It does not count until it has been quiet once.
     pub(super) baselined: bool,
+    /// It could not be read when it was asked last. Not even an excused alarm is quiet then.
+    pub(super) is_unread: bool,
 }
 
 impl Rollout {
@@ -171,6 +188,14 @@ impl Rollout {
             blind_since: None,
             suspect: None,
             contested: None,
+            is_rejudged: false,
+            is_open: false,
+            wake: None,
+            gate: None,
+            gate_at: Mono(0),
+            next_state: None,
+            prove_after: Mono(0),
+            restores: 0,
             bake_until: None,
             transient_since: None,
             todo: None,

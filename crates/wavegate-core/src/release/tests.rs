@@ -17,15 +17,15 @@ use crate::spec::{
 use crate::time::Mono;
 use crate::token::{LockPhase, LockRecord, Position, Token};
 
-fn f(name: &str) -> FunctionName {
+pub(super) fn f(name: &str) -> FunctionName {
     FunctionName::new(name).unwrap()
 }
 
-fn bp(bp: u16) -> Weight {
+pub(super) fn bp(bp: u16) -> Weight {
     Weight::from_bp(bp).unwrap()
 }
 
-fn component(name: &str) -> ComponentUse {
+pub(super) fn component(name: &str) -> ComponentUse {
     ComponentUse { name: name.into(), component: name.into(), config: Opaque("{}".into()) }
 }
 
@@ -58,7 +58,7 @@ fn alias(name: &str, version: u64, description: &str, revision: u64) -> AliasSta
 }
 
 /// A plan of functions that go from version 1 to 2 by a canary of 10 % for ten minutes.
-fn plan(edges: &[(&str, &[&str])]) -> Plan {
+pub(super) fn plan(edges: &[(&str, &[&str])]) -> Plan {
     let functions: BTreeMap<FunctionName, FunctionPlan> = edges
         .iter()
         .map(|(name, needs)| {
@@ -408,7 +408,7 @@ impl World {
     }
 }
 
-fn runner() -> Runner {
+pub(super) fn runner() -> Runner {
     Runner { release: ReleaseId(42), owner: "ana@laptop".into(), seed: 9 }
 }
 

@@ -11,7 +11,7 @@ use crate::inventory::AliasState;
 use crate::name::FunctionName;
 use crate::plan::Action;
 use crate::spec::RollbackScope;
-use crate::token::{Class, LockPhase, Position, classify};
+use crate::token::{Class, LockPhase, Position, Token, classify};
 use crate::weight::Weight;
 
 impl Release {
@@ -20,6 +20,15 @@ impl Release {
         &mut self,
         culprit: Option<&FunctionName>,
         reason: String,
+    ) -> Result<(), Illegal> {
+        self.give_up(culprit, reason, self.freezes())
+    }
+
+    fn give_up(
+        &mut self,
+        culprit: Option<&FunctionName>,
+        reason: String,
+        freezes: bool,
     ) -> Result<(), Illegal> {
         if self.failure.is_some()
             || matches!(self.stage, Stage::Closing | Stage::Tidying | Stage::Over)
@@ -33,13 +42,18 @@ impl Release {
         self.failure = Some(Failure { culprit: culprit.cloned(), reason: reason.clone() });
         self.report(Event::Aborting { culprit: culprit.cloned(), reason: reason.clone() });
         self.effects.push(Effect::StopWork);
+        if self.stage == Stage::Locking {
+            // The write that takes the lock is under way: once it has landed, the lock is given
+            // back. Going now could leave it taken and without an owner.
+            return Ok(());
+        }
         if !self.owns_lock() {
             // Nothing was claimed: at most a function without an alias was created.
             self.finish(Outcome::NothingChanged { reason });
             return Ok(());
         }
         self.drop_forward();
-        if self.freezes() {
+        if freezes {
             return self.freeze();
         }
         self.stage = Stage::Aborting;
@@ -49,10 +63,14 @@ impl Release {
 
     pub(super) fn asked_to_abort(&mut self, by: &str, reason: &str) -> Result<(), Illegal> {
         if self.failure.is_some() && self.stage == Stage::Patience {
+            if self.purpose_on(&Object::Lock) == Some(Purpose::TakeOver) {
+                return Ok(()); // It goes back already.
+            }
             self.finish(Outcome::NothingChanged { reason: format!("{by}: {reason}") });
             return Ok(());
         }
-        self.fail(None, format!("{by}: {reason}"))
+        // `on_failure` says what a failure does; a person who asks for the way back gets it.
+        self.give_up(None, format!("{by}: {reason}"), false)
     }
 
     /// Stops where it stands; the lock says that nobody owns it and that it is not over.
@@ -62,11 +80,18 @@ impl Release {
                 self.move_to(&name, Phase::Kept)?;
             }
         }
-        self.close(LockPhase::Held);
+        self.stage = Stage::Freezing;
         Ok(())
     }
 
-    fn close(&mut self, phase: LockPhase) {
+    /// Nothing is written any more: where it stands is where it stays.
+    pub(super) fn try_freeze(&mut self) {
+        if !self.is_writing() {
+            self.close(LockPhase::Held);
+        }
+    }
+
+    pub(super) fn close(&mut self, phase: LockPhase) {
         self.stage = Stage::Closing;
         self.end_phase = Some(phase);
         self.want_close(phase);
@@ -78,17 +103,7 @@ impl Release {
             return Ok(());
         }
         self.stage = Stage::Unwinding;
-        let scope = self.scope();
-        for name in self.plan.order.clone() {
-            let Some(rollout) = self.rollouts.get(&name) else { continue };
-            let is_out_of_scope = rollout.phase == Phase::Done && !scope.contains(&name);
-            if rollout.phase == Phase::Done && !rollout.touched {
-                continue; // Nothing was different after all.
-            }
-            if is_out_of_scope {
-                self.move_to(&name, Phase::Kept)?;
-            }
-        }
+        self.scope = self.scope();
         self.unwind_more()
     }
 
@@ -101,8 +116,9 @@ impl Release {
         };
         match self.plan.scope {
             RollbackScope::App => all(),
-            RollbackScope::Function => [culprit].into(),
-            RollbackScope::Dependents => {
+            // No dependant of a rollout that is still moving is done, so this is the function
+            // alone; where it was done itself, nothing may stay that depends on it.
+            RollbackScope::Function | RollbackScope::Dependents => {
                 let mut scope = BTreeSet::from([culprit.clone()]);
                 let mut open = vec![culprit];
                 while let Some(name) = open.pop() {
@@ -124,12 +140,19 @@ impl Release {
         let others = self.plan.order.iter().rev().filter(|name| Some(*name) != culprit.as_ref());
         let turns: Vec<FunctionName> = culprit.iter().chain(others).cloned().collect();
         for name in turns {
+            if self.stage != Stage::Unwinding {
+                return Ok(()); // Somebody else owns it now: not one more write.
+            }
             let Some(rollout) = self.rollouts.get(&name) else { continue };
             if rollout.phase.is_settled() && !(rollout.phase == Phase::Done && rollout.touched) {
                 continue;
             }
             if rollout.phase == Phase::RollingBack {
                 self.resume_back(&name)?;
+                continue;
+            }
+            if rollout.phase == Phase::Done && !self.scope.contains(&name) {
+                self.keep(&name)?;
                 continue;
             }
             let is_free = Some(&name) == culprit.as_ref()
@@ -153,6 +176,18 @@ impl Release {
         Ok(())
     }
 
+    /// Leaves what is out of scope, once it is known to be as it was left.
+    fn keep(&mut self, name: &FunctionName) -> Result<(), Illegal> {
+        let Some(rollout) = self.rollouts.get(name) else { return Ok(()) };
+        if rollout.contested.is_some() {
+            return self.leave_contested(name);
+        }
+        if rollout.suspect.is_some() || !self.is_idle(&Object::Live(name.clone())) {
+            return Ok(());
+        }
+        self.move_to(name, Phase::Kept)
+    }
+
     fn start_back(&mut self, name: &FunctionName) -> Result<(), Illegal> {
         let Some(rollout) = self.rollouts.get(name) else { return Ok(()) };
         if !rollout.touched && self.is_idle(&Object::Live(name.clone())) {
@@ -169,8 +204,14 @@ impl Release {
         if !self.is_idle(&object) || rollout.suspect.is_some() {
             return Ok(());
         }
-        if let Some(state) = rollout.contested.clone() {
-            return self.leave_contested(name, Some(&state));
+        if rollout.contested.is_some() {
+            // Whoever changed it may have put it right since.
+            if let Some(rollout) = self.rollouts.get_mut(name).filter(|r| !r.is_rejudged) {
+                rollout.is_rejudged = true;
+                self.read(&object, Purpose::Look);
+                return Ok(());
+            }
+            return self.leave_contested(name);
         }
         let Some(state) = self.known(&object).cloned() else {
             // A first alias whose creation may have landed.
@@ -183,7 +224,11 @@ impl Release {
     fn write_back(&mut self, name: &FunctionName, state: AliasState) -> Result<(), Illegal> {
         let object = Object::Live(name.clone());
         match classify(&state, self.runner.release, self.epoch()) {
-            Class::Mine | Class::OldEpoch | Class::Settling => {}
+            Class::Mine | Class::OldEpoch | Class::Settling => {
+                if let Some(rollout) = self.rollouts.get_mut(name) {
+                    rollout.claimed = true;
+                }
+            }
             Class::Fenced => {
                 self.finish(Outcome::Fenced { by: "somebody with a later epoch".to_owned() });
                 return Ok(());
@@ -191,8 +236,7 @@ impl Release {
             Class::Unclaimed => {
                 let claimed = self.rollouts.get(name).is_some_and(|rollout| rollout.claimed);
                 if !claimed {
-                    // The claim never landed, and a claim moves nothing.
-                    return self.back_at(name);
+                    return self.never_claimed(name, state);
                 }
                 return self.suspicious(name, Some(state));
             }
@@ -204,8 +248,26 @@ impl Release {
                 let description = self.token(name, Position::Back, Weight::ZERO);
                 self.update(&object, Purpose::Back, state, Some((stable, None)), description);
             }
+            // A deletion has no revision id. What is deleted is first marked under one, so that
+            // somebody else's change is met here and not destroyed.
+            None if !is_marked_back(&state) => {
+                let description = self.token(name, Position::Back, Weight::ZERO);
+                self.update(&object, Purpose::Back, state, None, description);
+            }
             None => self.delete(&object, Purpose::DeleteLive),
         }
+        Ok(())
+    }
+
+    /// The claim did not land, and a claim moves nothing. If it may still be under way, the alias
+    /// is rewritten as it is: then it cannot.
+    fn never_claimed(&mut self, name: &FunctionName, state: AliasState) -> Result<(), Illegal> {
+        let Some(rollout) = self.rollouts.get_mut(name) else { return Ok(()) };
+        if !std::mem::take(&mut rollout.is_open) {
+            return self.back_at(name);
+        }
+        let text = rollout.own_text.clone();
+        self.update(&Object::Live(name.clone()), Purpose::Fence, state, None, text);
         Ok(())
     }
 
@@ -217,28 +279,34 @@ impl Release {
         end: End,
     ) -> Result<(), Illegal> {
         let object = Object::Live(name.clone());
-        let is_first = self.plan.functions.get(name).is_some_and(|f| f.action.stable().is_none());
+        let is_first = self.stable(name).is_none();
+        if purpose == Purpose::Look
+            && self.rollouts.get(name).is_some_and(|r| r.contested.is_some())
+        {
+            return self.rejudged(name, end);
+        }
         match (purpose, end) {
+            (Purpose::Back, End::Landed(_)) if is_first => {
+                self.delete(&object, Purpose::DeleteLive);
+                Ok(())
+            }
             (Purpose::Back, End::Landed(_)) | (Purpose::DeleteLive, End::Deleted) => {
                 self.mark_back_written(name);
                 self.read(&object, Purpose::Look);
                 Ok(())
             }
-            (Purpose::Look, End::Read(None)) if is_first => self.back_at(name),
+            // Best effort: the claim that it was to stop moves nothing either.
+            (Purpose::Fence, End::Landed(_) | End::Failed(_)) => self.back_at(name),
+            (Purpose::Look, End::Read(None)) if is_first => self.seen_gone(name),
             (Purpose::Look, End::Read(None)) | (_, End::Conflict(None)) => {
                 self.suspicious(name, None)
             }
             (Purpose::Look, End::Read(Some(state))) => {
                 let class = classify(&state, self.runner.release, self.epoch());
-                let is_back = state.main() == self.stable(name) && state.extra.is_none();
+                // Our own write is there. If AWS's weights are too, it clears them by itself.
                 let is_written =
-                    self.rollouts.get(name).is_some_and(|r| r.proven.is_some() && is_back);
-                if is_written && !is_first && matches!(class, Class::Mine | Class::OldEpoch) {
-                    self.believe(&object, Some(state));
-                    return self.back_at(name);
-                }
-                if class == Class::Settling && !is_first {
-                    // Our own write is there; AWS clears its weights by itself.
+                    is_marked_back(&state) && matches!(class, Class::Mine | Class::Settling);
+                if is_written && !is_first {
                     self.believe(&object, Some(state));
                     return self.back_at(name);
                 }
@@ -260,12 +328,41 @@ impl Release {
         }
     }
 
-    fn stable(&self, name: &FunctionName) -> Option<crate::name::VersionId> {
+    /// A first alias is not there. If its creation was never answered, a stale read may hide it:
+    /// it is looked for once more.
+    fn seen_gone(&mut self, name: &FunctionName) -> Result<(), Illegal> {
+        let Some(rollout) = self.rollouts.get_mut(name) else { return Ok(()) };
+        if !std::mem::take(&mut rollout.is_open) {
+            return self.back_at(name);
+        }
+        rollout.suspect = Some(None);
+        self.confirm_later(name);
+        Ok(())
+    }
+
+    /// A contested alias was looked at once more, now that its turn has come.
+    fn rejudged(&mut self, name: &FunctionName, end: End) -> Result<(), Illegal> {
+        let contested = self.rollouts.get(name).and_then(|r| r.contested.clone());
+        match end {
+            End::Read(state) if Some(&state) != contested.as_ref() => {
+                if let Some(rollout) = self.rollouts.get_mut(name) {
+                    rollout.contested = None;
+                }
+                match state {
+                    Some(state) => self.write_back(name, state),
+                    None => self.suspicious(name, None),
+                }
+            }
+            _ => self.leave_contested(name),
+        }
+    }
+
+    pub(super) fn stable(&self, name: &FunctionName) -> Option<crate::name::VersionId> {
         self.plan.functions.get(name).and_then(|function| function.action.stable())
     }
 
     /// The function is back, and was read so.
-    fn back_at(&mut self, name: &FunctionName) -> Result<(), Illegal> {
+    pub(super) fn back_at(&mut self, name: &FunctionName) -> Result<(), Illegal> {
         let to = self.stable(name);
         self.report(Event::PutBack { function: name.clone(), to });
         self.move_to(name, Phase::RolledBack)?;
@@ -298,19 +395,35 @@ impl Release {
             End::Landed(_) | End::Retouched(_) if purpose == Purpose::Claim => {
                 if let Some(rollout) = self.rollouts.get_mut(name) {
                     rollout.claimed = true;
+                    rollout.is_open = false;
                 }
             }
-            End::Conflict(state) if matches!(purpose, Purpose::Claim | Purpose::CreateLive) => {
-                // Nothing of ours landed.
+            End::Landed(_) if purpose == Purpose::CreateLive => {
+                if let Some(rollout) = self.rollouts.get_mut(name) {
+                    rollout.is_open = false;
+                }
+            }
+            End::Conflict(state)
+                if matches!(purpose, Purpose::Claim | Purpose::CreateLive)
+                    && !self.is_ours(state.as_ref()) =>
+            {
+                // Nothing of ours landed, nor can it any more.
                 self.believe(&object, state);
                 if let Some(rollout) = self.rollouts.get_mut(name) {
                     rollout.touched = false;
+                    rollout.is_open = false;
                 }
                 if self.rollouts.get(name).is_some_and(|r| r.phase == Phase::RollingBack) {
                     return self.move_to(name, Phase::RolledBack);
                 }
             }
-            End::Conflict(state) => return self.suspicious(name, state),
+            End::Conflict(state) => {
+                if let Some(rollout) = self.rollouts.get_mut(name) {
+                    rollout.claimed = true;
+                    rollout.is_open = false;
+                }
+                return self.suspicious(name, state);
+            }
             _ => {}
         }
         Ok(())
@@ -318,12 +431,14 @@ impl Release {
 
     /// Somebody else's routing is left alone. If it is the stable version alone, it is where the
     /// release would have put it.
-    pub(super) fn leave_contested(
-        &mut self,
-        name: &FunctionName,
-        state: Option<&AliasState>,
-    ) -> Result<(), Illegal> {
-        let is_back = state.is_some_and(|s| s.main() == self.stable(name) && s.extra.is_none());
+    pub(super) fn leave_contested(&mut self, name: &FunctionName) -> Result<(), Illegal> {
+        let contested = self.rollouts.get(name).and_then(|r| r.contested.clone());
+        let Some(state) = contested else { return Ok(()) };
+        let stable = self.stable(name);
+        let is_back = match &state {
+            Some(state) => stable.is_some() && state.main() == stable && state.extra.is_none(),
+            None => stable.is_none(),
+        };
         if self
             .rollouts
             .get(name)
@@ -334,13 +449,15 @@ impl Release {
         if self.stage != Stage::Unwinding {
             return Ok(()); // Its turn comes.
         }
-        if is_back && self.stable(name).is_some() {
-            let to = self.stable(name);
-            self.report(Event::PutBack { function: name.clone(), to });
+        if is_back {
+            self.report(Event::PutBack { function: name.clone(), to: stable });
             self.move_to(name, Phase::RolledBack)?;
         } else {
-            let now = describe(state);
-            let todo = self.todo_alias(name, &format!("somebody else changed it: {now}"));
+            let now = describe(state.as_ref());
+            let todo = match state {
+                Some(_) => self.todo_alias(name, &format!("somebody else changed it: {now}")),
+                None => self.todo_missing(name),
+            };
             if let Some(rollout) = self.rollouts.get_mut(name) {
                 rollout.todo = Some(todo);
             }
@@ -381,4 +498,9 @@ impl Release {
             "{name} (somebody deleted its alias): to have it back, run: aws lambda create-alias --function-name {lambda} --name {alias} --function-version {version}"
         )
     }
+}
+
+/// Whether an alias carries a token that says it was put back.
+fn is_marked_back(state: &AliasState) -> bool {
+    Token::decode(&state.description).is_some_and(|token| token.position == Position::Back)
 }

@@ -27,6 +27,13 @@ impl Release {
             return;
         }
         let ask = self.next_id();
+        if let AskFor::Gate(name) | AskFor::Quiet(name) = &purpose
+            && let Some(rollout) = self.rollouts.get_mut(name)
+        {
+            rollout.gate = Some(ask);
+            rollout.gate_at = self.now;
+            rollout.ask = None;
+        }
         self.asks.insert(ask, purpose);
         self.effects.push(Effect::ReadAlarms { ask, subjects });
     }
@@ -50,35 +57,44 @@ impl Release {
         if self.is_going_back() {
             return Ok(());
         }
-        let readings = match result {
-            Ok(readings) => readings,
-            Err(reason) => {
-                self.report(Event::Blind { reason });
-                self.forget_alarms(&purpose);
-                Vec::new()
-            }
-        };
-        for reading in readings {
-            self.hear(&reading)?;
+        let is_blind = result.is_err();
+        let readings = result.unwrap_or_else(|reason| {
+            self.report(Event::Blind { reason });
+            Vec::new()
+        });
+        for reading in &readings {
+            self.hear(reading)?;
             if self.is_going_back() {
                 return Ok(());
             }
         }
+        let (AskFor::Gate(name) | AskFor::Quiet(name)) = &purpose else { return Ok(()) };
+        let Some(rollout) = self.rollouts.get_mut(name).filter(|r| r.gate == Some(ask)) else {
+            return Ok(()); // Asked again since then: that answer counts.
+        };
+        rollout.gate = None;
+        self.forget_alarms(name, &readings);
         match purpose {
             AskFor::Watch => Ok(()),
             AskFor::Gate(name) => self.past_gate(&name),
-            AskFor::Quiet(name) => self.past_quiet(&name),
+            AskFor::Quiet(name) => self.past_quiet(&name, is_blind),
         }
     }
 
-    /// What was read before does not count when the alarms cannot be read now.
-    pub(super) fn forget_alarms(&mut self, purpose: &AskFor) {
-        let (AskFor::Gate(name) | AskFor::Quiet(name)) = purpose else { return };
+    /// What an alarm said before does not count when it cannot be read now. An alarm that was red
+    /// before the release stays excused: not knowing is not quiet.
+    fn forget_alarms(&mut self, name: &FunctionName, readings: &[Reading]) {
         let Some(function) = self.plan.functions.get(name) else { return };
         let Some(rollout) = self.rollouts.get_mut(name) else { return };
         for planned in &function.alarms {
-            let seen = AlarmSeen { status: AlarmStatus::Unknown, baselined: false };
-            rollout.alarms.insert(planned.alarm.alarm.name.clone(), seen);
+            let alarm = &planned.alarm.alarm.name;
+            if readings.iter().any(|r| r.function == *name && r.alarm == *alarm) {
+                continue;
+            }
+            let baselined =
+                rollout.alarms.get(alarm).map_or(planned.already_red, |seen| seen.baselined);
+            let seen = AlarmSeen { status: AlarmStatus::Unknown, baselined, is_unread: true };
+            rollout.alarms.insert(alarm.clone(), seen);
         }
     }
 
@@ -93,8 +109,8 @@ impl Release {
         let Some(rollout) = self.rollouts.get_mut(&reading.function) else { return Ok(()) };
         let before = rollout.alarms.get(&reading.alarm).cloned();
         let was_baselined = before.as_ref().map_or(baseline, |seen| seen.baselined);
-        let is_baselined = was_baselined && reading.status == AlarmStatus::Firing;
-        let seen = AlarmSeen { status: reading.status, baselined: is_baselined };
+        let is_baselined = was_baselined && reading.status != AlarmStatus::Ok;
+        let seen = AlarmSeen { status: reading.status, baselined: is_baselined, is_unread: false };
         let is_watched = rollout.since.is_some();
         rollout.alarms.insert(reading.alarm.clone(), seen);
         if before.is_none_or(|before| before.status != reading.status) {
@@ -114,7 +130,11 @@ impl Release {
     }
 
     /// The first shift waits for alarms that were red before the release.
-    pub(super) fn past_quiet(&mut self, name: &FunctionName) -> Result<(), Illegal> {
+    pub(super) fn past_quiet(
+        &mut self,
+        name: &FunctionName,
+        is_blind: bool,
+    ) -> Result<(), Illegal> {
         let Some(function) = self.plan.functions.get(name) else { return Ok(()) };
         let Some(rollout) = self.rollouts.get_mut(name) else { return Ok(()) };
         let red: Vec<&str> = function
@@ -123,7 +143,10 @@ impl Release {
             .filter(|a| a.alarm.if_already_alarming == IfAlreadyAlarming::Wait)
             .map(|a| a.alarm.alarm.name.as_str())
             .filter(|alarm| {
-                rollout.alarms.get(*alarm).is_some_and(|s| s.status == AlarmStatus::Firing)
+                // A metric of a candidate that takes no traffic yet cannot tell, and need not; an
+                // alarm that could not be read was not seen to be quiet.
+                is_blind
+                    || rollout.alarms.get(*alarm).is_some_and(|s| s.status == AlarmStatus::Firing)
             })
             .collect();
         if red.is_empty() {
@@ -135,7 +158,8 @@ impl Release {
         let since = *rollout.blind_since.get_or_insert(now);
         if now.since(since) > limits::QUIET {
             let span = crate::time::human(limits::QUIET);
-            return self.fail(Some(name), format!("alarm {what} has been red for {span}"));
+            let reason = format!("alarm {what} has not been quiet for {span}");
+            return self.fail(Some(name), reason);
         }
         if since == now {
             let on = format!("alarm {what}: red since before the release");
@@ -165,7 +189,7 @@ impl Release {
             return;
         }
         self.next_heartbeat();
-        if !self.is_lease_fresh() {
+        if !self.is_lease_fresh() && !self.lock.is_lost {
             self.want_renewal();
         }
         if self.is_going_back() {
