@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use futures_util::{StreamExt as _, TryStreamExt as _};
@@ -17,6 +18,13 @@ use crate::{Engine, EngineError};
 
 /// How many functions are looked at at once. The budget decides how fast; this bounds sockets.
 const LOOKS_AT_ONCE: usize = 32;
+
+/// How long a strategy may think about its outline, in wall time. It is pure: anything longer is a
+/// hang.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+
+/// How long the snapshot of all alarms may take, in wall time.
+const READ_WITHIN: Duration = Duration::from_mins(2);
 
 /// Two reads per function: its aliases, and the version that the live alias serves.
 pub(crate) async fn inventory(engine: &Engine, spec: &AppSpec) -> Result<Inventory, EngineError> {
@@ -101,7 +109,11 @@ async fn outline(
     function: &FunctionSpec,
 ) -> Result<(FunctionName, Outline), EngineError> {
     let subject = subject(spec, function);
-    match engine.world.strategies.outline(&function.strategy, &subject).await {
+    let question = engine.world.strategies.outline(&function.strategy, &subject);
+    let answer = tokio::time::timeout(ANSWER_WITHIN, question)
+        .await
+        .unwrap_or_else(|_| Err(silent(ANSWER_WITHIN)));
+    match answer {
         Ok(outline) => Ok((function.name.clone(), outline)),
         Err(reason) => Err(EngineError::Strategy {
             function: function.name.clone(),
@@ -135,11 +147,18 @@ async fn snapshot(
         return Ok(Snapshots::new());
     }
     let alarms = Arc::clone(&engine.world.alarms);
-    let answers = alarms.read(questions).await.map_err(EngineError::Alarms)?;
+    let answers = tokio::time::timeout(READ_WITHIN, alarms.read(questions))
+        .await
+        .unwrap_or_else(|_| Err(silent(READ_WITHIN)))
+        .map_err(EngineError::Alarms)?;
     Ok(answers
         .into_iter()
         .map(|answer| (answer.key, AlarmSnapshot { status: answer.status, detail: answer.detail }))
         .collect())
+}
+
+fn silent(limit: Duration) -> String {
+    format!("no answer within {} s", limit.as_secs())
 }
 
 fn subject(spec: &AppSpec, function: &FunctionSpec) -> Subject {

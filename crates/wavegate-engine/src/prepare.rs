@@ -27,6 +27,13 @@ const CONFLICTS_MAX: u32 = 4;
 /// How often one write may be throttled before the release fails.
 const THROTTLES_MAX: u32 = 30;
 
+/// How long a role that was made a moment ago may be unknown to Lambda: IAM takes some seconds to
+/// tell everybody. Terraform and SAM wait in the same way.
+const ROLE_FOR_MS: u64 = 60_000;
+
+/// The longest pause between two tries meanwhile, in half seconds.
+const ROLE_PAUSES_MAX: u32 = 10;
+
 /// Says what is being done, in words.
 pub(crate) type Say<'a> = &'a (dyn Fn(&str) + Send + Sync);
 
@@ -300,9 +307,11 @@ impl Job<'_> {
         F: Fn() -> Fut + Send + Sync,
         Fut: Future<Output = Result<T, CloudError>> + Send,
     {
-        // A write that was throttled was not applied, so it may be sent again as it is; anything
-        // else that fails is judged by looking.
+        // A write that was throttled was not applied, so it may be sent again as it is, and so was
+        // one whose role Lambda does not know yet; anything else that fails is judged by looking.
         let mut throttled = 0;
+        let mut early = 0;
+        let began = self.engine.world.clock.now_ms();
         loop {
             match self
                 .engine
@@ -314,6 +323,14 @@ impl Job<'_> {
                     throttled += 1;
                     (self.say)(&format!("{operation} was throttled"));
                     self.pause(throttled).await;
+                }
+                Err(error)
+                    if is_role_unknown(&error)
+                        && self.engine.world.clock.now_ms().saturating_sub(began) < ROLE_FOR_MS =>
+                {
+                    early = (early + 1).min(ROLE_PAUSES_MAX);
+                    (self.say)("its role is not known to Lambda yet; trying again");
+                    self.pause(early).await;
                 }
                 result => return Ok(result?),
             }
@@ -345,6 +362,19 @@ fn megabytes(bytes: u64) -> String {
         return format!("{} KB", bytes.div_ceil(1024));
     }
     format!("{}.{} MB", bytes / (1024 * 1024), bytes % (1024 * 1024) * 10 / (1024 * 1024))
+}
+
+/// Whether Lambda refused because it does not know a role, or what the role may do, yet. It says
+/// the same of a role that is wrong, so this is waited for only so long.
+/// Source: terraform-provider-aws, `retryFunctionOp`.
+fn is_role_unknown(error: &CloudError) -> bool {
+    const WORDS: [&str; 3] = [
+        "cannot be assumed by Lambda",
+        "execution role does not have permissions",
+        "KMS key is invalid for CreateGrant",
+    ];
+    error.code.as_deref() == Some("InvalidParameterValueException")
+        && WORDS.iter().any(|words| error.message.contains(words))
 }
 
 enum Standing {

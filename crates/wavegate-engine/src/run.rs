@@ -8,6 +8,7 @@ mod perform;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -21,6 +22,9 @@ use wavegate_core::token::LockRecord;
 
 use crate::event::{Event, FORMAT, Record, waves};
 use crate::{Command, Engine, EngineError, Run};
+
+/// How long dropped work may take to be gone, in wall time.
+const LEAVE_WITHIN: Duration = Duration::from_secs(1);
 
 pub(crate) async fn deploy(engine: &Engine, plan: Plan, run: Run) -> Result<Outcome, EngineError> {
     let runner =
@@ -143,7 +147,9 @@ impl Driver {
         }
         let outcome = outcome.unwrap_or(Outcome::Done);
         self.context.work.cancel();
-        self.tasks.abort_all();
+        // Whatever still runs is dropped before the end is told: a hook's process dies with it.
+        // Only code that never yields could hold this up.
+        let _ = tokio::time::timeout(LEAVE_WITHIN, self.tasks.shutdown()).await;
         while let Ok(told) = self.told.try_recv() {
             if let Told::Event(event) = told {
                 self.report(event);
@@ -244,3 +250,6 @@ fn alias_words(state: Option<&AliasState>) -> String {
         },
     }
 }
+
+#[cfg(test)]
+mod tests;

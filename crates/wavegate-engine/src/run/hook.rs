@@ -96,7 +96,9 @@ async fn tries(
                 say("failed", &reason);
                 return Err(reason);
             }
-            Ok(HookVerdict::Retry { after, detail }) if used + after < hook.timeout => {
+            Ok(HookVerdict::Retry { after, detail })
+                if used.saturating_add(after) < hook.timeout =>
+            {
                 say("retrying", &detail);
                 let after = after.max(AGAIN_MIN);
                 used += after;

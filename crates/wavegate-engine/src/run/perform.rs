@@ -74,8 +74,14 @@ async fn call(
     };
     let cloud = &context.engine.world.cloud;
     let caller = &context.engine.caller;
+    // Asked when the call's turn has come: it may have waited long.
     let in_time = || match send_by {
-        Some(limit) if context.now_ms() > limit.0 => Err(too_late()),
+        Some(limit) if context.now_ms() > limit.0 => {
+            Err(not_sent("the lock was no longer proven when its turn came"))
+        }
+        _ if priority == Priority::Forward && context.work.is_cancelled() => {
+            Err(not_sent("the release goes back"))
+        }
         _ => Ok(()),
     };
     let (function, alias, in_time) = (&function, &alias, &in_time);
@@ -116,6 +122,11 @@ async fn call(
                 .call(Quota::Control, "UpdateAlias", priority, Retry::Once, send)
                 .await
                 .map(|state| Answer::Alias(Some(state)))
+                // Somebody deleted it. Believed when reads say so too, as any other change is.
+                .map_err(|error| match error.kind {
+                    FaultKind::NotFound => CloudError { kind: FaultKind::Precondition, ..error },
+                    _ => error,
+                })
         }
         CloudOp::Delete => {
             let delete = || async move {
@@ -131,12 +142,12 @@ async fn call(
     result.unwrap_or_else(|error| Answer::Failed(fault(&error)))
 }
 
-fn too_late() -> CloudError {
+fn not_sent(why: &str) -> CloudError {
     CloudError {
         operation: "UpdateAlias",
         kind: FaultKind::Unknown,
         code: None,
-        message: "not sent: the lock was no longer proven when its turn came".to_owned(),
+        message: format!("not sent: {why}"),
         request_id: None,
         retry_after: None,
     }
