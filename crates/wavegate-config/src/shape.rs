@@ -161,12 +161,14 @@ fn unknown_key(node: &Node, schema: &Value, path: &[String], findings: &mut Find
         format!("unknown key `{key}` in `{}`", dotted(above))
     };
     let problem = Problem::new(code::UNKNOWN_KEY, place, what).with_label("unknown key");
-    let known: Vec<&str> = schema["properties"]
+    let mut known: Vec<&str> = schema["properties"]
         .as_object()
         .into_iter()
         .flatten()
         .map(|(key, _)| key.as_str())
         .collect();
+    // Whether a JSON object keeps its order depends on what else is compiled in.
+    known.sort_unstable();
     if let Some(near) = nearest(key, known.iter().copied()) {
         let mut meant = above.to_vec();
         meant.push(near.to_owned());
