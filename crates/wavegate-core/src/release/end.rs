@@ -5,6 +5,7 @@ use super::register::Purpose;
 use super::rollout::{Phase, Rollout};
 use super::{Effect, Object, Outcome, limits};
 use crate::name::FunctionName;
+use crate::time::Mono;
 use crate::token::LockPhase;
 
 impl Release {
@@ -31,6 +32,18 @@ impl Release {
             self.end_phase = Some(LockPhase::Done);
             self.want_close(LockPhase::Done);
         }
+    }
+
+    /// Whether the proof of success may be recorded still.
+    pub(super) fn is_proof_fresh(&self) -> bool {
+        self.proof_ends().is_none_or(|end| self.now <= end)
+    }
+
+    /// Success must be recorded before this moment. `None`: there is nothing to prove.
+    pub(super) fn proof_ends(&self) -> Option<Mono> {
+        let touched = || self.rollouts.values().filter(|rollout| rollout.touched);
+        let oldest = touched().map(|rollout| rollout.proven.unwrap_or_default()).min()?;
+        Some(oldest + limits::proof(touched().count()))
     }
 
     /// The end is in the lock: descriptions are restored, old versions deleted, people told.

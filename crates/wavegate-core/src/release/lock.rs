@@ -142,6 +142,9 @@ impl Release {
             return;
         }
         let Some(want) = self.lock.want.take() else { return };
+        if want == Want::Close(WantedPhase::Done) && !self.is_proof_fresh() {
+            return self.prove_again();
+        }
         let (Some(base), Some(mut record)) =
             (self.known(&Object::Lock).cloned(), self.lock.record.clone())
         else {
@@ -328,6 +331,11 @@ impl Release {
             Purpose::Acquire | Purpose::TakeOver => {
                 self.lock.record = None;
                 self.finish(Outcome::NothingChanged { reason });
+                Ok(())
+            }
+            // The end is to be written next; whether that is refused too is its own matter.
+            Purpose::Renew if self.stage == Stage::Closing => {
+                self.pursue();
                 Ok(())
             }
             Purpose::Renew | Purpose::Barrier if self.is_going_back() => {

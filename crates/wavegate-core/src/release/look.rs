@@ -2,7 +2,7 @@
 
 use super::machine::{Release, Stage, TimerFor};
 use super::register::{End, Purpose};
-use super::rollout::Phase;
+use super::rollout::{Phase, Sight};
 use super::{Effect, Event, HookPhase, Illegal, Object, Outcome, limits};
 use crate::inventory::AliasState;
 use crate::name::FunctionName;
@@ -230,11 +230,11 @@ impl Release {
     fn ours_after_all(
         &mut self,
         name: &FunctionName,
-        state: AliasState,
+        state: &AliasState,
         class: Class,
     ) -> Result<(), Illegal> {
         let object = Object::Live(name.clone());
-        let same = self.known(&object).is_some_and(|known| known.same_content(&state));
+        let same = self.known(&object).is_some_and(|known| known.same_content(state));
         self.believe(&object, Some(state.clone()));
         let now = self.now;
         let is_going_back = self.is_going_back();
@@ -255,7 +255,7 @@ impl Release {
         }
         match class {
             Class::Settling => self.settling(name),
-            _ => self.as_left(name, Purpose::ReadBack, &state),
+            _ => self.as_left(name, Purpose::ReadBack, state),
         }
     }
 
@@ -290,13 +290,13 @@ impl Release {
         if let Some(state) = &state {
             let class = classify(state, self.runner.release, self.epoch());
             if matches!(class, Class::Mine | Class::Settling) {
-                return self.ours_after_all(name, state.clone(), class);
+                return self.ours_after_all(name, state, class);
             }
         }
         let words = describe(state.as_ref());
         let Some(rollout) = self.rollouts.get_mut(name) else { return Ok(()) };
         let is_new = rollout.suspect.is_none();
-        rollout.suspect = Some(state);
+        rollout.suspect = Some(Sight::of(state));
         if is_new {
             self.report(Event::Suspect { function: name.clone(), now: words });
         }
@@ -336,17 +336,18 @@ impl Release {
         let suspect = self.rollouts.get_mut(name).and_then(|r| r.suspect.take());
         match (purpose, end) {
             (Purpose::Probe, End::Landed(state)) => self.contested(name, Some(&state)),
-            (Purpose::Confirm, End::Read(None)) if suspect == Some(None) => {
+            (Purpose::Confirm, End::Read(None)) if suspect == Some(Sight::Gone) => {
                 self.contested(name, None)
             }
             (_, End::Read(None) | End::Conflict(None)) => self.suspicious(name, None),
             (Purpose::Confirm, End::Read(Some(state))) => {
-                let is_same = suspect.flatten().is_some_and(|s| s.revision == state.revision);
+                let before = suspect.as_ref().and_then(Sight::state);
+                let is_same = before.is_some_and(|s| s.revision == state.revision);
                 let class = classify(&state, self.runner.release, self.epoch());
                 if is_same && !matches!(class, Class::Mine | Class::Settling) {
                     let description = state.description.clone();
                     if let Some(rollout) = self.rollouts.get_mut(name) {
-                        rollout.suspect = Some(Some(state.clone()));
+                        rollout.suspect = Some(Sight::There(state.clone()));
                     }
                     self.update(&object, Purpose::Probe, state, None, description);
                     return Ok(());
@@ -375,7 +376,7 @@ impl Release {
         self.report(Event::Contested { function: name.clone(), now: now.clone() });
         if let Some(rollout) = self.rollouts.get_mut(name) {
             rollout.suspect = None;
-            rollout.contested = Some(state.cloned());
+            rollout.contested = Some(Sight::of(state.cloned()));
         }
         if self.is_going_back() {
             return self.leave_contested(name);

@@ -86,6 +86,13 @@ pub mod limits {
     /// The longest pause between two tries of one write.
     pub const BACKOFF_MAX: Duration = Duration::from_secs(20);
 
+    /// How long a mark may take to be answered, and the deletion after it to be sent: what is marked
+    /// is deleted at once, or marked again. Within this time a change by somebody else is lost.
+    pub const MARK: Duration = Duration::from_secs(5);
+
+    /// How often a first alias is marked and deleted before a person is asked to do it.
+    pub const MARKS: u32 = 30;
+
     /// How often a description is restored onto another revision: AWS moves the weights of
     /// provisioned concurrency twice.
     pub const RESTORES: u32 = 5;

@@ -264,6 +264,7 @@ impl Release {
         let lease = self.lease_ends();
         let is_fresh = self.is_lease_fresh();
         let is_lost = self.lock.is_lost;
+        let proof = self.proof_ends();
         let Some(op) = self.registers.get_mut(object).and_then(|r| r.op.as_mut()) else { return };
         let needs_lease =
             op.purpose.needs_lease() && *object != Object::Lock && op.write.is_some() && !is_lost;
@@ -288,7 +289,15 @@ impl Release {
             Some(Write::Delete) => CloudOp::Delete,
         };
         let priority = op.purpose.priority();
-        let send_by = needs_lease.then_some(lease).flatten();
+        let send_by = match op.purpose {
+            Purpose::Close(LockPhase::Done) => proof,
+            // The mark that it relies on must be fresh when it is sent, too.
+            Purpose::DeleteLive => {
+                let mark = self.now + limits::MARK;
+                Some(lease.filter(|_| needs_lease).map_or(mark, |end| end.min(mark)))
+            }
+            _ => needs_lease.then_some(lease).flatten(),
+        };
         self.effects.push(Effect::Call { id, priority, object: object.clone(), op: call, send_by });
     }
 
@@ -459,14 +468,11 @@ impl Release {
             op.missing_since = None;
         }
         match (op.write.as_ref()?, seen) {
-            (Write::Delete, None) => Some(End::Deleted),
-            // A deletion has no revision id: whatever is not as it was known is left alone.
-            (Write::Delete, Some(seen))
-                if self.known(object).is_none_or(|known| !known.same_content(&seen)) =>
-            {
-                Some(End::Conflict(Some(seen)))
-            }
-            (Write::Create { .. }, None) | (Write::Delete, Some(_)) => self.resend(object, op),
+            // It was created not long ago: a stale read does not show it either.
+            (Write::Delete, None) => self.missing(object).map(|_| End::Deleted),
+            // A deletion has no revision id: it is not repeated blindly.
+            (Write::Delete, Some(seen)) => Some(End::Conflict(Some(seen))),
+            (Write::Create { .. }, None) => self.resend(object, op),
             (Write::Create { version, description }, Some(seen)) => {
                 let landed = seen.description == *description
                     && seen.main() == *version
@@ -538,8 +544,7 @@ impl Release {
             return Some(End::Dropped);
         }
         // Success is recorded on a fresh proof only: everything is read once more.
-        if op.purpose == Purpose::Close(LockPhase::Done) && self.now.since(op.began) > limits::PROOF
-        {
+        if op.purpose == Purpose::Close(LockPhase::Done) && !self.is_proof_fresh() {
             return Some(End::Dropped);
         }
         if self.now.since(op.began) > op.purpose.deadline() {

@@ -130,12 +130,12 @@ pub(super) struct Rollout {
     pub(super) alarms: BTreeMap<String, AlarmSeen>,
     /// Alarms cannot tell since then, at a gate that waits for them.
     pub(super) blind_since: Option<Mono>,
-    /// A look at the alias that may be somebody else's change; `Some(None)`: it was not there.
-    pub(super) suspect: Option<Option<AliasState>>,
-    /// Somebody else's change, believed; `Some(None)`: it was deleted.
-    pub(super) contested: Option<Option<AliasState>>,
-    /// A contested alias was looked at once more when its turn to go back came.
-    pub(super) is_rejudged: bool,
+    /// A look at the alias that may be somebody else's change.
+    pub(super) suspect: Option<Sight>,
+    /// Somebody else's change, believed.
+    pub(super) contested: Option<Sight>,
+    /// How often a contested alias was looked at again when its turn to go back had come.
+    pub(super) rejudged: u32,
     /// The first write on the live alias was sent, and may still land.
     pub(super) is_open: bool,
     /// The timer that counts; older ones are forgotten, so that there is one at a time.
@@ -147,6 +147,9 @@ pub(super) struct Rollout {
     pub(super) next_state: Option<Opaque>,
     /// Not to be read for the proof before.
     pub(super) prove_after: Mono,
+    /// How often its first alias was marked, to be deleted.
+    pub(super) marks: u32,
+    pub(super) marked_at: Mono,
     /// How often its description was restored onto another revision.
     pub(super) restores: u32,
     /// Baking ends then.
@@ -155,6 +158,26 @@ pub(super) struct Rollout {
     pub(super) transient_since: Option<Mono>,
     /// What a person must do.
     pub(super) todo: Option<String>,
+}
+
+/// An alias as it was seen when it was not as it had been left.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Sight {
+    There(AliasState),
+    Gone,
+}
+
+impl Sight {
+    pub(super) fn of(state: Option<AliasState>) -> Self {
+        state.map_or(Self::Gone, Self::There)
+    }
+
+    pub(super) fn state(&self) -> Option<&AliasState> {
+        match self {
+            Self::There(state) => Some(state),
+            Self::Gone => None,
+        }
+    }
 }
 
 /// What an alarm said last.
@@ -188,13 +211,15 @@ impl Rollout {
             blind_since: None,
             suspect: None,
             contested: None,
-            is_rejudged: false,
+            rejudged: 0,
             is_open: false,
             wake: None,
             gate: None,
             gate_at: Mono(0),
             next_state: None,
             prove_after: Mono(0),
+            marks: 0,
+            marked_at: Mono(0),
             restores: 0,
             bake_until: None,
             transient_since: None,

@@ -5,6 +5,8 @@
 //! was still on its way has landed. A failing seed is printed; `WAVEGATE_STORM_SEED` replays it and
 //! `WAVEGATE_STORM_SEEDS` runs more of them.
 
+#![expect(clippy::cast_possible_truncation, reason = "small numbers of one test")]
+
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::time::Duration;
 
@@ -164,6 +166,7 @@ impl Ord for Due {
 
 /// What the model knows of one function beside its alias.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that are independent of each other")]
 struct Ghost {
     candidate: u64,
     /// The last state that no foreign hand made.
@@ -172,6 +175,8 @@ struct Ghost {
     foreign: Option<Mono>,
     /// Somebody else was here, be it without a trace.
     handled: bool,
+    handled_at: Mono,
+    written_at: Mono,
     /// Somebody deleted it.
     deleted: bool,
     last: Option<Token>,
@@ -434,7 +439,7 @@ impl Storm {
     fn law(&self, holds: bool, law: &str, about: impl FnOnce() -> String) {
         if !holds {
             for line in &self.log {
-                eprintln!("{line}");
+                println!("{line}");
             }
             panic!("seed {}: {law}: {}", self.seed, about());
         }
@@ -585,9 +590,7 @@ impl Storm {
         self.put(object, next.clone());
         self.after_write(object, op, now.as_ref(), next.as_ref());
         let answer = match (deliver, op) {
-            (Deliver::Conflict(_), CloudOp::Delete) | (Deliver::After(_), CloudOp::Delete) => {
-                Answer::Deleted
-            }
+            (Deliver::Conflict(_) | Deliver::After(_), CloudOp::Delete) => Answer::Deleted,
             (Deliver::Conflict(_), _) => conflict(),
             _ => Answer::Alias(next),
         };
@@ -674,18 +677,17 @@ impl Storm {
                 state.extra = None;
                 state.description = "managed".into();
             }
-            Hand::Bump => {}
+            Hand::Bump | Hand::Delete => {}
             Hand::Undone => {
                 state.version = ODD.to_string();
                 state.extra = None;
                 let ms = self.rng.between(500, 30_000);
                 self.later(ms, What::Undo(name.clone(), Box::new(before)));
             }
-            Hand::Delete => {}
         }
         self.note(|| format!("hand on {name}: {hand:?}"));
         let next = (hand != Hand::Delete).then_some(state);
-        self.by_hand(name, next);
+        self.by_hand(name, next.as_ref());
     }
 
     fn undo(&mut self, name: &FunctionName, mut state: AliasState) {
@@ -695,17 +697,18 @@ impl Storm {
         }
         state.revision = self.revision();
         self.note(|| format!("hand on {name}: undone"));
-        self.by_hand(name, Some(state));
+        self.by_hand(name, Some(&state));
     }
 
-    fn by_hand(&mut self, name: &FunctionName, next: Option<AliasState>) {
-        self.put(&Object::Live(name.clone()), next.clone());
+    fn by_hand(&mut self, name: &FunctionName, next: Option<&AliasState>) {
+        self.put(&Object::Live(name.clone()), next.cloned());
         let now = self.now;
         let ghost = self.ghosts.get_mut(name).unwrap();
         ghost.handled = true;
+        ghost.handled_at = now;
         ghost.deleted |= next.is_none();
         ghost.in_force.1 = now;
-        let is_same = match (&next, &ghost.ours) {
+        let is_same = match (next, &ghost.ours) {
             // Whoever takes AWS's own weights away does what AWS will do.
             (Some(next), Some(ours)) => {
                 next.same_content(ours)
@@ -795,7 +798,8 @@ impl Storm {
         after: Option<&AliasState>,
     ) {
         let ghost = &self.ghosts[name];
-        let is_known = ghost.foreign.is_some_and(|at| at <= sent);
+        // A deletion cannot be conditional: the time after the mark is the one hole there is.
+        let is_known = ghost.foreign.is_some_and(|at| at + 2 * limits::MARK <= sent);
         match op {
             CloudOp::Delete => {
                 self.law(!is_known, "I1", || format!("{name}: deleted {before:?}"));
@@ -836,6 +840,7 @@ impl Storm {
         let ghost = self.ghosts.get_mut(name).unwrap();
         ghost.ours = Some(after.clone());
         ghost.foreign = None;
+        ghost.written_at = now;
         if let Some(token) = token {
             let weight =
                 if token.position == Position::Promoted { Weight::FULL } else { token.weight };
@@ -952,7 +957,10 @@ impl Storm {
             }
             Effect::Report(event) => {
                 self.note(|| format!("{event:?}"));
-                if let Event::Aborting { culprit, .. } = &event {
+                if let Event::Aborting { culprit, reason } = &event {
+                    if reason.contains("(tried for ") {
+                        self.causes.push(reason.clone());
+                    }
                     self.culprit.clone_from(culprit);
                     self.aborts += 1;
                 }
@@ -1103,8 +1111,7 @@ impl Storm {
         while let Some(Due(at, _, what)) = self.queue.pop() {
             self.now = self.now.max(at);
             match what {
-                What::Tell(_) | What::Hand(..) | What::Undo(..) => {}
-                What::Arrive { .. } => {}
+                What::Tell(_) | What::Hand(..) | What::Undo(..) | What::Arrive { .. } => {}
                 other => self.world(other),
             }
         }
@@ -1185,6 +1192,9 @@ impl Storm {
         if ghost.foreign.is_some() || denied(&Object::Live(name.clone())) {
             return;
         }
+        if ghost.handled && ghost.handled_at > ghost.written_at {
+            return; // It is as somebody else left it.
+        }
         let is_freeze = self.plan.on_failure == OnFailure::Freeze;
         if is_freeze && matches!(outcome, Outcome::Stuck { .. }) {
             return;
@@ -1242,14 +1252,43 @@ fn weather_of(seed: u64, trace: bool) -> Outcome {
     storm.judge_end(&outcome);
     if trace {
         for line in &storm.log {
-            eprintln!("{line}");
+            println!("{line}");
         }
     }
     outcome
 }
 
+/// How many seeds every run of the tests takes.
+const SEEDS: u64 = 2_000;
+
 /// Seeds that failed once, with what was wrong.
-const REGRESSIONS: &[u64] = &[];
+const REGRESSIONS: &[u64] = &[
+    // Given up while the lock was being taken: the lock stayed taken, by nobody.
+    22,
+    // An own write that was judged late, AWS's weights and a young alias that a stale read does not
+    // show were taken for somebody else's change.
+    16,
+    // A read that was to clear up a suspicion was forgotten, or the lock was denied: no end.
+    141,
+    // An alarm that was missing from an answer kept its last word; a decision met old readings.
+    18,
+    // A failed reading ended the excuse of an alarm that had been red before the release.
+    235,
+    // A late claim landed after the end, or AWS moved its weights: the user's text was lost.
+    37,    // An alias with foreign routing was deleted, or its description restored.
+    540,   // What others depend on went back before them.
+    1_278, // A stale read that did not show a young lock ended the release as fenced.
+    445,
+    // The lock could not be renewed while success was about to be recorded: it waited for ever.
+    120_731,
+    // A marked alias was deleted long after it had been marked, and a hand had been there.
+    100_661,
+    // A deletion that was refused for now was believed when a stale read did not show the alias.
+    253_986, // A mark whose answer was slow was trusted when the lock was lost.
+    466_059,
+    // Success was recorded on a proof that had aged while the lock was being renewed.
+    229_363,
+];
 
 #[test]
 fn storms_that_once_did_harm_do_none() {
@@ -1261,42 +1300,43 @@ fn storms_that_once_did_harm_do_none() {
 #[test]
 fn no_storm_breaks_a_law() {
     if let Some(seed) = number("WAVEGATE_STORM_SEED") {
-        eprintln!("{:?}", weather_of(seed, true));
+        println!("{:?}", weather_of(seed, true));
         return;
     }
-    let seeds = number("WAVEGATE_STORM_SEEDS").unwrap_or(1_000);
     let first = number("WAVEGATE_STORM_FROM").unwrap_or(1);
-    let mut ends: BTreeMap<&str, u64> = BTreeMap::new();
-    let mut failed: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    match number("WAVEGATE_STORM_SEEDS") {
+        Some(seeds) => survey(first, seeds),
+        None => {
+            for seed in first..first + SEEDS {
+                weather_of(seed, false);
+            }
+        }
+    }
+}
+
+/// Runs many seeds to their end, and tells which laws were broken how often.
+fn survey(first: u64, seeds: u64) {
+    let mut ends: BTreeMap<String, u64> = BTreeMap::new();
+    let mut broken: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
     for seed in first..first + seeds {
         match std::panic::catch_unwind(|| weather_of(seed, false)) {
             Ok(outcome) => {
-                let word = match outcome {
-                    Outcome::Done => "done",
-                    Outcome::RolledBack { .. } => "rolled back",
-                    Outcome::NothingChanged { .. } => "nothing changed",
-                    Outcome::Stuck { .. } => "stuck",
-                    Outcome::Frozen { .. } => "frozen",
-                    Outcome::Busy { .. } | Outcome::Fenced { .. } => "not ours",
-                };
-                *ends.entry(word).or_default() += 1;
+                let text = format!("{outcome:?}");
+                let word = text.split([' ', '{']).next().unwrap_or_default();
+                *ends.entry(word.to_owned()).or_default() += 1;
             }
             Err(panic) => {
-                let text = panic
-                    .downcast_ref::<String>()
-                    .cloned()
-                    .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
-                    .unwrap_or_default();
-                let law: String =
-                    text.split(": ").nth(1).unwrap_or(&text).chars().take(60).collect();
-                failed.entry(law).or_insert((seed, 0)).1 += 1;
+                let text = panic.downcast_ref::<String>().cloned().unwrap_or_default();
+                let law = text.split(": ").nth(1).unwrap_or(&text);
+                broken.entry(law.chars().take(60).collect()).or_insert((seed, 0)).1 += 1;
             }
         }
     }
-    let _ = std::panic::take_hook();
-    eprintln!("{ends:?}");
-    assert!(failed.is_empty(), "law -> (first seed, how many): {failed:#?}");
+    std::panic::set_hook(hook);
+    println!("{ends:?}");
+    assert!(broken.is_empty(), "law -> (first seed, how many): {broken:#?}");
 }
 
 fn number(variable: &str) -> Option<u64> {

@@ -165,6 +165,10 @@ struct World {
     abort_seen: bool,
     prepare_fails: BTreeSet<FunctionName>,
     foreign: BTreeSet<FunctionName>,
+    /// Alarms are missing from answers from then on.
+    mute: Option<Mono>,
+    /// Writes on the lock are refused from then on.
+    lock_denied: Option<Mono>,
 }
 
 impl World {
@@ -197,6 +201,8 @@ impl World {
             abort_seen: false,
             prepare_fails: BTreeSet::new(),
             foreign: BTreeSet::new(),
+            mute: None,
+            lock_denied: None,
         }
     }
 
@@ -223,7 +229,12 @@ impl World {
                 alias.version = version.to_string();
                 alias.extra = None;
                 alias.revision = format!("r{rev}");
-                self.foreign.insert(name);
+                let is_as_it_was = Token::decode(&alias.description).is_some_and(|token| {
+                    alias.main().is_some_and(|main| (main, alias.extra) == token.routing())
+                });
+                if !is_as_it_was {
+                    self.foreign.insert(name);
+                }
             }
             for effect in release.step(self.now, input).expect("no illegal transition") {
                 self.perform(effect);
@@ -273,8 +284,10 @@ impl World {
                 self.later(3_000, Input::Hooked { function, phase, index, result });
             }
             Effect::ReadAlarms { ask, subjects } => {
+                let is_mute = self.mute.is_some_and(|at| at <= self.now);
                 let readings = subjects
                     .iter()
+                    .filter(|_| !is_mute)
                     .map(|subject| {
                         let red =
                             self.firing.get(&subject.function).is_some_and(|at| *at <= self.now);
@@ -302,6 +315,13 @@ impl World {
 
     fn call(&mut self, object: &Object, op: &CloudOp) -> Answer {
         self.calls += 1;
+        let is_denied = *object == Object::Lock
+            && *op != CloudOp::Get
+            && self.lock_denied.is_some_and(|at| at <= self.now);
+        if is_denied {
+            let text = "AccessDenied".to_owned();
+            return Answer::Failed(Fault { class: FaultClass::Refused, text });
+        }
         let passing =
             |text: &str| Answer::Failed(Fault { class: FaultClass::Passing, text: text.into() });
         match self.faults.get(&self.calls) {
@@ -389,7 +409,7 @@ impl World {
                 assert_eq!(other.extra, None);
             }
         }
-        if token.position == Position::Back {
+        if token.position == Position::Back && self.lock_denied.is_none() {
             assert!(self.abort_seen, "the abort is recorded before anything goes back");
         }
     }
@@ -680,6 +700,110 @@ fn a_strategy_may_not_leave_its_outline() {
         matches!(&outcome, Outcome::RolledBack { reason } if reason.contains("WG335")),
         "{outcome:?}"
     );
+}
+
+/// Feeds a machine by hand: what it does is answered as the test says.
+fn calls(effects: &[Effect]) -> Vec<(CallId, Object, CloudOp)> {
+    let call = |effect: &Effect| match effect {
+        Effect::Call { id, object, op, .. } => Some((*id, object.clone(), op.clone())),
+        _ => None,
+    };
+    effects.iter().filter_map(call).collect()
+}
+
+fn outcome(effects: &[Effect]) -> Option<&Outcome> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::Finish(outcome) => Some(outcome),
+        _ => None,
+    })
+}
+
+#[test]
+fn a_lock_that_is_being_taken_when_the_release_is_given_up_is_given_back() {
+    let plan = plan(&[("a", &[])]);
+    let mut world = World::new(&plan);
+    let mut release = Release::new(plan, runner());
+    let taken = calls(&release.step(world.now, Input::Start).unwrap());
+    let abort = Input::Abort { by: "ana".into(), reason: "asked".into() };
+    let effects = release.step(world.now, abort).unwrap();
+    assert_eq!(outcome(&effects), None, "the write that takes the lock is under way");
+    let (id, object, op) = &taken[0];
+    let answer = world.call(object, op);
+    let effects = release.step(world.now, Input::Answer { id: *id, answer }).unwrap();
+    let (id, object, op) = &calls(&effects)[0];
+    let answer = world.call(object, op);
+    let effects = release.step(world.now, Input::Answer { id: *id, answer }).unwrap();
+    assert!(matches!(outcome(&effects), Some(Outcome::NothingChanged { .. })), "{effects:?}");
+    assert_eq!(world.lock().phase, LockPhase::RolledBack);
+}
+
+#[test]
+fn a_person_who_asks_for_the_way_back_gets_it_even_where_failures_freeze() {
+    let mut plan = plan(&[("a", &[])]);
+    plan.on_failure = OnFailure::Freeze;
+    let mut world = World::new(&plan);
+    let abort = Input::Abort { by: "ana".into(), reason: "asked".into() };
+    world.later(300_000, abort);
+    let outcome = world.run(&mut Release::new(plan, runner()));
+    assert!(matches!(outcome, Outcome::RolledBack { .. }), "{outcome:?}");
+    assert_eq!(world.live("a").version, "1");
+    assert_eq!(world.live("a").extra, None);
+}
+
+#[test]
+fn a_touch_during_the_last_bake_begins_it_again() {
+    let mut plan = plan(&[("a", &[])]);
+    plan.functions.get_mut(&f("a")).unwrap().bake = Duration::from_mins(5);
+    let touched = |at: Option<Duration>| {
+        let mut world = World::new(&plan);
+        if let Some(at) = at {
+            // Somebody sets what is set already: another revision, the same content.
+            world.hands.push((world.now + at, f("a"), 2));
+        }
+        let began = world.now;
+        assert_eq!(world.run(&mut Release::new(plan.clone(), runner())), Outcome::Done);
+        world.now.since(began)
+    };
+    let undisturbed = touched(None);
+    // Ten minutes of canary, five of bake; the touch comes three minutes into the bake.
+    let disturbed = touched(Some(Duration::from_mins(13)));
+    assert!(disturbed >= undisturbed + Duration::from_mins(2), "{undisturbed:?} {disturbed:?}");
+}
+
+#[test]
+fn an_alarm_that_is_missing_from_an_answer_is_not_quiet() {
+    let plan = plan(&[("a", &[])]);
+    let mut world = World::new(&plan);
+    world.mute = Some(world.now + Duration::from_mins(5));
+    let outcome = world.run(&mut Release::new(plan, runner()));
+    assert!(
+        matches!(&outcome, Outcome::RolledBack { reason } if reason.contains("could not tell")),
+        "{outcome:?}"
+    );
+}
+
+#[test]
+fn a_lock_that_cannot_be_written_does_not_stop_the_way_back() {
+    let plan = plan(&[("a", &[]), ("b", &["a"])]);
+    let mut world = World::new(&plan);
+    world.lock_denied = Some(world.now + Duration::from_mins(15));
+    world.firing.insert(f("b"), world.now + Duration::from_mins(16));
+    let outcome = world.run(&mut Release::new(plan, runner()));
+    let Outcome::Stuck { todo, .. } = outcome else { panic!("{outcome:?}") };
+    assert!(todo[0].contains("wavegate-live"), "{todo:?}");
+    for name in ["a", "b"] {
+        assert_eq!((world.live(name).version.as_str(), world.live(name).extra), ("1", None));
+    }
+}
+
+#[test]
+fn a_proof_may_take_as_long_as_lambda_needs_to_answer() {
+    let reads_per_second = 15.0;
+    for aliases in [1_usize, 100, 1_000, 10_000] {
+        #[expect(clippy::cast_precision_loss, reason = "a test's numbers")]
+        let needed = Duration::from_secs_f64(aliases as f64 / reads_per_second);
+        assert!(limits::proof(aliases) > needed, "{aliases}");
+    }
 }
 
 proptest! {

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::look::describe;
 use super::machine::{Failure, Release, Stage};
 use super::register::{End, Purpose};
-use super::rollout::Phase;
-use super::{Effect, Event, HookPhase, Illegal, Object, Outcome};
+use super::rollout::{Phase, Sight};
+use super::{Effect, Event, HookPhase, Illegal, Object, Outcome, limits};
 use crate::inventory::AliasState;
 use crate::name::FunctionName;
 use crate::plan::Action;
@@ -206,8 +206,8 @@ impl Release {
         }
         if rollout.contested.is_some() {
             // Whoever changed it may have put it right since.
-            if let Some(rollout) = self.rollouts.get_mut(name).filter(|r| !r.is_rejudged) {
-                rollout.is_rejudged = true;
+            if let Some(rollout) = self.rollouts.get_mut(name).filter(|r| r.rejudged == 0) {
+                rollout.rejudged += 1;
                 self.read(&object, Purpose::Look);
                 return Ok(());
             }
@@ -248,15 +248,31 @@ impl Release {
                 let description = self.token(name, Position::Back, Weight::ZERO);
                 self.update(&object, Purpose::Back, state, Some((stable, None)), description);
             }
-            // A deletion has no revision id. What is deleted is first marked under one, so that
-            // somebody else's change is met here and not destroyed.
-            None if !is_marked_back(&state) => {
-                let description = self.token(name, Position::Back, Weight::ZERO);
-                self.update(&object, Purpose::Back, state, None, description);
-            }
-            None => self.delete(&object, Purpose::DeleteLive),
+            None => return self.mark_to_delete(name, state),
         }
         Ok(())
+    }
+
+    /// A deletion has no revision id. What is to be deleted is marked under one right before, so
+    /// that somebody else's change is met here and not destroyed.
+    fn mark_to_delete(&mut self, name: &FunctionName, state: AliasState) -> Result<(), Illegal> {
+        let now = self.now;
+        let Some(rollout) = self.rollouts.get_mut(name) else { return Ok(()) };
+        rollout.marks += 1;
+        rollout.marked_at = now;
+        if rollout.marks > limits::MARKS {
+            return self.stuck(name, "its alias does not go away".to_owned());
+        }
+        let description = self.token(name, Position::Back, Weight::ZERO);
+        self.update(&Object::Live(name.clone()), Purpose::Back, state, None, description);
+        Ok(())
+    }
+
+    /// Whether the mark is so fresh that what it marked can be deleted.
+    fn may_delete(&self, name: &FunctionName) -> bool {
+        let marked = self.rollouts.get(name).map(|rollout| rollout.marked_at);
+        marked.is_some_and(|at| self.now.since(at) <= limits::MARK)
+            && (self.is_lease_fresh() || self.lock.is_lost)
     }
 
     /// The claim did not land, and a claim moves nothing. If it may still be under way, the alias
@@ -286,10 +302,12 @@ impl Release {
             return self.rejudged(name, end);
         }
         match (purpose, end) {
-            (Purpose::Back, End::Landed(_)) if is_first => {
+            (Purpose::Back, End::Landed(_)) if is_first && self.may_delete(name) => {
                 self.delete(&object, Purpose::DeleteLive);
                 Ok(())
             }
+            // The answer was long on its way: what was marked may have been changed since.
+            (Purpose::Back, End::Landed(state)) if is_first => self.mark_to_delete(name, state),
             (Purpose::Back, End::Landed(_)) | (Purpose::DeleteLive, End::Deleted) => {
                 self.mark_back_written(name);
                 self.read(&object, Purpose::Look);
@@ -335,7 +353,7 @@ impl Release {
         if !std::mem::take(&mut rollout.is_open) {
             return self.back_at(name);
         }
-        rollout.suspect = Some(None);
+        rollout.suspect = Some(Sight::Gone);
         self.confirm_later(name);
         Ok(())
     }
@@ -344,7 +362,7 @@ impl Release {
     fn rejudged(&mut self, name: &FunctionName, end: End) -> Result<(), Illegal> {
         let contested = self.rollouts.get(name).and_then(|r| r.contested.clone());
         match end {
-            End::Read(state) if Some(&state) != contested.as_ref() => {
+            End::Read(state) if Some(Sight::of(state.clone())) != contested => {
                 if let Some(rollout) = self.rollouts.get_mut(name) {
                     rollout.contested = None;
                 }
@@ -433,9 +451,10 @@ impl Release {
     /// release would have put it.
     pub(super) fn leave_contested(&mut self, name: &FunctionName) -> Result<(), Illegal> {
         let contested = self.rollouts.get(name).and_then(|r| r.contested.clone());
-        let Some(state) = contested else { return Ok(()) };
+        let Some(sight) = contested else { return Ok(()) };
+        let state = sight.state();
         let stable = self.stable(name);
-        let is_back = match &state {
+        let is_back = match state {
             Some(state) => stable.is_some() && state.main() == stable && state.extra.is_none(),
             None => stable.is_none(),
         };
@@ -453,7 +472,7 @@ impl Release {
             self.report(Event::PutBack { function: name.clone(), to: stable });
             self.move_to(name, Phase::RolledBack)?;
         } else {
-            let now = describe(state.as_ref());
+            let now = describe(state);
             let todo = match state {
                 Some(_) => self.todo_alias(name, &format!("somebody else changed it: {now}")),
                 None => self.todo_missing(name),
