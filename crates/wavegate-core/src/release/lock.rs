@@ -399,7 +399,15 @@ impl Release {
                 self.finish(Outcome::Busy { holder });
                 return;
             }
-            None => self.now,
+            None => {
+                if !is_held {
+                    let holder = holder(record.as_ref(), &state);
+                    let span = crate::time::human(limits::LEASE);
+                    let text = format!("{holder}: taken over if it stays silent for {span}");
+                    self.report(Event::Note { text });
+                }
+                self.now
+            }
         };
         self.lock.standing = Some((state.revision.clone(), since));
         if is_held || self.now.since(since) >= limits::LEASE {

@@ -394,15 +394,22 @@ pub(super) fn user_text(live: &AliasState, pin: Option<&AliasState>) -> String {
     }
 }
 
-/// An alias in words.
+/// Longest quote of somebody else's description.
+const QUOTE_MAX: usize = 80;
+
+/// An alias in words, with what somebody else wrote about it.
 pub(super) fn describe(state: Option<&AliasState>) -> String {
-    match state {
-        None => "it was deleted".to_owned(),
-        Some(AliasState { version, extra: None, .. }) => {
-            format!("it serves version {version} alone")
-        }
-        Some(AliasState { version, extra: Some(extra), .. }) => {
-            format!("it serves version {version} and {} on version {}", extra.weight, extra.version)
-        }
+    let Some(state) = state else { return "it was deleted".to_owned() };
+    let serves = match state.extra {
+        None => format!("it serves version {} alone", state.version),
+        Some(extra) => format!(
+            "it serves version {} and {} on version {}",
+            state.version, extra.weight, extra.version
+        ),
+    };
+    if state.description.is_empty() || Token::decode(&state.description).is_some() {
+        return serves;
     }
+    let quote: String = state.description.chars().take(QUOTE_MAX).collect();
+    format!("{serves}, described as \"{quote}\"")
 }

@@ -585,7 +585,12 @@ pub enum Event {
         /// What a person must do.
         todo: String,
     },
-    /// A write is tried again.
+    /// Something worth knowing.
+    Note {
+        /// What.
+        text: String,
+    },
+    /// A write is tried again. Not every try is told.
     Retry {
         /// Which alias, in words.
         object: String,

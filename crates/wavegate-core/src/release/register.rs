@@ -264,7 +264,9 @@ impl Release {
         let lease = self.lease_ends();
         let is_fresh = self.is_lease_fresh();
         let is_lost = self.lock.is_lost;
-        let proof = self.proof_ends();
+        // Looks at every rollout: only where it is needed.
+        let is_end = self.purpose_on(object) == Some(Purpose::Close(LockPhase::Done));
+        let proof = if is_end { self.proof_ends() } else { None };
         let Some(op) = self.registers.get_mut(object).and_then(|r| r.op.as_mut()) else { return };
         let needs_lease =
             op.purpose.needs_lease() && *object != Object::Lock && op.write.is_some() && !is_lost;
@@ -372,8 +374,12 @@ impl Release {
         let pause = base.min(limits::BACKOFF_MAX).mul_f64(0.5 + jitter / 2.0);
         op.stage = Stage::Resting(id);
         self.effects.push(Effect::Timer { id, at: now + pause });
-        let words = self.words(object);
-        self.report(Event::Retry { object: words, reason: reason.to_owned() });
+        let tries = op.tries;
+        // The first tries and then ever fewer are told: an outage must not fill a recording.
+        if tries.is_power_of_two() {
+            let object = self.words(object);
+            self.report(Event::Retry { object, reason: format!("{reason} (try {tries})") });
+        }
         None
     }
 

@@ -224,8 +224,12 @@ struct Storm {
     abort_at: Option<Mono>,
     culprit: Option<FunctionName>,
     stopped: bool,
+    /// The machine dies then, and another one puts back what it left.
+    dies: Option<Mono>,
+    has_died: bool,
+    /// What the second machine did not see, because it was not there yet.
+    unseen: BTreeSet<FunctionName>,
     aborts: u32,
-    has_hands: bool,
     trace: bool,
     log: Vec<String>,
 }
@@ -317,8 +321,10 @@ impl Storm {
             abort_at: None,
             culprit: None,
             stopped: false,
+            dies: None,
+            has_died: false,
+            unseen: BTreeSet::new(),
             aborts: 0,
-            has_hands: false,
             trace: false,
             log: vec![],
             plan,
@@ -377,7 +383,6 @@ impl Storm {
             self.at(at, What::Tell(Input::Abort { by, reason: "asked".into() }));
         }
         if self.rng.one_in(3) {
-            self.has_hands = true;
             for _ in 0..self.rng.between(1, 3) {
                 let name = names[self.rng.below(names.len() as u64) as usize].clone();
                 let hand = match self.rng.below(9) {
@@ -394,6 +399,9 @@ impl Storm {
                 let at = self.moment();
                 self.at(at, What::Hand(name, hand));
             }
+        }
+        if self.rng.one_in(6) {
+            self.dies = Some(self.moment());
         }
         if self.rng.one_in(12) {
             let name = names[self.rng.below(names.len() as u64) as usize].clone();
@@ -958,7 +966,7 @@ impl Storm {
             Effect::Report(event) => {
                 self.note(|| format!("{event:?}"));
                 if let Event::Aborting { culprit, reason } = &event {
-                    if reason.contains("(tried for ") {
+                    if reason.contains("(tried for ") || reason.contains("within its time") {
                         self.causes.push(reason.clone());
                     }
                     self.culprit.clone_from(culprit);
@@ -1082,6 +1090,13 @@ impl Storm {
         self.later(0, What::Tell(Input::Start));
         let mut steps = 0_u32;
         while self.outcome.is_none() {
+            if self.dies.is_some_and(|at| at <= self.now) {
+                match self.second_machine() {
+                    Some(second) => release = second,
+                    None => break,
+                }
+                self.later(0, What::Tell(Input::Start));
+            }
             let Some(Due(at, _, what)) = self.queue.pop() else {
                 self.law(false, "I24", || "it waits for nothing".to_owned());
                 break;
@@ -1115,7 +1130,71 @@ impl Storm {
                 other => self.world(other),
             }
         }
-        self.outcome.clone().expect("an outcome")
+        self.outcome.clone().unwrap_or(Outcome::NothingChanged { reason: "it died".into() })
+    }
+
+    /// The machine dies: what it has sent still lands. A while later another one looks at what it
+    /// left. `None`: there is nothing to put back.
+    fn second_machine(&mut self) -> Option<Release> {
+        self.note(|| "dies".to_owned());
+        self.dies = None;
+        self.has_died = true;
+        self.stopped = false;
+        self.culprit = None;
+        self.causes.push("it died".into());
+        let wakes = self.now + Duration::from_secs(self.rng.between(60, 300));
+        for Due(at, count, what) in std::mem::take(&mut self.queue) {
+            match what {
+                What::Tell(Input::Abort { .. }) => self.queue.push(Due(at, count, what)),
+                What::Tell(_) | What::Arrive { .. } => {}
+                What::Apply { object, op, sent, .. } => {
+                    let answer = Deliver::Never;
+                    let what = What::Apply { id: None, object, op, sent, answer };
+                    self.queue.push(Due(at, count, what));
+                }
+                other => self.queue.push(Due(at, count, other)),
+            }
+        }
+        while self.queue.peek().is_some_and(|due| due.0 <= wakes) {
+            let Due(at, _, what) = self.queue.pop()?;
+            self.now = self.now.max(at);
+            self.world(what);
+        }
+        self.now = wakes;
+        let lock = self.seen(&Object::Lock)?;
+        let record = LockRecord::decode(&lock.description)?;
+        if record.phase.is_over() {
+            return None;
+        }
+        let mut plan = self.plan.clone();
+        plan.lock = Some(lock);
+        plan.on_failure = OnFailure::Rollback;
+        plan.scope = RollbackScope::App;
+        let names: Vec<_> = plan.functions.keys().cloned().collect();
+        for name in names {
+            let live = self.seen(&Object::Live(name.clone()));
+            let token = live.as_ref().and_then(|live| Token::decode(&live.description));
+            let Some(token) = token else {
+                plan.functions.remove(&name);
+                self.unseen.insert(name);
+                continue;
+            };
+            let pin = self.state(&Object::Pin(name.clone())).cloned();
+            let function = plan.functions.get_mut(&name)?;
+            function.live = live;
+            function.pin = pin;
+            function.action = match token.stable {
+                Some(stable) => Action::Switch { stable, target: token.candidate },
+                None => Action::First { exists: true },
+            };
+        }
+        for function in plan.functions.values_mut() {
+            function.depends_on.retain(|need| !self.unseen.contains(need));
+        }
+        plan.order.retain(|name| !self.unseen.contains(name));
+        self.plan.scope = RollbackScope::App;
+        let runner = Runner { owner: "bob@ci".into(), seed: 77, ..runner() };
+        Some(Release::put_back(plan, runner, "asked".into()))
     }
 
     fn world(&mut self, what: What) {
@@ -1158,19 +1237,23 @@ impl Storm {
                 self.judge_cause();
             }
             Outcome::NothingChanged { .. } => {
-                self.law(phase.is_none_or(LockPhase::is_over) || !mild, "I13", || {
+                let is_left = !mild || self.has_died;
+                self.law(phase.is_none_or(LockPhase::is_over) || is_left, "I13", || {
                     format!("{phase:?}")
                 });
                 self.judge_cause();
             }
             Outcome::Frozen { .. } => {
-                self.law(self.plan.on_failure == OnFailure::Freeze, "freeze", String::new);
+                let is_freeze = self.plan.on_failure == OnFailure::Freeze;
+                self.law(is_freeze && !self.has_died, "freeze", String::new);
                 self.law(phase == Some(LockPhase::Held), "I13", || format!("{phase:?}"));
             }
             Outcome::Stuck { todo, .. } => {
                 self.law(!mild, "stuck without a reason", || format!("{todo:?}"));
                 self.law(!todo.is_empty(), "stuck says what to do", String::new);
             }
+            // Its own look at the lock was old: it is asked to look again.
+            Outcome::Busy { .. } if self.has_died => return,
             Outcome::Busy { .. } | Outcome::Fenced { .. } => {
                 self.law(false, "nobody else is here", || format!("{outcome:?}"));
             }
@@ -1191,6 +1274,10 @@ impl Storm {
         let denied = |object: &Object| self.denied.as_ref().is_some_and(|(o, _)| o == object);
         if ghost.foreign.is_some() || denied(&Object::Live(name.clone())) {
             return;
+        }
+        let is_untouched = matches!(outcome, Outcome::NothingChanged { .. });
+        if self.has_died && (is_untouched || self.unseen.contains(name)) {
+            return; // It was asked again, or is nobody's.
         }
         if ghost.handled && ghost.handled_at > ghost.written_at {
             return; // It is as somebody else left it.
@@ -1218,7 +1305,7 @@ impl Storm {
         let right = match outcome {
             Outcome::Done => is_new,
             // Nothing failed but the lock.
-            Outcome::Stuck { .. } if self.aborts == 0 => is_new,
+            Outcome::Stuck { .. } if self.aborts == 0 && !self.has_died => is_new,
             Outcome::RolledBack { .. } | Outcome::Stuck { .. } => {
                 is_old || named || (is_new && self.plan.scope != RollbackScope::App)
             }
