@@ -356,6 +356,7 @@ impl From<core::Event> for Event {
             E::Stuck { function, reason, todo } => {
                 Self::Stuck { function: function.to_string(), reason, todo }
             }
+            E::Note { text } => Self::Note { text },
             E::Retry { object, reason } => Self::Retry { object, reason },
         }
     }
