@@ -32,7 +32,14 @@ impl Stage {
     fn run(&self) {
         let cases = trycmd::TestCases::new();
         cases.case(self.cases.join("*.trycmd")).timeout(LIMIT);
-        for (name, value) in [("NO_COLOR", "1"), ("COLUMNS", "100"), ("USER", "ana")] {
+        for (name, value) in [
+            ("NO_COLOR", "1"),
+            ("COLUMNS", "100"),
+            ("USER", "ana"),
+            // Lines are drawn with what the locale can show.
+            ("LANG", "C.UTF-8"),
+            ("LC_ALL", "C.UTF-8"),
+        ] {
             cases.env(name, value);
         }
         cases.env("HOME", self.project.path("home").display().to_string());
