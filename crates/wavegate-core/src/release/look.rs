@@ -216,6 +216,7 @@ impl Release {
         let Some(rollout) = self.rollouts.get_mut(name) else { return };
         rollout.in_force = now;
         rollout.next_state = None;
+        rollout.forget_questions();
         let phase = rollout.phase;
         self.report(Event::Touched { function: name.clone() });
         match phase {
@@ -241,6 +242,7 @@ impl Release {
         let Some(rollout) = self.rollouts.get_mut(name) else { return Ok(()) };
         rollout.suspect = None;
         rollout.claimed = true;
+        rollout.forget_questions();
         if is_going_back {
             return Ok(()); // The unwinding goes on by itself.
         }

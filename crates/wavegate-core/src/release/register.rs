@@ -39,6 +39,8 @@ pub(super) struct Op {
     tries: u32,
     began: Mono,
     is_sent: bool,
+    /// When the read that judges it was asked for.
+    judged_at: Mono,
     /// Reads do not show the alias since then.
     missing_since: Option<Mono>,
 }
@@ -250,6 +252,7 @@ impl Release {
             tries: 0,
             began: self.now,
             is_sent: false,
+            judged_at: self.now,
             missing_since: None,
         };
         let register = self.registers.entry(object.clone()).or_default();
@@ -345,9 +348,10 @@ impl Release {
 
     fn judge(&mut self, object: &Object) {
         let id = self.next_call(object);
-        let is_going_back = self.is_going_back();
+        let (now, is_going_back) = (self.now, self.is_going_back());
         let Some(op) = self.registers.get_mut(object).and_then(|r| r.op.as_mut()) else { return };
         op.stage = Stage::Judging(id);
+        op.judged_at = now;
         // On the way back, what became of a forward write is what everything waits for.
         let priority = if is_going_back { Priority::Back } else { op.purpose.priority() };
         let call = CloudOp::Get;
@@ -537,7 +541,8 @@ impl Release {
         let now = self.now;
         let op = self.registers.get_mut(object)?.op.as_mut()?;
         let since = *op.missing_since.get_or_insert(now);
-        if now.since(since) > limits::CONFIRM {
+        // Counted up to when the read was asked for: its answer may have been long on its way.
+        if op.judged_at.since(since) > limits::CONFIRM {
             return Some(End::Conflict(None));
         }
         self.rest(object, "the alias is not there")

@@ -232,6 +232,12 @@ impl Rollout {
         self.candidate.as_ref().map(|candidate| candidate.version)
     }
 
+    /// What is being asked was asked about a state that is no more: the answers do not count.
+    pub(super) fn forget_questions(&mut self) {
+        self.ask = None;
+        self.gate = None;
+    }
+
     /// Whether the candidate takes, or took, any traffic that was not taken back.
     pub(super) fn carries(&self) -> bool {
         self.touched && !matches!(self.phase, Phase::RolledBack | Phase::Stuck)

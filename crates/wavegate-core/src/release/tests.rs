@@ -160,6 +160,8 @@ struct World {
     faults: BTreeMap<usize, char>,
     /// Somebody else's writes.
     hands: Vec<(Mono, FunctionName, u64)>,
+    /// Somebody else's writes that change nothing.
+    bumps: Vec<(Mono, FunctionName)>,
     outcome: Option<Outcome>,
     plan: Plan,
     abort_seen: bool,
@@ -169,6 +171,8 @@ struct World {
     mute: Option<Mono>,
     /// Writes on the lock are refused from then on.
     lock_denied: Option<Mono>,
+    /// How long the strategy thinks.
+    thinks_ms: u64,
 }
 
 impl World {
@@ -196,6 +200,7 @@ impl World {
             hook_fails: BTreeSet::new(),
             faults: BTreeMap::new(),
             hands: vec![],
+            bumps: vec![],
             outcome: None,
             plan: plan.clone(),
             abort_seen: false,
@@ -203,6 +208,7 @@ impl World {
             foreign: BTreeSet::new(),
             mute: None,
             lock_denied: None,
+            thinks_ms: 0,
         }
     }
 
@@ -235,6 +241,12 @@ impl World {
                 if !is_as_it_was {
                     self.foreign.insert(name);
                 }
+            }
+            let bumps: Vec<_> = self.bumps.extract_if(.., |(when, _)| *when <= at).collect();
+            for (_, name) in bumps {
+                self.revisions += 1;
+                let rev = self.revisions;
+                self.aliases.get_mut(&Object::Live(name)).unwrap().revision = format!("r{rev}");
             }
             for effect in release.step(self.now, input).expect("no illegal transition") {
                 self.perform(effect);
@@ -274,7 +286,7 @@ impl World {
                     Decision::Promote
                 };
                 self.later(
-                    0,
+                    self.thinks_ms,
                     Input::Decided { function, ask, result: Ok((decision, Opaque("1".into()))) },
                 );
             }
@@ -768,6 +780,25 @@ fn a_touch_during_the_last_bake_begins_it_again() {
     // Ten minutes of canary, five of bake; the touch comes three minutes into the bake.
     let disturbed = touched(Some(Duration::from_mins(13)));
     assert!(disturbed >= undisturbed + Duration::from_mins(2), "{undisturbed:?} {disturbed:?}");
+}
+
+#[test]
+fn a_decision_about_what_somebody_touched_since_does_not_count() {
+    let plan = plan(&[("a", &[])]);
+    let run = |touched: bool| {
+        let mut world = World::new(&plan);
+        world.thinks_ms = 30_000;
+        let began = world.now;
+        let mut release = Release::new(plan.clone(), runner());
+        if touched {
+            // Ten minutes of canary are over, and the strategy thinks about them.
+            world.bumps.push((world.now + Duration::from_secs(680), f("a")));
+        }
+        assert_eq!(world.run(&mut release), Outcome::Done);
+        world.now.since(began)
+    };
+    let (quiet, touched) = (run(false), run(true));
+    assert!(touched >= quiet + Duration::from_mins(9), "{quiet:?} {touched:?}");
 }
 
 #[test]
