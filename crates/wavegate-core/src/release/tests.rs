@@ -787,12 +787,12 @@ fn a_decision_about_what_somebody_touched_since_does_not_count() {
     let plan = plan(&[("a", &[])]);
     let run = |touched: bool| {
         let mut world = World::new(&plan);
-        world.thinks_ms = 30_000;
+        world.thinks_ms = 24_000;
         let began = world.now;
         let mut release = Release::new(plan.clone(), runner());
         if touched {
             // Ten minutes of canary are over, and the strategy thinks about them.
-            world.bumps.push((world.now + Duration::from_secs(680), f("a")));
+            world.bumps.push((world.now + Duration::from_secs(668), f("a")));
         }
         assert_eq!(world.run(&mut release), Outcome::Done);
         world.now.since(began)
