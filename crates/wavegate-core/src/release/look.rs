@@ -87,6 +87,13 @@ impl Release {
         if is_promoted && is_shifting { self.move_to(name, Phase::Promoting) } else { Ok(()) }
     }
 
+    /// Whether a state is as this release's records say. On the way back, also as those of an owner
+    /// before this one.
+    fn is_own(&self, class: Class) -> bool {
+        matches!(class, Class::Mine | Class::Settling)
+            || (class == Class::OldEpoch && self.is_going_back())
+    }
+
     /// Whether a state carries this release's token.
     pub(super) fn is_ours(&self, state: Option<&AliasState>) -> bool {
         state
@@ -291,7 +298,7 @@ impl Release {
     ) -> Result<(), Illegal> {
         if let Some(state) = &state {
             let class = classify(state, self.runner.release, self.epoch());
-            if matches!(class, Class::Mine | Class::Settling) {
+            if self.is_own(class) {
                 return self.ours_after_all(name, state, class);
             }
         }
@@ -346,7 +353,7 @@ impl Release {
                 let before = suspect.as_ref().and_then(Sight::state);
                 let is_same = before.is_some_and(|s| s.revision == state.revision);
                 let class = classify(&state, self.runner.release, self.epoch());
-                if is_same && !matches!(class, Class::Mine | Class::Settling) {
+                if is_same && !self.is_own(class) {
                     let description = state.description.clone();
                     if let Some(rollout) = self.rollouts.get_mut(name) {
                         rollout.suspect = Some(Sight::There(state.clone()));

@@ -155,7 +155,9 @@ impl Release {
                 self.keep(&name)?;
                 continue;
             }
-            let is_free = Some(&name) == culprit.as_ref()
+            // No dependant of what is still moving takes traffic. One that was done may have some.
+            let is_first = Some(&name) == culprit.as_ref() && rollout.phase != Phase::Done;
+            let is_free = is_first
                 || self.dependants.get(&name).into_iter().flatten().all(|dependant| {
                     self.rollouts
                         .get(dependant)
