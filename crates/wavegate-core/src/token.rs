@@ -56,19 +56,19 @@ pub struct Token {
     pub plan: u32,
 }
 
-/// Where a release stands, as its lock says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Where a release stands, as its lock says. Of two ends, the later one in this order wins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LockPhase {
     /// A release runs.
     Running,
     /// It is going back. Sticky: nothing goes forward any more.
     Aborting,
-    /// Nobody owns it, and it stands where it stood: frozen, or an undo failed.
-    Held,
     /// It ended well.
     Done,
     /// It was put back.
     RolledBack,
+    /// Nobody owns it, and it stands where it stood: frozen, or an undo failed.
+    Held,
 }
 
 impl LockPhase {

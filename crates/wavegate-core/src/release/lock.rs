@@ -31,15 +31,8 @@ pub(super) struct Lock {
 enum Want {
     Renew,
     Barrier,
-    Close(WantedPhase),
+    Close(LockPhase),
     Abort,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum WantedPhase {
-    Done,
-    RolledBack,
-    Held,
 }
 
 impl Release {
@@ -121,13 +114,6 @@ impl Release {
     }
 
     pub(super) fn want_close(&mut self, phase: LockPhase) {
-        let phase = match phase {
-            LockPhase::Done => WantedPhase::Done,
-            LockPhase::Held => WantedPhase::Held,
-            LockPhase::RolledBack | LockPhase::Running | LockPhase::Aborting => {
-                WantedPhase::RolledBack
-            }
-        };
         self.want(Want::Close(phase));
     }
 
@@ -142,7 +128,7 @@ impl Release {
             return;
         }
         let Some(want) = self.lock.want.take() else { return };
-        if want == Want::Close(WantedPhase::Done) && !self.is_proof_fresh() {
+        if want == Want::Close(LockPhase::Done) && !self.is_proof_fresh() {
             return self.prove_again();
         }
         let (Some(base), Some(mut record)) =
@@ -163,12 +149,8 @@ impl Release {
                 Purpose::Abort
             }
             Want::Close(phase) => {
-                record.phase = match phase {
-                    WantedPhase::Done => LockPhase::Done,
-                    WantedPhase::RolledBack => LockPhase::RolledBack,
-                    WantedPhase::Held => LockPhase::Held,
-                };
-                Purpose::Close(record.phase)
+                record.phase = phase;
+                Purpose::Close(phase)
             }
         };
         self.write_lock(purpose, Some(base), record);
@@ -215,12 +197,16 @@ impl Release {
         }
     }
 
+    fn report_locked(&mut self) {
+        let anchor = self.plan.anchor.clone();
+        let epoch = self.epoch();
+        self.report(Event::Locked { anchor, epoch });
+    }
+
     fn lock_landed(&mut self, purpose: Purpose) -> Result<(), Illegal> {
         match purpose {
             Purpose::Acquire => {
-                let anchor = self.plan.anchor.clone();
-                let epoch = self.epoch();
-                self.report(Event::Locked { anchor, epoch });
+                self.report_locked();
                 if self.is_going_back() {
                     self.lock.is_unused = true;
                     self.close(LockPhase::RolledBack);
@@ -233,9 +219,7 @@ impl Release {
                 Ok(())
             }
             Purpose::TakeOver => {
-                let anchor = self.plan.anchor.clone();
-                let epoch = self.epoch();
-                self.report(Event::Locked { anchor, epoch });
+                self.report_locked();
                 self.start_heartbeat();
                 self.unwind()
             }
