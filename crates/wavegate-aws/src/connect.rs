@@ -27,6 +27,11 @@ const LOCAL_REGION: &str = "us-east-1";
 const LOCAL_KEY: &str = "wavegate";
 
 impl AwsCloud {
+    /// The region it was connected to: the one that was asked for, or the chain's.
+    pub fn region(&self) -> &str {
+        &self.artifacts.region
+    }
+
     /// Finds region, endpoints and credentials as `settings` and AWS's chain say.
     ///
     /// Makes no call to the services themselves; the chain may ask the instance it runs on for

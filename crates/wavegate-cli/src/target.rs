@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use aws_config::BehaviorVersion;
 use wavegate_aws::{AwsCloud, Credentials, Settings};
 use wavegate_config::{Manifest, Target};
 use wavegate_core::inventory::Inventory;
@@ -178,7 +177,7 @@ fn scaled(now_ms: i64, scale: f64) -> ScaledClock {
 async fn open_aws(manifest: &Manifest, environment: &Environment) -> Result<Stage, CliError> {
     let settings = Settings { region: manifest.region.clone(), ..Settings::default() };
     let cloud = AwsCloud::connect(settings).await.map_err(|error| fault::connect(&error))?;
-    let access = access(manifest, environment).await;
+    let access = access(cloud.region(), environment);
     let endpoint = access
         .lambda_endpoint()
         .map_or_else(|| format!("https://lambda.{}.amazonaws.com", access.region), str::to_owned);
@@ -186,11 +185,7 @@ async fn open_aws(manifest: &Manifest, environment: &Environment) -> Result<Stag
 }
 
 /// How hooks and alarms reach AWS: the same region and endpoints as the engine.
-async fn access(manifest: &Manifest, environment: &Environment) -> CloudAccess {
-    let region = match manifest.region.clone() {
-        None => region_of_chain().await,
-        given => given,
-    };
+fn access(region: &str, environment: &Environment) -> CloudAccess {
     let ignored = environment
         .get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
         .is_some_and(|value| value.eq_ignore_ascii_case("true"));
@@ -198,20 +193,12 @@ async fn access(manifest: &Manifest, environment: &Environment) -> CloudAccess {
         environment.get(name).filter(|_| !ignored).map(|url| url.trim_end_matches('/').to_owned())
     };
     CloudAccess {
-        region: region.unwrap_or_default(),
+        region: region.to_owned(),
         endpoint_url: endpoint("AWS_ENDPOINT_URL"),
         cloudwatch_endpoint_url: endpoint("AWS_ENDPOINT_URL_CLOUDWATCH"),
         lambda_endpoint_url: endpoint("AWS_ENDPOINT_URL_LAMBDA"),
         local: false,
     }
-}
-
-/// The region that AWS's chain finds, as the cloud port has found it.
-async fn region_of_chain() -> Option<String> {
-    // The instance's own service, the last link, speaks plain HTTP.
-    let http = aws_smithy_http_client::Builder::new().build_http();
-    let chain = aws_config::defaults(BehaviorVersion::latest()).http_client(http).no_credentials();
-    chain.load().await.region().map(ToString::to_string)
 }
 
 fn stage(
