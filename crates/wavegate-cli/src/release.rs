@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 use wavegate_config::Manifest;
 use wavegate_core::inventory::Inventory;
-use wavegate_core::plan::{Action, Plan};
+use wavegate_core::plan::Plan;
 use wavegate_core::release::Outcome;
 use wavegate_core::token::LockRecord;
 use wavegate_engine::event::{Event, Record, Served};
@@ -169,7 +169,6 @@ impl Job<'_> {
             at_start: served.map(|(name, _)| name.to_string()).collect(),
             told: Totals::new(),
             last: None,
-            switches: switches(work),
             seq,
             latest_ms: 0,
         })
@@ -231,9 +230,6 @@ struct Conductor {
     told: Totals,
     /// The engine's last event: its head serves for ours.
     last: Option<Record>,
-    /// Versions that aliases are moved to and that exist already: nobody publishes them, and
-    /// recordings must still tell of them.
-    switches: Vec<Event>,
     seq: u64,
     /// The latest time told.
     latest_ms: u64,
@@ -253,14 +249,8 @@ impl Conductor {
             // The last counts belong to the release's end, however long they took to come in.
             self.tell_traffic(Some((record.at_ms, record.elapsed_ms)));
         }
-        let is_start = matches!(record.event, Event::Started { .. });
         self.last = Some(record.clone());
         self.send(record);
-        if is_start {
-            for event in std::mem::take(&mut self.switches) {
-                self.say(event);
-            }
-        }
     }
 
     /// Numbers a record and sees to it that told time does not go back where an event of ours
@@ -332,21 +322,6 @@ impl Conductor {
             _ = interrupts.next() => None,
         }
     }
-}
-
-/// What a plan that moves aliases to versions that exist has instead of publishing.
-fn switches(work: &Work) -> Vec<Event> {
-    let (Work::Deploy(plan) | Work::PutBack { left: (plan, _), .. }) = work;
-    let functions = plan.functions.values();
-    let switched = functions.filter_map(|function| match function.action {
-        Action::Switch { stable, target } => Some(Event::Published {
-            function: function.name.to_string(),
-            stable: Some(stable.0),
-            candidate: target.0,
-        }),
-        _ => None,
-    });
-    switched.collect()
 }
 
 /// Whether a function in that phase has its alias.

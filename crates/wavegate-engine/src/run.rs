@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use wavegate_core::inventory::AliasState;
 use wavegate_core::name::ReleaseId;
-use wavegate_core::plan::{Plan, schedule};
+use wavegate_core::plan::{Action, Plan, schedule};
 use wavegate_core::release::{Effect, Input, Outcome, Release, Runner};
 use wavegate_core::time::{Mono, millis};
 use wavegate_core::token::LockRecord;
@@ -122,6 +122,9 @@ impl Driver {
 
     async fn drive(mut self) -> Result<Outcome, EngineError> {
         self.report(self.started());
+        for event in switches(&self.context.plan) {
+            self.report(event);
+        }
         let mut outcome = self.step(Input::Start)?;
         let mut has_commands = true;
         while outcome.is_none() {
@@ -229,6 +232,21 @@ impl Driver {
             aliases: alias_map(&self.machine),
         }
     }
+}
+
+/// Versions that aliases are moved to and that exist already: nobody publishes them, and
+/// recordings must still tell of them.
+fn switches(plan: &Plan) -> Vec<Event> {
+    let functions = plan.functions.values();
+    let switched = functions.filter_map(|function| match function.action {
+        Action::Switch { stable, target } => Some(Event::Published {
+            function: function.name.to_string(),
+            stable: Some(stable.0),
+            candidate: target.0,
+        }),
+        _ => None,
+    });
+    switched.collect()
 }
 
 fn alias_map(machine: &Release) -> BTreeMap<String, String> {
