@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use wavegate_core::graph::Graph;
 use wavegate_core::name::{AliasName, AppName, BadName, FunctionName};
-use wavegate_core::spec::{AppSpec, FunctionSpec, OnFailure, RollbackScope};
+use wavegate_core::spec::{AppSpec, ComponentUse, FunctionSpec, OnFailure, RollbackScope};
 
 use crate::code;
 use crate::components::Tables;
@@ -26,11 +26,12 @@ use crate::{Components, LocalSettings, Target, raw};
 /// What a check yields if nothing is wrong.
 pub(crate) struct Checked {
     pub(crate) app: AppSpec,
-    pub(crate) target: Target,
     pub(crate) region: Option<String>,
     pub(crate) artifact_bucket: Option<String>,
     pub(crate) requests_per_second: Option<u32>,
     pub(crate) local: LocalSettings,
+    /// The `[strategies.NAME]` tables, used or not.
+    pub(crate) strategies: BTreeMap<String, ComponentUse>,
 }
 
 /// What every check looks at.
@@ -39,6 +40,8 @@ pub(crate) struct Scope<'a> {
     pub(crate) dir: &'a Path,
     pub(crate) target: Target,
     pub(crate) components: &'a Components,
+    /// Whether a component that is not among these may be one of a plugin that could not be loaded.
+    pub(crate) incomplete: bool,
 }
 
 /// Lambda's control plane answers 15 requests a second, per account and region.
@@ -68,15 +71,18 @@ pub(crate) fn spread_defaults(tree: &mut Node) {
     }
 }
 
-/// Checks the whole tree.
-pub(crate) fn check(scope: &mut Scope<'_>, findings: &mut Findings) -> Option<Checked> {
+/// Where a tree of the right shape deploys to.
+pub(crate) fn target(tree: &Node) -> Target {
+    match tree.get(&["app", "target"]).map(|node| &node.data) {
+        Some(Data::Text(word)) if word == "aws" => Target::Aws,
+        _ => Target::Local,
+    }
+}
+
+/// Checks the whole tree, but for its plugins.
+pub(crate) fn check(scope: &Scope<'_>, findings: &mut Findings) -> Option<Checked> {
     let app: raw::App = section(scope.tree, &["app"], findings);
     let local: raw::Local = section(scope.tree, &["local"], findings);
-    scope.target = match app.target {
-        Some(raw::Target::Aws) => Target::Aws,
-        Some(raw::Target::Local) | None => Target::Local,
-    };
-    let scope = &*scope;
     let name = app_name(&app, scope, findings);
     let alias = app.alias.as_deref().unwrap_or("live");
     let alias = named(AliasName::new(alias), scope, &["app", "alias"], Part::Value, findings);
@@ -98,7 +104,8 @@ pub(crate) fn check(scope: &mut Scope<'_>, findings: &mut Findings) -> Option<Ch
         "write the name alone, without `s3://`",
         findings,
     );
-    let functions = functions(scope, findings);
+    let mut tables = Tables::read(scope, findings);
+    let functions = functions(scope, &mut tables, findings);
     let defaults_rate = (scope.target == Target::Aws).then_some(AWS_REQUESTS_PER_SECOND);
     let count = |number: Option<u32>, default| {
         number.map_or(default, |n| usize::try_from(n).unwrap_or(default))
@@ -120,7 +127,6 @@ pub(crate) fn check(scope: &mut Scope<'_>, findings: &mut Findings) -> Option<Ch
             keep_versions: count(app.keep_versions, 3),
             functions: functions?,
         },
-        target: scope.target,
         region: app.region,
         artifact_bucket: app.artifact_bucket,
         requests_per_second: app.requests_per_second.or(defaults_rate),
@@ -130,6 +136,7 @@ pub(crate) fn check(scope: &mut Scope<'_>, findings: &mut Findings) -> Option<Ch
             requests_per_second: local.requests_per_second,
             port: local.port,
         },
+        strategies: tables.into_strategies(),
     })
 }
 
@@ -186,6 +193,37 @@ pub(crate) fn named<T>(
     None
 }
 
+/// Whether the names of a kind of table may hold dots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dots {
+    Legal,
+    Illegal,
+}
+
+/// Whether the name of a table of `section` is legal. One that is not is reported as a bad name of a
+/// `word`.
+pub(crate) fn is_table_name(
+    tree: &Node,
+    (section, name): (&str, &str),
+    word: &str,
+    dots: Dots,
+    findings: &mut Findings,
+) -> bool {
+    let (marks, rule): (&[u8], _) = match dots {
+        Dots::Legal => (b"-_.", "1 to 64 letters, digits, `-`, `_` or `.`"),
+        Dots::Illegal => (b"-_", "1 to 64 letters, digits, `-` or `_`"),
+    };
+    let is_legal = |b: u8| b.is_ascii_alphanumeric() || marks.contains(&b);
+    if (1..=64).contains(&name.len()) && name.bytes().all(is_legal) {
+        return true;
+    }
+    let place = tree.locate(findings.source(), &[section, name], Part::Key);
+    let message = format!("`{name}` is not a legal {word} name");
+    let problem = Problem::new(code::BAD_NAME, place, message);
+    findings.push(problem.with_label("not a legal name").with_help(rule));
+    false
+}
+
 fn expect(
     fits: bool,
     scope: &Scope<'_>,
@@ -207,6 +245,7 @@ fn expect(
 /// All functions; `None` if one of them cannot be understood.
 fn functions(
     scope: &Scope<'_>,
+    tables: &mut Tables,
     findings: &mut Findings,
 ) -> Option<BTreeMap<FunctionName, FunctionSpec>> {
     let none = BTreeMap::new();
@@ -220,11 +259,10 @@ fn functions(
             );
         findings.push(problem);
     }
-    let mut tables = Tables::read(scope, findings);
     let mut specs = BTreeMap::new();
     let mut whole = true;
     for key in entries.keys() {
-        match function::read(key, scope, &mut tables, findings) {
+        match function::read(key, scope, tables, findings) {
             Some(spec) => {
                 specs.insert(spec.name.clone(), spec);
             }

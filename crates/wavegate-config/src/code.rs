@@ -92,8 +92,8 @@ catalogue! {
     UNKNOWN_ALARM = "WG126", "an alarm that does not exist",
         "`alarms` name [alarms.NAME] tables.";
     UNKNOWN_COMPONENT = "WG127", "a component that does not exist",
-        "`use` names a component that ships with wavegate: a strategy, a hook or an alarm provider, \
-         according to the table it stands in.";
+        "`use` names a component that ships with wavegate, or one that a plugin of [plugins] has: a \
+         strategy, a hook or an alarm provider, according to the table it stands in.";
     BAD_AWS_NAME = "WG128", "a malformed name of a deployment config",
         "Names of the form Canary<P>Percent<N>Minutes and Linear<P>PercentEvery<N>Minutes are read as \
          AWS's, for any percentage from 1 to 99 and any number of minutes.";
@@ -121,6 +121,13 @@ catalogue! {
         "Lambda takes subnets and security groups together: at least one of each.";
     TOO_MANY = "WG138", "more than Lambda takes",
         "The list is longer than Lambda takes: a function has 5 layers at most.";
+    BAD_PIN = "WG139", "a malformed pin of a plugin",
+        "[plugins.NAME.sha256] holds the SHA-256 of the plugin's library for each platform it is built \
+         for: a target triple such as x86_64-unknown-linux-gnu, and exactly 64 lower-case hexadecimal \
+         digits. `wavegate plugin pin NAME` writes it.";
+    NO_EFFECT = "WG140", "a key that has no effect",
+        "`env` and `memory` of a plugin bound the process that it runs in. With isolation = \
+         \"in-process\" there is none: the plugin sees every variable, and may allocate what wavegate may.";
 }
 
 #[cfg(test)]

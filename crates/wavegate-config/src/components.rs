@@ -10,13 +10,13 @@ use std::time::Duration;
 use wavegate_core::spec::{AlarmUse, ComponentUse, HookUse, IfAlreadyAlarming, Opaque};
 
 use crate::aws_name::{self, Reading};
-use crate::check::{Scope, own_keys, section, suggest};
+use crate::check::{Dots, Scope, is_table_name, own_keys, section, suggest};
 use crate::code;
 use crate::findings::Findings;
 use crate::nearest::nearest;
 use crate::node::{Data, Node, Part};
 use crate::problem::Problem;
-use crate::{raw, units};
+use crate::{raw, values};
 
 /// The three kinds of component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,6 +82,12 @@ impl Tables {
         }
     }
 
+    /// The strategies, used or not.
+    pub(crate) fn into_strategies(self) -> BTreeMap<String, ComponentUse> {
+        let sound = self.strategies.into_iter();
+        sound.filter_map(|(name, strategy)| Some((name, strategy?))).collect()
+    }
+
     /// The strategy that a function's `strategy` names.
     pub(crate) fn strategy(
         &mut self,
@@ -98,16 +104,16 @@ impl Tables {
         match aws_name::read(name) {
             Reading::Strategy(strategy) => {
                 let component = strategy.component();
-                if scope.components.strategies.iter().any(|id| id == component) {
+                let known = &scope.components.strategies;
+                if scope.incomplete || known.iter().any(|id| id == component) {
                     return Some(strategy.into_use(name));
                 }
                 let message = format!(
                     "{} needs the strategy `{component}`, which is not here",
                     node.quoted()
                 );
-                let known = scope.components.strategies.join(", ");
                 let problem = Problem::new(code::UNKNOWN_COMPONENT, place, message);
-                findings.push(problem.with_help(format!("there are: {known}")));
+                findings.push(problem.with_help(format!("there are: {}", known.join(", "))));
             }
             Reading::Malformed(reason) => {
                 let message = format!("{} is not a deployment config of Lambda", node.quoted());
@@ -244,18 +250,12 @@ fn read_all<T>(
 }
 
 fn is_legal_name(sort: Sort, name: &str, scope: &Scope<'_>, findings: &mut Findings) -> bool {
-    let is_legal = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
-    let (section, word) = (sort.section(), sort.word());
-    let place = scope.tree.locate(findings.source(), &[section, name], Part::Key);
-    if name.is_empty() || name.len() > 64 || !name.bytes().all(is_legal) {
-        let problem =
-            Problem::new(code::BAD_NAME, place, format!("`{name}` is not a legal {word} name"))
-                .with_label("not a legal name")
-                .with_help("1 to 64 letters, digits, `-`, `_` or `.`");
-        findings.push(problem);
+    let table = (sort.section(), name);
+    if !is_table_name(scope.tree, table, sort.word(), Dots::Legal, findings) {
         return false;
     }
     if sort == Sort::Strategy && aws_name::read(name) != Reading::Other {
+        let place = scope.tree.locate(findings.source(), &[sort.section(), name], Part::Key);
         let message = format!("`{name}` is a name of AWS's");
         let problem = Problem::new(code::TAKEN_NAME, place, message)
             .with_label("taken")
@@ -297,7 +297,7 @@ fn component(
     };
     let Data::Text(id) = &used.data else { return None };
     let known = sort.known(scope);
-    if !known.contains(id) {
+    if !scope.incomplete && !known.contains(id) {
         let place = findings.place(&used.origin, Part::Value);
         let message = format!("there is no {} component {}", sort.word(), used.quoted());
         let near = nearest(id, known.iter().map(String::as_str)).filter(|_| !used.is_secret());
@@ -338,14 +338,7 @@ fn hook(
     let Some(node) = scope.tree.get(&path) else {
         return (!findings.is_spoilt(&path)).then_some(HookUse { hook, timeout: DEFAULT });
     };
-    let timeout = duration(node, findings)?;
-    if timeout.is_zero() {
-        let place = findings.place(&node.origin, Part::Value);
-        let message = format!("`hooks.{name}.timeout` must be longer than nothing");
-        findings.push(Problem::new(code::BAD_DURATION, place, message));
-        return None;
-    }
-    Some(HookUse { hook, timeout })
+    Some(HookUse { hook, timeout: values::nonzero_duration(node, &path, findings)? })
 }
 
 fn alarm(
@@ -364,21 +357,4 @@ fn alarm(
         Some(raw::IfAlreadyAlarming::Fail) | None => IfAlreadyAlarming::Fail,
     };
     Some(AlarmUse { alarm, if_already_alarming })
-}
-
-/// Reads a duration and reports one that cannot be read.
-pub(crate) fn duration(node: &Node, findings: &mut Findings) -> Option<Duration> {
-    let Data::Text(text) = &node.data else { return None };
-    let span = units::duration(text);
-    if span.is_none() {
-        let place = findings.place(&node.origin, Part::Value);
-        let message = format!("{} is not a duration", node.quoted());
-        let problem = Problem::new(code::BAD_DURATION, place, message);
-        findings.push(
-            problem
-                .with_label("not a duration")
-                .with_help("write it like \"90s\", \"10m\" or \"1h30m\""),
-        );
-    }
-    span
 }

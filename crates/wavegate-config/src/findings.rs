@@ -62,6 +62,14 @@ impl Findings {
         (1..=path.len()).any(|depth| self.spoilt.contains(&path[..depth]))
     }
 
+    /// Whether the value at `path`, something above it or something in it has been reported.
+    pub(crate) fn is_spoilt_within<S: AsRef<str>>(&self, path: &[S]) -> bool {
+        let is_in = |spoilt: &Path| {
+            path.len() <= spoilt.len() && path.iter().zip(spoilt).all(|(a, b)| a.as_ref() == b)
+        };
+        self.is_spoilt(path) || self.spoilt.iter().any(is_in)
+    }
+
     /// The keys under `section` that have been reported as a whole.
     pub(crate) fn spoilt_in<'a>(&'a self, section: &'a str) -> impl Iterator<Item = &'a str> {
         let below = move |path: &'a Path| match path.as_slice() {
@@ -106,10 +114,14 @@ impl Findings {
         }
     }
 
-    pub(crate) fn into_parts(self) -> (Vec<Problem>, Vec<String>) {
-        // Longer secrets first: one may be part of another.
-        let mut secrets: Vec<String> = self.secrets.into_iter().collect();
+    /// The values that must stay secret, longer ones first: one may be part of another.
+    pub(crate) fn secrets(&self) -> Vec<String> {
+        let mut secrets: Vec<String> = self.secrets.iter().cloned().collect();
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        (self.problems, secrets)
+        secrets
+    }
+
+    pub(crate) fn into_problems(self) -> Vec<Problem> {
+        self.problems
     }
 }

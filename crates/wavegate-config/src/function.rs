@@ -15,11 +15,12 @@ use wavegate_core::time::human;
 
 use crate::check::{Scope, listed_twice, named, section, texts};
 use crate::code;
-use crate::components::{Tables, duration};
+use crate::components::Tables;
 use crate::findings::Findings;
 use crate::nearest::nearest;
 use crate::node::{Data, Node, Part};
 use crate::problem::{Place, Problem};
+use crate::values::{self, duration};
 use crate::{Target, raw, units};
 
 /// The role that functions of the local cloud run under, which looks at none.
@@ -181,10 +182,8 @@ impl Reader<'_> {
     fn config(&self, raw: &raw::Function, findings: &mut Findings) -> Option<FunctionConfig> {
         self.handler_and_runtime(raw, findings);
         let role = self.role(raw, findings);
-        let memory_mb = self.size("memory", raw.memory.as_deref(), MEMORY_MB, findings);
-        let ephemeral = raw.ephemeral_storage.as_deref();
-        let ephemeral_storage_mb =
-            self.size("ephemeral_storage", ephemeral, EPHEMERAL_MB, findings);
+        let memory_mb = self.size("memory", MEMORY_MB, findings);
+        let ephemeral_storage_mb = self.size("ephemeral_storage", EPHEMERAL_MB, findings);
         let timeout_s = self.timeout(findings);
         let environment = self.environment(findings);
         self.layers(findings);
@@ -277,31 +276,8 @@ impl Reader<'_> {
         None
     }
 
-    fn size(
-        &self,
-        key: &str,
-        text: Option<&str>,
-        (min, max): (u32, u32),
-        findings: &mut Findings,
-    ) -> Option<u32> {
-        let mb = units::size_mb(text?);
-        if mb.is_some_and(|mb| (min..=max).contains(&mb)) {
-            return mb;
-        }
-        let place = self.place(key, Part::Value, findings);
-        let quoted = self.quoted(key);
-        let problem = match mb {
-            Some(_) => {
-                Problem::new(code::BAD_SIZE, place, format!("{quoted} is out of range for `{key}`"))
-                    .with_label("out of range")
-                    .with_help(format!("Lambda takes {min}MB to {max}MB"))
-            }
-            None => Problem::new(code::BAD_SIZE, place, format!("{quoted} is not a size"))
-                .with_label("not a size")
-                .with_help("write it like \"256MB\" or \"1GB\""),
-        };
-        findings.push(problem);
-        None
+    fn size(&self, key: &str, range: (u32, u32), findings: &mut Findings) -> Option<u32> {
+        values::size(self.node.child(key)?, key, range, "Lambda", findings)
     }
 
     fn timeout(&self, findings: &mut Findings) -> Option<u32> {

@@ -66,6 +66,12 @@ pub(crate) fn interpolate<'a>(
     if errors.is_empty() { Ok(Some(done)) } else { Err(errors) }
 }
 
+/// Whether a text is what shells take for a variable's name.
+pub(crate) fn is_variable_name(text: &str) -> bool {
+    let is_word = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    !text.is_empty() && is_word && !text.starts_with(|c: char| c.is_ascii_digit())
+}
+
 enum Value<'a, 'b> {
     Variable(&'a str),
     Default(&'b str),
@@ -79,8 +85,7 @@ fn value<'a, 'b>(
         Some((name, default)) => (name, Some(default)),
         None => (inside, None),
     };
-    let is_word = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    if name.is_empty() || !is_word || name.starts_with(|c: char| c.is_ascii_digit()) {
+    if !is_variable_name(name) {
         return Err(InterpolationError::BadName(name.to_owned()));
     }
     match (lookup(name), default) {

@@ -1,18 +1,22 @@
 //! `deploy.toml` to a checked [`Manifest`], with positions.
 //!
-//! [`load`] reads the file, lays the layers on each other (built-in defaults < file < profile <
-//! `WAVEGATE_*` variables < flags), holds the result against the schema and then against itself, and
-//! reports every problem at once: each with a stable code, its place, and the fix.
+//! [`Draft::read`] reads the file, lays the layers on each other (built-in defaults < file < profile <
+//! `WAVEGATE_*` variables < flags) and holds the result against the schema; [`Draft::check`] holds it
+//! against itself, and against the components that there are once the manifest's plugins were loaded;
+//! [`load`] does both at once. Every problem is reported at once: each with a stable code, its place,
+//! and the fix. [`set_plugin_pin`] makes the one change to a manifest's text that is not a person's.
 //!
 //! Invariants: the environment and the flags are passed in, and the only thing read beside the file
 //! is whether code paths exist; values from the environment never reach a message or a `Debug`; any
 //! text is answered, none panics. Deliberately absent: what components think of their config (they
-//! say so through [`Manifest::problem`]), and anything of AWS beyond the form of names and ARNs.
+//! say so through [`Manifest::problem`]), plugins themselves (whoever loads them says so through
+//! [`Draft::problem`]), and anything of AWS beyond the form of names and ARNs.
 
 mod aws_name;
 mod check;
 mod code;
 mod components;
+mod draft;
 mod file;
 mod findings;
 mod function;
@@ -20,6 +24,8 @@ mod interpolate;
 mod layer;
 mod nearest;
 mod node;
+mod pin;
+mod plugins;
 mod problem;
 #[expect(
     dead_code,
@@ -28,25 +34,25 @@ mod problem;
 mod raw;
 mod shape;
 mod units;
+mod values;
+mod written;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use wavegate_core::spec::AppSpec;
+use wavegate_core::spec::{AppSpec, ComponentUse};
 
 pub use crate::code::ERRORS;
+pub use crate::draft::Draft;
 pub use crate::function::LOCAL_ROLE;
+pub use crate::pin::{PinError, set_plugin_pin};
+pub use crate::plugins::{Isolation, PluginUse};
 pub use crate::problem::{FilePlace, Place, Problem, Problems};
 pub use crate::raw::schema;
 pub use crate::units::{duration, size_mb};
 
-use crate::check::Scope;
-use crate::file::Parsed;
-use crate::findings::Findings;
-use crate::node::{Node, Part};
-use crate::problem::Source;
+use crate::written::Written;
 
 /// The manifest's file name.
 pub const FILE_NAME: &str = "deploy.toml";
@@ -87,6 +93,9 @@ pub struct Components {
     pub hooks: Vec<String>,
     /// Alarm providers, such as `cloudwatch-metric`.
     pub alarms: Vec<String>,
+    /// Whether there may be others, because a plugin could not be loaded: what is used is then taken
+    /// to be a component, even if it is not among these.
+    pub incomplete: bool,
 }
 
 /// Where an app is deployed.
@@ -136,6 +145,8 @@ pub struct Manifest {
     pub requests_per_second: Option<u32>,
     /// The local cloud's settings.
     pub local: LocalSettings,
+    /// The plugins by name.
+    pub plugins: BTreeMap<String, PluginUse>,
     /// The directory of the manifest, which code paths are relative to.
     pub dir: PathBuf,
     /// The file, as it was asked for.
@@ -144,18 +155,26 @@ pub struct Manifest {
     pub profile: Option<String>,
     /// What is doubtful, and stops nothing.
     pub warnings: Vec<Problem>,
-    tree: Node,
-    source: Arc<Source>,
-    secrets: Vec<String>,
+    strategies: BTreeMap<String, ComponentUse>,
+    written: Written,
 }
 
 impl Manifest {
+    /// The strategy of a name that a function's `strategy` could have: a `[strategies.NAME]` table,
+    /// used or not, or a deployment config of AWS's.
+    pub fn strategy(&self, name: &str) -> Option<ComponentUse> {
+        let of_aws = || match aws_name::read(name) {
+            aws_name::Reading::Strategy(strategy) => Some(strategy.into_use(name)),
+            _ => None,
+        };
+        self.strategies.get(name).cloned().or_else(of_aws)
+    }
+
     /// The place of a dotted key, such as `strategies.careful.percent` or `functions.auth.alarms[0]`;
     /// if it was inherited, where it was inherited from. Without such a key: the nearest table above
     /// it that somebody wrote.
     pub fn locate(&self, dotted_key: &str) -> Place {
-        let path = node::undotted(dotted_key).unwrap_or_default();
-        self.tree.locate(&self.source, &path, Part::Value)
+        self.written.locate(dotted_key)
     }
 
     /// An error at a dotted key, from one who knows more than this library: a component about its
@@ -168,18 +187,14 @@ impl Manifest {
         message: impl AsRef<str>,
         help: Option<&str>,
     ) -> Problem {
-        let problem = Problem::new(code, self.locate(dotted_key), self.redact(message.as_ref()));
-        match help {
-            Some(help) => problem.with_help(self.redact(help)),
-            None => problem,
-        }
+        self.written.problem(code, dotted_key, message.as_ref(), help)
     }
 
     /// A text without the values that came from the environment. Values of fewer than four bytes are
     /// no secrets and stay.
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
-        self.secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "…"))
+        self.written.redact(text)
     }
 }
 
@@ -196,64 +211,12 @@ impl fmt::Debug for Manifest {
     }
 }
 
-/// Loads and checks a manifest.
+/// Loads and checks a manifest whose plugins nobody loads: the components are those of the request.
 ///
 /// # Errors
 /// All problems of the file and of what was laid over it, warnings among them.
 pub fn load(request: &Request) -> Result<Manifest, Problems> {
-    let text = file::read(&request.path).map_err(|problem| Problems::new(vec![problem]))?;
-    let source = Source::new(&request.path, &text);
-    let parsed = Parsed::parse(&text, &source).map_err(|problem| Problems::new(vec![problem]))?;
-    let mut findings = Findings::new(&request.path, Arc::clone(&source));
-    let tree = layered(&parsed, request, &mut findings);
-    let dir = directory(&request.path);
-    let components = &request.components;
-    let mut scope = Scope { tree: &tree, dir: &dir, target: Target::Local, components };
-    let checked = check::check(&mut scope, &mut findings);
-    let has_errors = findings.has_errors();
-    let (problems, secrets) = findings.into_parts();
-    let problems = Problems::new(problems);
-    match checked {
-        Some(checked) if !has_errors => Ok(Manifest {
-            app: checked.app,
-            target: checked.target,
-            region: checked.region,
-            artifact_bucket: checked.artifact_bucket,
-            requests_per_second: checked.requests_per_second,
-            local: checked.local,
-            dir,
-            path: request.path.clone(),
-            profile: request.profile.clone(),
-            warnings: problems.into_vec(),
-            tree,
-            source,
-            secrets,
-        }),
-        _ => Err(problems),
-    }
-}
-
-/// Lays the layers on each other and cuts off what does not fit the schema.
-fn layered(parsed: &Parsed, request: &Request, findings: &mut Findings) -> Node {
-    let profile = request.profile.as_deref();
-    let mut tree = layer::stack(parsed, profile, &request.env, &request.flags, findings);
-    let env: BTreeMap<&str, &str> =
-        request.env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    layer::interpolate(&mut tree, &env, findings);
-    let mut tree = shape::check(tree, findings);
-    if let Some(profiles) = parsed.profiles_but(profile) {
-        // Those that are not chosen must have the right shape too. Their references stay as written.
-        shape::check_profiles(layer::alone(profiles), findings);
-    }
-    check::spread_defaults(&mut tree);
-    tree
-}
-
-fn directory(path: &Path) -> PathBuf {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        _ => PathBuf::from("."),
-    }
+    Draft::read(request)?.check(&request.components, Vec::new())
 }
 
 /// The nearest `deploy.toml` at `start` or above it.

@@ -31,6 +31,8 @@ pub(crate) struct Root {
     hooks: Option<BTreeMap<String, Hook>>,
     /// Alarms by the name that a function's `alarms` say.
     alarms: Option<BTreeMap<String, Alarm>>,
+    /// Plugins by name: libraries whose components can be used beside those that ship with wavegate.
+    plugins: Option<BTreeMap<String, Plugin>>,
     local: Option<Local>,
     /// Profiles by name: each is merged over the file when it is chosen.
     profiles: Option<BTreeMap<String, Overlay>>,
@@ -51,6 +53,8 @@ pub(crate) struct Overlay {
     hooks: Option<BTreeMap<String, Hook>>,
     /// Alarms by name.
     alarms: Option<BTreeMap<String, Alarm>>,
+    /// Plugins by name.
+    plugins: Option<BTreeMap<String, Plugin>>,
     local: Option<Local>,
 }
 
@@ -257,7 +261,8 @@ pub(crate) struct Hooks {
 /// A strategy: a component and the keys that belong to it.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct Strategy {
-    /// The component's id, such as `canary`, `linear` or `all-at-once`. All other keys are its own.
+    /// The component's id: `canary`, `linear`, `all-at-once` or another that ships with wavegate, or
+    /// one of a plugin's. All other keys are its own.
     #[serde(rename = "use")]
     #[schemars(extend("examples" = ["canary"]))]
     pub(crate) component: Option<String>,
@@ -266,7 +271,8 @@ pub(crate) struct Strategy {
 /// A hook: a component and the keys that belong to it.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct Hook {
-    /// The component's id, such as `lambda` or `command`. All keys but `timeout` are its own.
+    /// The component's id: `lambda`, `command` or another that ships with wavegate, or one of a
+    /// plugin's. All keys but `timeout` are its own.
     #[serde(rename = "use")]
     #[schemars(extend("examples" = ["command"]))]
     pub(crate) component: Option<String>,
@@ -278,8 +284,8 @@ pub(crate) struct Hook {
 /// An alarm: a component and the keys that belong to it.
 #[derive(Default, Deserialize, JsonSchema)]
 pub(crate) struct Alarm {
-    /// The component's id, such as `cloudwatch-metric` or `cloudwatch-alarm`. All keys but
-    /// `if_already_alarming` are its own.
+    /// The component's id: `cloudwatch-metric`, `cloudwatch-alarm` or another that ships with
+    /// wavegate, or one of a plugin's. All keys but `if_already_alarming` are its own.
     #[serde(rename = "use")]
     #[schemars(extend("examples" = ["cloudwatch-metric"]))]
     pub(crate) component: Option<String>,
@@ -298,6 +304,51 @@ pub(crate) enum IfAlreadyAlarming {
     Ignore,
     /// Prepare, and hold the first shift until the alarm is quiet.
     Wait,
+}
+
+/// A plugin: a library whose strategies, hooks and alarm providers can be used.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Plugin {
+    /// The library, relative to the manifest and without what each platform adds to its file's name,
+    /// `lib` and the extension. Needed. The system's loader never searches for it.
+    #[schemars(length(min = 1), extend("examples" = ["plugins/ladder"]))]
+    pub(crate) path: Option<String>,
+    /// Where the plugin runs.
+    #[schemars(extend("default" = "process"))]
+    pub(crate) isolation: Option<Isolation>,
+    /// Names of the environment variables that an isolated plugin sees. It sees no others.
+    #[schemars(extend("examples" = [["AWS_REGION"]]))]
+    pub(crate) env: Option<Vec<String>>,
+    /// How long one call of a strategy, a validation or a reading of alarms may take, in real time.
+    /// Hooks have a `timeout` of their own.
+    #[schemars(extend("default" = "10s", "examples" = ["30s"]))]
+    pub(crate) timeout: Option<String>,
+    /// How many calls may be on their way to the plugin at the same time.
+    #[schemars(range(min = 1, max = 100_000), extend("default" = 1024))]
+    pub(crate) max_in_flight: Option<u32>,
+    /// The most memory that an isolated plugin's process may allocate, such as `256MB` or `1GB`.
+    #[schemars(extend("default" = "1GB", "examples" = ["256MB"]))]
+    pub(crate) memory: Option<String>,
+    /// Whether the library is one of the plugins that ship with wavegate, and takes the place of the
+    /// one that is linked in.
+    #[schemars(extend("default" = false))]
+    pub(crate) builtin: Option<bool>,
+    /// The library's SHA-256 by target triple, as `wavegate plugin pin` writes it: 64 lower-case
+    /// hexadecimal digits.
+    #[schemars(extend("examples" = [{ "x86_64-unknown-linux-gnu":
+        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" }]))]
+    pub(crate) sha256: Option<BTreeMap<String, String>>,
+}
+
+/// Where a plugin runs.
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Isolation {
+    /// In a process of its own, which can crash, hang or be killed without harm to a release.
+    Process,
+    /// In wavegate's own process, trusted as wavegate itself.
+    InProcess,
 }
 
 /// The local cloud; only for `target = "local"`.
@@ -356,6 +407,7 @@ pub fn schema() -> Value {
     schema["required"] = json!(["app", "functions"]);
     schema["allOf"] = json!([{ "properties": {
         "app": needs(&["name"]), "strategies": uses, "hooks": uses, "alarms": uses,
+        "plugins": { "additionalProperties": needs(&["path"]) },
     } }]);
     schema
 }

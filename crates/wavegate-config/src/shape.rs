@@ -149,12 +149,7 @@ fn unknown_key(node: &Node, schema: &Value, path: &[String], findings: &mut Find
     let Some((key, above)) = path.split_last() else {
         return Problem::new(code::UNKNOWN_KEY, place, "unknown key");
     };
-    let at_root = schema["properties"].get("app").is_some();
-    if key == "plugins" && at_root {
-        return Problem::new(code::NOT_YET, place, "plugins are not supported by this version")
-            .with_label("not yet")
-            .with_help("take [plugins] out; the strategies, hooks and alarms that ship with wavegate need none");
-    }
+    findings.spoil(path);
     let what = if above.is_empty() {
         format!("unknown key `{key}` at the top level")
     } else {

@@ -4,7 +4,13 @@ use crate::support::{Over, load_text};
 
 /// A head that makes the rest of a case the only thing that is wrong.
 const HEAD: &str = "[app]\nname = \"shop\"\n";
+const PIN: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 const AUTH: &str = "[functions.auth]\ncode = \"functions/auth\"\nruntime = \"python3.13\"\nhandler = \"app.handler\"\n";
+
+/// A plugin's table with more keys.
+fn plugin(keys: &str) -> String {
+    format!("[plugins.ladder]\npath = \"plugins/ladder\"\n{keys}")
+}
 
 #[track_caller]
 fn problems(text: &str, over: &Over) -> String {
@@ -51,7 +57,7 @@ cases! {
     unknown_profile: format!("{HEAD}{AUTH}[profiles.prod.app]\ntarget = \"aws\"\n"), profile = Some("prd");
     missing_variable: format!("{HEAD}region = \"${{env:REGION}}\"\n{AUTH}");
     malformed_interpolation: format!("{HEAD}{AUTH}description = \"${{env:A B}} ${{env:\"\n");
-    codedeploy_and_plugins: format!("{HEAD}engine = \"codedeploy\"\n{AUTH}[plugins.ladder]\npath = \"x\"\n");
+    codedeploy: format!("{HEAD}engine = \"codedeploy\"\n{AUTH}");
     overrides_that_set_no_key: format!("{HEAD}{AUTH}"),
         env = vec![("WAVEGATE_APP____X", "1"), ("WAVEGATE_PROFILES__A__APP__NAME", "1")],
         flags = vec![("app..x", "1")];
@@ -91,6 +97,23 @@ cases! {
     refused_variables: format!("{HEAD}{AUTH}environment = {{ AWS_REGION = \"x\", \"1A\" = \"y\" }}\n");
     incomplete_vpc: format!("{HEAD}{AUTH}vpc = {{ subnets = [\"subnet-1\"] }}\n");
     too_many_layers: format!("{HEAD}{AUTH}layers = [{}]\n", "\"arn:aws:lambda:eu-west-1:123456789012:layer:deps:7\", ".repeat(6));
+    a_plugin_without_path: format!("{HEAD}{AUTH}[plugins.ladder]\nbuiltin = true\n");
+    a_plugin_whose_path_names_no_file: format!("{HEAD}{AUTH}{}", plugin("").replace("plugins/ladder", "plugins/"));
+    a_plugin_of_a_bad_name: format!("{HEAD}{AUTH}{}", plugin("").replace("[plugins.ladder]", "[plugins.\"a.b\"]"));
+    bad_values_of_a_plugin: format!("{HEAD}{AUTH}{}", plugin(
+        "isolation = \"in_process\"\nenv = [\"AWS_REGION\", \"A=B\"]\ntimeout = \"0s\"\nmax_in_flight = 0\nmemory = \"1MB\"\nbuiltin = \"yes\"\n"
+    ));
+    unknown_key_of_a_plugin: format!("{HEAD}{AUTH}{}", plugin("isolatoin = \"in-process\"\n"));
+    malformed_pins: format!("{HEAD}{AUTH}{}", plugin(&format!(
+        "[plugins.ladder.sha256]\nlinux = \"{PIN}\"\nx86_64-unknown-linux-gnu = \"{}\"\n\
+         aarch64-apple-darwin = \"{}\"\nx86_64-pc-windows-msvc = \"sha256:{PIN}\"\n",
+        PIN.to_uppercase(), &PIN[1..]
+    )));
+    a_pin_that_is_no_table: format!("{HEAD}{AUTH}{}", plugin(&format!("sha256 = \"{PIN}\"\n")));
+    bounds_of_a_plugin_that_has_no_process: format!("{HEAD}region = 1\n{AUTH}{}", plugin(
+        "isolation = \"in-process\"\nenv = [\"A\", \"A\"]\nmemory = \"2GB\"\n"
+    ));
+    a_plugin_of_a_profile_not_chosen: format!("{HEAD}{AUTH}[profiles.prod.plugins.ladder]\nmemory = 5\n");
     two_problems_in_one_file: format!("{HEAD}{AUTH}timeout = \"10\"\nstrategy = \"careful\"\n");
     warnings_beside_an_error: format!(
         "{HEAD}{AUTH}bake = \"1m\"\ntimeout = \"10\"\n{}depends_on = [\"auth\", \"auth\"]\n[hooks.idle]\nuse = \"command\"\n",

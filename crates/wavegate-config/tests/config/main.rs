@@ -4,5 +4,7 @@
 
 mod diagnostics;
 mod load;
+mod pin;
+mod plugins;
 mod schema;
 mod support;

@@ -75,6 +75,9 @@ fn the_schema_and_the_loader_agree() {
         ("[profiles.prod.app]", "[profiles.prod.profiles.x.app]"),
         ("[local]", "[locale]"),
         ("depends_on = [\"auth\"]", "depends_on = \"auth\""),
+        ("[local]", "[plugins.ladder]\nmemory = \"1GB\"\n[local]"),
+        ("[local]", "[plugins.ladder]\npath = \"x\"\nisolation = \"none\"\n[local]"),
+        ("[local]", "[plugins.ladder]\npath = \"x\"\nsha256 = \"y\"\n[local]"),
     ] {
         assert!(SHOP.contains(from), "{from}");
         bad(&SHOP.replacen(from, to, 1));
@@ -83,6 +86,11 @@ fn the_schema_and_the_loader_agree() {
         // Keys of components are their own.
         ("percent = 10", "percent = 10\nanything = { goes = [1, 2] }"),
         ("region =", "requests_per_second = 5\nregion ="),
+        ("[local]", "[plugins.ladder]\npath = \"x\"\nisolation = \"in-process\"\n[local]"),
+        (
+            "[profiles.prod.app]",
+            "[profiles.prod.plugins.ladder]\npath = \"x\"\n[profiles.prod.app]",
+        ),
     ] {
         good(&SHOP.replacen(from, to, 1));
     }

@@ -1,8 +1,10 @@
 //! A manifest in a directory of its own, and what `load` says about it.
 
 use std::fs;
+use std::path::Path;
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
+use tempfile::TempDir;
 use wavegate_config::{Components, Manifest, Problems, Request, load};
 
 /// What lies over the file.
@@ -23,11 +25,21 @@ pub(crate) fn components() -> Components {
         strategies: ids(&["all-at-once", "canary", "linear"]),
         hooks: ids(&["command", "lambda"]),
         alarms: ids(&["cloudwatch-alarm", "cloudwatch-metric"]),
+        incomplete: false,
     }
 }
 
 /// Loads a text as `deploy.toml` beside `functions/{auth,checkout,mail}/`, `bundle.zip` and `notes.txt`.
 pub(crate) fn load_text(text: &str, over: &Over) -> Result<Manifest, (Problems, String)> {
+    let (dir, request) = request(text, over);
+    load(&request).map_err(|problems| {
+        let text = render_in(dir.path(), &problems);
+        (problems, text)
+    })
+}
+
+/// The directory that [`load_text`] loads from, and what it asks for.
+pub(crate) fn request(text: &str, over: &Over) -> (TempDir, Request) {
     let dir = tempfile::tempdir().unwrap();
     for name in ["auth", "checkout", "mail"] {
         fs::create_dir_all(dir.path().join("functions").join(name)).unwrap();
@@ -46,11 +58,12 @@ pub(crate) fn load_text(text: &str, over: &Over) -> Result<Manifest, (Problems, 
         flags: owned(&over.flags),
         components: components(),
     };
-    load(&request).map_err(|problems| {
-        let prefix = format!("{}/", dir.path().display());
-        let text = render(&problems).replace(&prefix, "");
-        (problems, text)
-    })
+    (dir, request)
+}
+
+/// Problems with paths as seen from a directory.
+pub(crate) fn render_in(dir: &Path, problems: &dyn Diagnostic) -> String {
+    render(problems).replace(&format!("{}/", dir.display()), "")
 }
 
 /// Problems as a terminal without colours shows them.
