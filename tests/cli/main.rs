@@ -5,6 +5,7 @@
 //! difference before you keep it.
 #![expect(clippy::unwrap_used, reason = "a test's helpers are tests too")]
 
+mod guide;
 mod readme;
 
 use std::path::{Path, PathBuf};

@@ -35,11 +35,16 @@ fn its_test_command_is_the_gates_own() {
     assert!(gate.lines().any(|line| line == step), "{gate}");
 }
 
+/// The links of a page that stay inside of the repository.
+pub(crate) fn links(page: &str) -> BTreeSet<&str> {
+    let links = page.split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0));
+    links.filter(|link| !link.contains("://")).collect()
+}
+
 #[test]
 fn its_links_lead_somewhere() {
     let readme = text("README.md");
-    let links = readme.split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0));
-    let links: BTreeSet<&str> = links.filter(|link| !link.contains("://")).collect();
+    let links = links(&readme);
     assert!(links.len() > 10, "{links:?}");
     for link in links {
         let path = link.split('#').next().unwrap();
@@ -118,7 +123,7 @@ fn its_tables_have_every_key_of_the_manifest_with_its_default() {
 }
 
 /// What a line says, whatever the numbers: times, counts and padding differ from run to run.
-fn shape(line: &str) -> String {
+pub(crate) fn shape(line: &str) -> String {
     let line = line.strip_prefix('[').and_then(|rest| rest.split_once(']')).map_or(line, |l| l.1);
     let mut shape = String::new();
     for c in line.chars() {
@@ -144,11 +149,11 @@ fn transcripts() -> Vec<Vec<String>> {
 }
 
 /// The lines stand in the output, in this order.
-fn follow(wanted: &[String], output: &str) {
+pub(crate) fn follow(wanted: &[String], output: &str) {
     let mut rest = output.lines();
     for line in wanted {
         let found = rest.any(|said| shape(said) == *line);
-        assert!(found, "`{line}` is not where the README says it is:\n{output}");
+        assert!(found, "`{line}` is not where it is said to be:\n{output}");
     }
 }
 

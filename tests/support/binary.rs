@@ -138,8 +138,16 @@ impl Project {
         let project = Self::new();
         std::fs::copy(repository().join("deploy.toml"), project.path("deploy.toml"))
             .expect("a deploy.toml");
-        copy_tree(&repository().join("examples"), &project.path("examples"));
+        project.copy(&repository().join("examples"), "examples");
         project
+    }
+
+    /// Copies a directory to a place inside, but nothing that was made from what is in it.
+    ///
+    /// # Panics
+    /// If it cannot be copied.
+    pub fn copy(&self, from: &Path, relative: &str) {
+        copy_tree(from, &self.path(relative));
     }
 
     fn home(&self) -> PathBuf {
@@ -302,7 +310,7 @@ fn copy_tree(from: &Path, to: &Path) {
     for entry in std::fs::read_dir(from).expect("a directory") {
         let path = entry.expect("an entry").path();
         let name = path.file_name().expect("a name");
-        if name == ".wavegate" {
+        if name == ".wavegate" || name == "target" {
             continue;
         }
         if path.is_dir() {

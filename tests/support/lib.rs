@@ -2,5 +2,8 @@
 //! cloud is the local cloud's own model of Lambda; and the real binary, as a user runs it.
 
 pub mod app;
+pub mod author;
 pub mod binary;
+pub mod library;
 pub mod model;
+pub mod plugins;

@@ -518,6 +518,7 @@ impl Strategies for Components {
             alarms_firing: seen.alarms_firing,
             alarms_unknown: seen.alarms_unknown,
             alarms_ok: seen.alarms_ok,
+            approvals: seen.approvals,
         };
         let (decision, state) = strategy(&used.component)?
             .decide(&config, &state, &observation)

@@ -6,6 +6,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use wavegate_plugin_testkit::Given;
+
+pub use crate::command::plugin_new::{PluginKind, PluginNewArgs};
 
 const AFTER_HELP: &str = "\
 Exit codes:
@@ -124,9 +127,98 @@ pub enum Command {
         /// The code, such as WG401; all codes are listed without it
         code: Option<String>,
     },
+    /// Run a strategy on a virtual clock, and show what it does
+    Simulate(SimulateArgs),
+    /// Write, look at, check and pin plugins
+    #[command(subcommand)]
+    Plugin(PluginCommand),
     /// Run the local cloud, or speak to it
     #[command(subcommand)]
     Local(LocalCommand),
+    /// Run one plugin, for the wavegate that started this one
+    #[command(hide = true)]
+    PluginHost(PluginHostArgs),
+    /// Try a law on one plugin, for the wavegate that started this one
+    #[command(hide = true)]
+    PluginLaws(PluginHostArgs),
+}
+
+/// Arguments of `simulate`.
+#[derive(Debug, Args)]
+pub struct SimulateArgs {
+    /// The strategy: a [strategies.NAME] table, an AWS name such as Canary10Percent5Minutes, or with
+    /// --component-config a component's id
+    #[arg(long, value_name = "NAME")]
+    pub strategy: String,
+    /// What happens meanwhile, such as alarm-at-40%; may be repeated
+    #[arg(long, value_name = "SCENARIO")]
+    pub scenario: Vec<String>,
+    /// Take NAME for a component's id and this JSON for its config
+    #[arg(long, value_name = "JSON")]
+    pub component_config: Option<String>,
+}
+
+/// The verbs of `plugin`.
+#[derive(Debug, Subcommand)]
+pub enum PluginCommand {
+    /// Write a plugin to begin with
+    New(PluginNewArgs),
+    /// List plugins and their components
+    List,
+    /// Tell what a library is, without running any of it
+    Inspect {
+        /// The library
+        file: PathBuf,
+    },
+    /// Hold a plugin against the laws that every plugin must keep
+    Check(PluginCheckArgs),
+    /// Write the SHA-256 of a plugin's library into the manifest
+    Pin {
+        /// The plugin: a [plugins.NAME] table
+        name: String,
+    },
+}
+
+/// Arguments of `plugin check`.
+#[derive(Debug, Args)]
+pub struct PluginCheckArgs {
+    /// The library
+    pub file: PathBuf,
+    /// Repeat the cases of this seed
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Try this config of a component, such as ladder={"rungs":[10]}; may be repeated
+    #[arg(long, value_name = "ID=JSON")]
+    pub component_config: Vec<Given>,
+    /// Run the hooks a few times, with whatever effects they have
+    #[arg(long)]
+    pub run_hooks: bool,
+    /// Run the hooks a thousand times at once besides: for hooks without effects
+    #[arg(long)]
+    pub run_hooks_freely: bool,
+    /// Load it into this process, for a debugger: a crash of the plugin is a crash of wavegate
+    #[arg(long)]
+    pub in_process: bool,
+}
+
+/// Arguments of the hidden `plugin-host` and `plugin-laws`.
+#[derive(Debug, Args)]
+pub struct PluginHostArgs {
+    /// The plugin's name
+    #[arg(long)]
+    pub name: String,
+    /// The private copy of its library
+    #[arg(long)]
+    pub library: PathBuf,
+    /// The entry point in it
+    #[arg(long)]
+    pub entry: String,
+    /// How much memory it may allocate
+    #[arg(long)]
+    pub memory_bytes: u64,
+    /// The least important level of records that is wanted
+    #[arg(long)]
+    pub log_level: i32,
 }
 
 /// Arguments of `init`.

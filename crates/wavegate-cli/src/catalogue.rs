@@ -3,6 +3,8 @@
 //! Codes are stable: one that is no longer used is retired, never given to another problem. The
 //! manifest's own (WG1xx) stand with the code that finds them.
 
+mod plugins;
+
 use std::fmt;
 
 /// What is told about one code.
@@ -42,7 +44,7 @@ impl fmt::Display for Page {
 /// All pages, in the order of their codes.
 pub fn pages() -> impl Iterator<Item = Page> {
     let manifest = wavegate_config::ERRORS.iter();
-    let own = PAGES.iter();
+    let own = PACKAGING.iter().chain(plugins::PAGES).chain(RELEASES);
     manifest.chain(own).map(|(code, title, text)| Page { code, title, text })
 }
 
@@ -103,9 +105,11 @@ fn distance(a: &[char], b: &[char]) -> usize {
     row[b.len()]
 }
 
-/// Codes that are not the manifest's: packaging (2), components (3), plans (4), AWS settings (5),
-/// the command line and its surroundings (6).
-const PAGES: &[(&str, &str, &str)] = &[
+/// A code, its title and its text.
+type Entry = (&'static str, &'static str, &'static str);
+
+/// The pages about packaging (WG2xx), in the order of their codes.
+const PACKAGING: &[Entry] = &[
     (
         "WG201",
         "the code is not there",
@@ -169,24 +173,11 @@ const PAGES: &[(&str, &str, &str)] = &[
         "an ignore rule that is none",
         "A line of .lambdaignore or .gitignore is not a pattern in gitignore's syntax.",
     ),
-    (
-        "WG321",
-        "a component refuses its config",
-        "The keys beside `use` in [strategies.NAME], [hooks.NAME] and [alarms.NAME] belong to the \
-      component. It says which key is wrong and how to put it right; the place in the manifest is shown.",
-    ),
-    (
-        "WG322",
-        "a component doubts its config",
-        "The component can run with it, but probably not as was meant.",
-    ),
-    (
-        "WG335",
-        "a strategy decided outside its outline",
-        "Before a release a strategy promises an outline: its weights and how long each is baked. \
-      Afterwards it may decide only inside it, and the release refuses anything else and goes back. \
-      This is a mistake in the strategy: report it to its author.",
-    ),
+];
+
+/// The pages about plans (WG4xx), AWS settings (WG5xx), the command line and its surroundings (WG6xx),
+/// in the order of their codes.
+const RELEASES: &[Entry] = &[
     (
         "WG401",
         "a release is running",
@@ -389,6 +380,31 @@ const PAGES: &[(&str, &str, &str)] = &[
       the last lines of its log on stderr.",
     ),
     (
+        "WG626",
+        "a plugin that the manifest does not have",
+        "`wavegate plugin pin` takes the name of a [plugins.NAME] table that is sound. `wavegate check` \
+      tells what is wrong with one that is not.",
+    ),
+    (
+        "WG627",
+        "a plugin that breaks a law",
+        "`wavegate plugin check` holds a plugin against what every plugin of its kind must do. The law \
+      that is broken is told with the shortest case that breaks it; `--seed` with the number that is \
+      shown repeats it. A release refuses or rolls back what such a plugin would do.",
+    ),
+    (
+        "WG628",
+        "a name that no plugin can have",
+        "`wavegate plugin new` makes a crate, a library and a component of the name: small letters, digits \
+      and single hyphens, beginning with a letter, and no word that Rust reserves.",
+    ),
+    (
+        "WG629",
+        "no SDK to build on",
+        "`--sdk` names a checkout of wavegate, in which crates/wavegate-plugin-sdk is. Without it the \
+      checkout is used that this wavegate was built from, and if that is gone, the published SDK.",
+    ),
+    (
         "WG631",
         "a release that failed and was put back",
         "A hook failed, an alarm fired, a strategy said so, or a call was refused. Every function is on \
@@ -426,6 +442,23 @@ const PAGES: &[(&str, &str, &str)] = &[
         "The first Ctrl-C (or SIGTERM, SIGHUP) lets a release go back in order; before it has begun it \
       simply ends. The second one stops at once and leaves the aliases as they are: they are listed, \
       and `wavegate rollback` puts them back from any machine.",
+    ),
+    (
+        "WG641",
+        "a scenario that is none",
+        "`wavegate simulate --scenario` takes words such as `alarm-at-40%` (once the candidate has so much \
+      traffic) or `unknown-at-12m-for-3m` (so long after the first shift); all forms are listed.",
+    ),
+    (
+        "WG642",
+        "a strategy that does not exist",
+        "`wavegate simulate --strategy` takes a [strategies.NAME] table of the manifest or an AWS name; \
+      with --component-config, the id of a component: `wavegate plugin list` lists them.",
+    ),
+    (
+        "WG643",
+        "a config that the strategy refuses",
+        "--component-config takes the component's keys as one JSON object. What is wrong is listed.",
     ),
     (
         "WG690",
@@ -468,7 +501,13 @@ mod tests {
     fn every_code_that_is_raised_has_a_page() {
         let crates = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let mut files = Vec::new();
-        for source in ["wavegate-cli", "wavegate-core", "wavegate-package", "wavegate-aws"] {
+        for source in [
+            "wavegate-cli",
+            "wavegate-core",
+            "wavegate-package",
+            "wavegate-aws",
+            "wavegate-plugin-host",
+        ] {
             collect(&crates.join(source).join("src"), &mut files);
         }
         let mut seen = 0;

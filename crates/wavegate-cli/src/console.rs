@@ -153,6 +153,14 @@ pub(crate) fn ask(question: &str) -> bool {
     read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
 }
 
+/// How wide a text on stdout may be.
+pub(crate) fn width() -> usize {
+    /// Where nobody says, and what a page of text has.
+    const DEFAULT: usize = 80;
+    let size = terminal_size::terminal_size_of(io::stdout());
+    size.map_or(DEFAULT, |(width, _)| usize::from(width.0))
+}
+
 /// The size of the terminal behind stderr, if there is one.
 pub(crate) fn screen() -> Option<Screen> {
     let (width, height) = terminal_size::terminal_size_of(io::stderr())?;

@@ -5,6 +5,7 @@ use wavegate_engine::EngineError;
 use wavegate_engine::ports::{CloudError, FaultKind};
 use wavegate_local::LocalError;
 
+use crate::catalogue;
 use crate::error::CliError;
 use crate::http::HttpError;
 
@@ -32,9 +33,15 @@ pub(crate) const LOCAL: &str = "WG620";
 pub(crate) fn engine(error: &EngineError, endpoint: &str) -> CliError {
     match error {
         EngineError::Cloud { what, source } => cloud(what, source, endpoint),
-        EngineError::Strategy { .. } => CliError::usage(STRATEGY, error.to_string())
+        EngineError::Strategy { .. } => CliError::usage(
+            plugin_code(&error.to_string()).unwrap_or(STRATEGY),
+            error.to_string(),
+        )
             .hint("correct its table in the manifest; `wavegate check` shows what it takes"),
-        EngineError::Alarms(reason) => CliError::usage(ALARMS, "the alarms could not be read")
+        EngineError::Alarms(reason) => CliError::usage(
+            plugin_code(reason).unwrap_or(ALARMS),
+            "the alarms could not be read",
+        )
             .because(reason.clone())
             .hint("nothing is deployed unwatched: mend the access to CloudWatch (cloudwatch:DescribeAlarms, cloudwatch:GetMetricData), or take the alarms out of the manifest"),
         EngineError::Bug(_) => CliError::bug(error.to_string()),
@@ -81,6 +88,13 @@ fn is_about_role(text: &str) -> bool {
     text.contains("cannot be assumed by lambda") || text.contains("role defined for the function")
 }
 
+/// The code of a plugin's failure, which ends its words.
+fn plugin_code(reason: &str) -> Option<&'static str> {
+    let (_, rest) = reason.rsplit_once("(WG3")?;
+    let (digits, _) = rest.split_once(')')?;
+    catalogue::page(&format!("WG3{digits}")).map(|page| page.code)
+}
+
 /// What a release's reason tells beyond itself: a code and what to do.
 pub(crate) fn advice(reason: &str) -> Option<(&'static str, &'static str)> {
     let has = |words: &[&str]| words.iter().any(|word| reason.contains(word));
@@ -94,6 +108,9 @@ pub(crate) fn advice(reason: &str) -> Option<(&'static str, &'static str)> {
         "UnrecognizedClient",
     ]) {
         return Some((CREDENTIALS, "renew the AWS credentials, then deploy again"));
+    }
+    if let Some(code) = plugin_code(reason) {
+        return Some((code, "`wavegate explain` with the code tells what to do about it"));
     }
     if has(&["AccessDenied", "not authorized to perform"]) {
         return Some((DENIED, "allow the action that is named to these credentials"));
@@ -169,5 +186,9 @@ mod tests {
     fn advice_is_given_only_where_the_reason_is_known() {
         assert_eq!(advice("CreateFunction: InvalidParameterValueException: The role defined for the function cannot be assumed by Lambda.").map(|a| a.0), Some(ROLE));
         assert_eq!(advice("alarm `errors` fires"), None);
+        let reason =
+            "its strategy: the process of plugin `ladder` ended: signal: 11 (SIGSEGV) (WG332)";
+        assert_eq!(advice(reason).map(|a| a.0), Some("WG332"));
+        assert_eq!(advice("its strategy: no (WG3)"), None);
     }
 }

@@ -8,6 +8,7 @@
 //! parsed; a panic ends in exit code 70 with a short text.
 
 mod adapter;
+mod approvals;
 pub mod args;
 mod artifact;
 pub mod catalogue;
@@ -38,7 +39,7 @@ use tracing_subscriber::filter::{FilterExt as _, filter_fn};
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::args::{Cli, Command, Global};
+use crate::args::{Cli, Command, Global, PluginCommand};
 use crate::console::Console;
 use crate::environment::Environment;
 use crate::error::{CliError, ErrorKind};
@@ -119,7 +120,7 @@ fn tells_no_values(metadata: &tracing::Metadata<'_>) -> bool {
 fn dispatch(context: &Context, command: Command) -> Result<(), CliError> {
     match command {
         Command::Init(args) => command::init::run(context, &args),
-        Command::Check => command::check::run(context),
+        Command::Check => block_on(command::check::run(context)),
         Command::Schema => command::print::schema(),
         Command::Completions { shell } => command::print::completions(shell),
         Command::Explain { code } => command::print::explain(context, code.as_deref()),
@@ -128,6 +129,18 @@ fn dispatch(context: &Context, command: Command) -> Result<(), CliError> {
         Command::Status => block_on(command::status::run(context)),
         Command::Rollback(args) => block_on(command::rollback::run(context, &args)),
         Command::Local(command) => block_on(command::local::run(context, command)),
+        Command::Simulate(args) => block_on(command::simulate::run(context, &args)),
+        Command::PluginHost(args) => command::plugin_host::run(args),
+        Command::PluginLaws(args) => command::plugin_host::try_law(args),
+        Command::Plugin(PluginCommand::New(args)) => command::plugin_new::run(context, &args),
+        Command::Plugin(PluginCommand::List) => block_on(command::plugin::list(context)),
+        Command::Plugin(PluginCommand::Inspect { file }) => {
+            command::plugin::inspect_file(context, &file)
+        }
+        Command::Plugin(PluginCommand::Pin { name }) => command::plugin::pin(context, &name),
+        Command::Plugin(PluginCommand::Check(args)) => {
+            block_on(command::plugin_check::run(context, args))
+        }
     }
 }
 

@@ -1,35 +1,106 @@
 //! From flags and surroundings to a manifest whose components are content with their config.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use futures_util::future::join_all;
 use serde_json::Value;
-use wavegate_config::{FILE_NAME, Manifest, Problem, Problems, Request};
+use wavegate_config::{Draft, FILE_NAME, Manifest, Problem, Problems, Request};
 use wavegate_core::spec::{AppSpec, ComponentUse, Opaque};
-use wavegate_plugin_sdk::{Component, ComponentKind, Diagnostic, Severity};
+use wavegate_plugin_sdk::{ComponentKind, Diagnostic, Severity};
 
 use crate::args::{Global, TargetArg};
 use crate::console::Console;
 use crate::environment::Environment;
 use crate::error::CliError;
-use crate::registry;
+use crate::registry::{self, Registry};
 
 /// A component refuses its config.
 const REFUSED: &str = "WG321";
 /// A component doubts its config.
 const DOUBTED: &str = "WG322";
 
-/// Loads the manifest, asks every component about its config, and tells warnings.
+/// A manifest, and the plugins whose components it uses.
+pub(crate) struct Loaded {
+    /// The manifest.
+    pub(crate) manifest: Manifest,
+    /// The plugins.
+    pub(crate) registry: Arc<Registry>,
+}
+
+/// Loads the manifest and its plugins, asks every component about its config, and tells warnings.
 ///
 /// # Errors
 /// Every problem at once, each hung on its place in the file.
-pub(crate) fn load(
+pub(crate) async fn load(
+    global: &Global,
+    environment: &Environment,
+    console: Console,
+) -> Result<Loaded, CliError> {
+    let draft = read(global, environment)?;
+    let (registry, found) = Registry::open(&draft, environment).await?;
+    let checking = async {
+        let manifest = draft.check(&registry.ids(), found).map_err(CliError::manifest)?;
+        let judged = judged(&manifest, &registry).await;
+        settled(manifest, judged, console)
+    };
+    loaded(checking.await, registry).await
+}
+
+/// The two together; plugins that nobody will ask end in order.
+async fn loaded(
+    manifest: Result<Manifest, CliError>,
+    registry: Registry,
+) -> Result<Loaded, CliError> {
+    match manifest {
+        Ok(manifest) => Ok(Loaded { manifest, registry: Arc::new(registry) }),
+        Err(error) => {
+            registry.close().await;
+            Err(error)
+        }
+    }
+}
+
+/// As [`load`], for going back: what is wrong with a plugin is told and stops nothing, because
+/// nothing that it says can.
+///
+/// # Errors
+/// Problems of the manifest itself.
+pub(crate) async fn load_to_go_back(
+    global: &Global,
+    environment: &Environment,
+    console: Console,
+) -> Result<Loaded, CliError> {
+    let draft = read(global, environment)?;
+    let (registry, found) = Registry::open(&draft, environment).await?;
+    let found = found.into_iter().map(Problem::as_warning).collect();
+    let manifest = draft.check(&registry.ids(), found).map_err(CliError::manifest);
+    let manifest = manifest.and_then(|manifest| settled(manifest, Vec::new(), console));
+    loaded(manifest, registry).await
+}
+
+/// The manifest for those who only look: no plugin is loaded, none of its code runs.
+///
+/// # Errors
+/// Problems of the manifest itself.
+pub(crate) fn load_alone(
     global: &Global,
     environment: &Environment,
     console: Console,
 ) -> Result<Manifest, CliError> {
-    let mut manifest = read(global, environment)?;
-    let (errors, warnings): (Vec<_>, Vec<_>) = judged(&manifest)
+    let any = wavegate_config::Components { incomplete: true, ..Default::default() };
+    let manifest = read(global, environment)?.check(&any, Vec::new());
+    settled(manifest.map_err(CliError::manifest)?, Vec::new(), console)
+}
+
+/// Tells warnings, and gives hooks what only the manifest knows.
+fn settled(
+    mut manifest: Manifest,
+    judged: Vec<Problem>,
+    console: Console,
+) -> Result<Manifest, CliError> {
+    let (errors, warnings): (Vec<_>, Vec<_>) = judged
         .into_iter()
         .chain(std::mem::take(&mut manifest.warnings))
         .partition(|problem| !problem.is_warning());
@@ -46,15 +117,12 @@ pub(crate) fn load(
     Ok(manifest)
 }
 
-fn read(global: &Global, environment: &Environment) -> Result<Manifest, CliError> {
-    let path = match &global.config {
-        Some(path) if path.is_dir() => path.join(FILE_NAME),
-        Some(path) => path.clone(),
-        None => nearest(&environment.cwd).ok_or_else(|| {
-            CliError::usage("WG100", format!("there is no {FILE_NAME} here or in a directory above"))
-                .hint("run it where the app is, name the file with --config, or write a first one with `wavegate init`")
-        })?,
-    };
+/// Reads the manifest, as far as it goes before its plugins are loaded.
+///
+/// # Errors
+/// If there is none, or it cannot be read.
+pub(crate) fn read(global: &Global, environment: &Environment) -> Result<Draft, CliError> {
+    let path = path(global, environment)?;
     let mut flags = global.set.clone();
     if let Some(target) = global.target {
         let word = match target {
@@ -68,9 +136,24 @@ fn read(global: &Global, environment: &Environment) -> Result<Manifest, CliError
         profile: global.profile.clone(),
         env: environment.variables(),
         flags,
-        components: registry::ids(),
+        components: wavegate_config::Components::default(),
     };
-    wavegate_config::load(&request).map_err(CliError::manifest)
+    Draft::read(&request).map_err(CliError::manifest)
+}
+
+/// The manifest's file.
+///
+/// # Errors
+/// If there is none here or above.
+pub(crate) fn path(global: &Global, environment: &Environment) -> Result<PathBuf, CliError> {
+    match &global.config {
+        Some(path) if path.is_dir() => Ok(path.join(FILE_NAME)),
+        Some(path) => Ok(path.clone()),
+        None => nearest(&environment.cwd).ok_or_else(|| {
+            CliError::usage("WG100", format!("there is no {FILE_NAME} here or in a directory above"))
+                .hint("run it where the app is, name the file with --config, or write a first one with `wavegate init`")
+        }),
+    }
 }
 
 /// The nearest manifest at or above `cwd`, in the shortest words: `deploy.toml`, `../deploy.toml`.
@@ -94,16 +177,16 @@ pub(crate) fn directory(global: &Global, environment: &Environment) -> PathBuf {
     }
 }
 
-/// What components think of their config, each use of a table once.
-fn judged(manifest: &Manifest) -> Vec<Problem> {
-    let mut seen = BTreeSet::new();
-    let mut problems = Vec::new();
+/// What components think of their config, each use of a table once, all at the same time.
+async fn judged(manifest: &Manifest, registry: &Registry) -> Vec<Problem> {
+    let mut tables = BTreeMap::new();
     for (kind, component, key) in uses(&manifest.app) {
-        if seen.insert((kind.as_str(), component.name.clone())) {
-            problems.extend(judge(manifest, kind, component, &key));
-        }
+        tables.entry((kind, component.name.clone())).or_insert((component, key));
     }
-    problems
+    let judging = tables.into_iter().map(|((kind, _), (used, key))| async move {
+        judge(manifest, registry, kind, used, &key).await
+    });
+    join_all(judging).await.concat()
 }
 
 /// Every use of a component, with the key of the function that uses it.
@@ -123,10 +206,14 @@ fn uses(app: &AppSpec) -> Vec<(ComponentKind, &ComponentUse, String)> {
     uses
 }
 
-fn judge(manifest: &Manifest, kind: ComponentKind, used: &ComponentUse, key: &str) -> Vec<Problem> {
-    let component = registry::components()
-        .find(|component| component.kind() == kind && component.id() == used.component);
-    let Some(component) = component else {
+async fn judge(
+    manifest: &Manifest,
+    registry: &Registry,
+    kind: ComponentKind,
+    used: &ComponentUse,
+    key: &str,
+) -> Vec<Problem> {
+    let Some(plugin) = registry.find(kind, &used.component) else {
         let message = format!("there is no {} component `{}`", kind.as_str(), used.component);
         return vec![manifest.problem("WG127", key, message, None)];
     };
@@ -135,26 +222,29 @@ fn judge(manifest: &Manifest, kind: ComponentKind, used: &ComponentUse, key: &st
         Err(reason) => return vec![manifest.problem(REFUSED, key, reason, None)],
     };
     let table = format!("{}.{}", section(kind), quoted(&used.name));
-    component
-        .validate(&config)
-        .iter()
-        .map(|finding| problem(manifest, &component, &table, finding))
-        .collect()
+    match plugin.validate(kind, &used.component, &config).await {
+        Ok(found) => found
+            .iter()
+            .map(|finding| problem(manifest, (kind, &used.component), &table, finding))
+            .collect(),
+        Err(error) => {
+            let hint = error.hint();
+            let words = registry::words(&error);
+            vec![manifest.problem(error.code(), &table, words, hint.as_deref())]
+        }
+    }
 }
 
-fn problem(manifest: &Manifest, component: &Component, table: &str, found: &Diagnostic) -> Problem {
-    let key = match found.path.as_str() {
-        "" => table.to_owned(),
-        path => format!("{table}.{path}"),
-    };
-    let message = match found.path.as_str() {
-        "" => format!("{} `{}`: {}", component.kind().as_str(), component.id(), found.message),
-        path => format!(
-            "`{path}` of {} `{}`: {}",
-            component.kind().as_str(),
-            component.id(),
-            found.message
-        ),
+fn problem(
+    manifest: &Manifest,
+    (kind, id): (ComponentKind, &str),
+    table: &str,
+    found: &Diagnostic,
+) -> Problem {
+    let whose = format!("{} `{id}`", kind.as_str());
+    let (key, message) = match found.path.as_str() {
+        "" => (table.to_owned(), format!("{whose}: {}", found.message)),
+        path => (format!("{table}.{path}"), format!("`{path}` of {whose}: {}", found.message)),
     };
     match found.severity {
         Severity::Error => manifest.problem(REFUSED, &key, message, found.hint.as_deref()),
@@ -256,18 +346,19 @@ metric = "Errors"
 max = "1%"
 "#;
 
-    fn loaded(text: &str) -> Result<Manifest, CliError> {
+    async fn loaded(text: &str) -> Result<Manifest, CliError> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(FILE_NAME);
         std::fs::write(&path, text).unwrap();
         let global = Global { config: Some(path), ..Global::default() };
         let environment = Environment::of(&[]);
-        load(&global, &environment, Console::new(&global, &environment))
+        let console = Console::new(&global, &environment);
+        load(&global, &environment, console).await.map(|loaded| loaded.manifest)
     }
 
-    #[test]
-    fn hooks_learn_lambda_names_and_the_manifests_directory() {
-        let manifest = loaded(APP).unwrap();
+    #[tokio::test]
+    async fn hooks_learn_lambda_names_and_the_manifests_directory() {
+        let manifest = loaded(APP).await.unwrap();
         let hooks = &manifest.app.functions.values().next().unwrap().hooks.pre_traffic;
         let judge = parse(&hooks[0].hook.config).unwrap();
         assert_eq!(judge["function"], "prod-auth");
@@ -276,11 +367,11 @@ max = "1%"
         assert_eq!(script["cwd"].as_str().map(Path::new), Some(dir.as_path()));
     }
 
-    #[test]
-    fn all_components_are_heard_at_once_and_their_words_hang_on_the_key() {
+    #[tokio::test]
+    async fn all_components_are_heard_at_once_and_their_words_hang_on_the_key() {
         let text =
             APP.replace("percent = 10", "percent = 100").replace("max = \"1%\"", "maximum = 1");
-        let problems = loaded(&text).unwrap_err().problems.unwrap();
+        let problems = loaded(&text).await.unwrap_err().problems.unwrap();
         let errors: Vec<_> = problems.iter().filter(|problem| !problem.is_warning()).collect();
         assert!(errors.iter().all(|problem| problem.code == REFUSED), "{errors:?}");
         let line =
@@ -290,12 +381,13 @@ max = "1%"
         assert!(lines.contains(&line("maximum")), "{errors:?}");
     }
 
-    #[test]
-    fn without_a_manifest_the_error_says_where_to_begin() {
+    #[tokio::test]
+    async fn without_a_manifest_the_error_says_where_to_begin() {
         let dir = tempfile::tempdir().unwrap();
         let environment = Environment { cwd: dir.path().to_owned(), ..Environment::of(&[]) };
         let global = Global::default();
-        let error = load(&global, &environment, Console::new(&global, &environment)).unwrap_err();
+        let console = Console::new(&global, &environment);
+        let error = load(&global, &environment, console).await.err().expect("no manifest");
         assert_eq!((error.code, error.kind.code()), (Some("WG100"), 2));
         assert!(error.hints[0].contains("wavegate init"));
     }

@@ -19,6 +19,7 @@ use wavegate_core::token::LockRecord;
 use wavegate_engine::event::{Event, Record, Served};
 use wavegate_engine::{Command, EngineError, Run};
 
+use crate::approvals::{self, Lines, Typed};
 use crate::console::{self, Console};
 use crate::environment::Environment;
 use crate::error::{CliError, ErrorKind};
@@ -85,6 +86,11 @@ impl Job<'_> {
     pub(crate) async fn run(self, work: Work, interrupts: &mut Interrupts) -> Result<(), CliError> {
         let is_put_back = matches!(work, Work::PutBack { .. });
         let label = label(&work);
+        // What goes back asks nobody.
+        let mut lines = match work {
+            Work::Deploy(_) if self.environment.stdin_is_terminal => Lines::of_terminal(),
+            _ => Lines::none(),
+        };
         let (events, mut inbox) = mpsc::unbounded_channel();
         let (orders, commands) = mpsc::unbounded_channel();
         let aliases = Aliases::default();
@@ -96,7 +102,7 @@ impl Job<'_> {
             commands,
             aliases: Arc::clone(&aliases),
         };
-        let mut conductor = self.conductor(&work)?;
+        let mut conductor = self.conductor(&work, &lines)?;
         let engine = self.stage.engine.clone();
         let mut ending = Box::pin(async move {
             match work {
@@ -124,6 +130,11 @@ impl Job<'_> {
                     });
                 }
                 Some(record) = inbox.recv() => conductor.take(record).await,
+                typed = lines.next() => {
+                    if let Some(command) = conductor.hear(typed, &self.environment.owner()) {
+                        let _ = orders.send(command);
+                    }
+                }
                 _ = beat.tick() => conductor.tell_traffic(None),
                 outcome = &mut ending => break outcome,
             }
@@ -142,7 +153,7 @@ impl Job<'_> {
         verdict(&outcome, interrupted, is_put_back, &label)
     }
 
-    fn conductor(&self, work: &Work) -> Result<Conductor, CliError> {
+    fn conductor(&self, work: &Work, lines: &Lines) -> Result<Conductor, CliError> {
         let dir = recordings(self.manifest);
         let (journal, seq) = match work {
             Work::Deploy(_) => (Journal::begin(dir), 0),
@@ -171,6 +182,7 @@ impl Job<'_> {
             last: None,
             seq,
             latest_ms: 0,
+            can_approve: lines.are_read(),
         })
     }
 
@@ -233,10 +245,12 @@ struct Conductor {
     seq: u64,
     /// The latest time told.
     latest_ms: u64,
+    /// Whether somebody can type an approval.
+    can_approve: bool,
 }
 
 impl Conductor {
-    async fn take(&mut self, record: Record) {
+    async fn take(&mut self, mut record: Record) {
         if let Some(traffic) = &mut self.traffic {
             match &record.event {
                 Event::Started { .. } => self.at_start.iter().for_each(|name| traffic.start(name)),
@@ -249,8 +263,27 @@ impl Conductor {
             // The last counts belong to the release's end, however long they took to come in.
             self.tell_traffic(Some((record.at_ms, record.elapsed_ms)));
         }
+        if let Event::Waiting { on, approval: true, .. } = &mut record.event
+            && self.can_approve
+        {
+            on.push_str("; ");
+            on.push_str(approvals::HOW);
+        }
         self.last = Some(record.clone());
         self.send(record);
+    }
+
+    /// A line was typed: what it tells the release, if anything.
+    fn hear(&mut self, typed: Typed, by: &str) -> Option<Command> {
+        self.reporting.typed();
+        match typed {
+            Typed::Approve(function) => Some(Command::Approve { function, by: by.to_owned() }),
+            Typed::Blank => None,
+            Typed::Other(answer) => {
+                self.note(&answer);
+                None
+            }
+        }
     }
 
     /// Numbers a record and sees to it that told time does not go back where an event of ours
@@ -281,9 +314,12 @@ impl Conductor {
     }
 
     fn putting_back(&mut self, name: &str) {
-        let text = format!("interrupted by {name}: putting back; once more stops at once");
-        if !self.say(Event::Note { text: text.clone() }) {
-            console::note(&text);
+        self.note(&format!("interrupted by {name}: putting back; once more stops at once"));
+    }
+
+    fn note(&mut self, text: &str) {
+        if !self.say(Event::Note { text: text.to_owned() }) {
+            console::note(text);
         }
     }
 

@@ -20,8 +20,15 @@ const BEAT: Duration = Duration::from_millis(100);
 
 /// The reporters of one release.
 pub(crate) struct Reporting {
-    records: Sender<Record>,
+    news: Sender<News>,
     thread: JoinHandle<Told>,
+}
+
+/// What reporters are told.
+enum News {
+    Event(Box<Record>),
+    /// Somebody typed a line on the terminal.
+    Typed,
 }
 
 /// What was told.
@@ -40,22 +47,27 @@ impl Reporting {
         journal: Journal,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, CliError> {
-        let (records, inbox) = channel();
+        let (news, inbox) = channel();
         let thread = std::thread::Builder::new()
             .name("reporters".to_owned())
             .spawn(move || tell(&inbox, Face::new(console, clock.scale()), journal, clock.as_ref()))
             .map_err(|error| CliError::bug("no thread for reporters").caused_by(&error))?;
-        Ok(Self { records, thread })
+        Ok(Self { news, thread })
     }
 
     /// Tells one more event. If the reporters are gone, nobody is told.
     pub(crate) fn tell(&self, record: Record) {
-        let _ = self.records.send(record);
+        let _ = self.news.send(News::Event(Box::new(record)));
+    }
+
+    /// Somebody typed a line: what stands on the terminal has moved.
+    pub(crate) fn typed(&self) {
+        let _ = self.news.send(News::Typed);
     }
 
     /// No more events: waits until everything is told. Blocking.
     pub(crate) fn end(self) -> Told {
-        drop(self.records);
+        drop(self.news);
         self.thread.join().unwrap_or_else(|_| Told {
             problem: Some("the reporters stopped in the middle".to_owned()),
             ..Told::default()
@@ -63,11 +75,12 @@ impl Reporting {
     }
 }
 
-fn tell(inbox: &Receiver<Record>, mut face: Face, mut journal: Journal, clock: &dyn Clock) -> Told {
+fn tell(inbox: &Receiver<News>, mut face: Face, mut journal: Journal, clock: &dyn Clock) -> Told {
     let mut state = State::default();
     loop {
         match inbox.recv_timeout(BEAT) {
-            Ok(record) => {
+            Ok(News::Typed) => face.typed(),
+            Ok(News::Event(record)) => {
                 state.apply(&record);
                 journal.reporter().event(&record);
                 face.event(&record);
@@ -113,6 +126,12 @@ impl Face {
 
     fn event(&mut self, record: &Record) {
         self.reporter().event(record);
+    }
+
+    fn typed(&mut self) {
+        if let Self::Tree(tree, _) = self {
+            tree.line_typed();
+        }
     }
 
     fn tick(&mut self, now_ms: u64) {

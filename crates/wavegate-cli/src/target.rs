@@ -12,13 +12,14 @@ use wavegate_engine::{Engine, World};
 use wavegate_local::{LocalCloud, LocalError, Options, Running};
 use wavegate_plugin_sdk::CloudAccess;
 
-use crate::adapter::{LinkedAlarms, LinkedHooks, LinkedStrategies};
+use crate::adapter::{PluginAlarms, PluginHooks, PluginStrategies};
 use crate::console;
 use crate::environment::Environment;
 use crate::error::CliError;
 use crate::fault;
 use crate::home;
 use crate::http::Loopback;
+use crate::registry::Registry;
 
 /// An open target.
 pub(crate) struct Stage {
@@ -36,17 +37,19 @@ pub(crate) struct Stage {
     /// The role of some function.
     role: Option<String>,
     embedded: Option<LocalCloud>,
+    registry: Arc<Registry>,
 }
 
 impl Stage {
-    /// Opens what the manifest's target says.
+    /// Opens what the manifest's target says, with the components of these plugins.
     pub(crate) async fn open(
         manifest: &Manifest,
+        registry: Arc<Registry>,
         environment: &Environment,
     ) -> Result<Self, CliError> {
         match manifest.target {
-            Target::Local => Box::pin(open_local(manifest)).await,
-            Target::Aws => Box::pin(open_aws(manifest, environment)).await,
+            Target::Local => Box::pin(open_local(manifest, registry)).await,
+            Target::Aws => Box::pin(open_aws(manifest, registry, environment)).await,
         }
     }
 
@@ -66,8 +69,9 @@ impl Stage {
         }
     }
 
-    /// Ends an embedded cloud in order.
+    /// Ends the plugins, then an embedded cloud, in order.
     pub(crate) async fn close(self) {
+        self.registry.close().await;
         if let Some(cloud) = self.embedded {
             cloud.shutdown().await;
         }
@@ -79,7 +83,7 @@ pub(crate) fn local_state(manifest: &Manifest) -> PathBuf {
     manifest.dir.join(home::NAME).join("local")
 }
 
-async fn open_local(manifest: &Manifest) -> Result<Stage, CliError> {
+async fn open_local(manifest: &Manifest, registry: Arc<Registry>) -> Result<Stage, CliError> {
     let mut options = Options::new(local_state(manifest));
     options.port = manifest.local.port;
     options.time_scale = manifest.local.time_scale;
@@ -115,7 +119,7 @@ async fn open_local(manifest: &Manifest) -> Result<Stage, CliError> {
     Ok(Stage {
         loopback: Some(loopback),
         embedded: found.embedded,
-        ..stage(manifest, Arc::new(cloud), Arc::new(clock), access, found.url)
+        ..stage(manifest, registry, Arc::new(cloud), Arc::new(clock), access, found.url)
     })
 }
 
@@ -174,14 +178,18 @@ fn scaled(now_ms: i64, scale: f64) -> ScaledClock {
     ScaledClock::starting_at(u64::try_from(now_ms).unwrap_or_default(), scale)
 }
 
-async fn open_aws(manifest: &Manifest, environment: &Environment) -> Result<Stage, CliError> {
+async fn open_aws(
+    manifest: &Manifest,
+    registry: Arc<Registry>,
+    environment: &Environment,
+) -> Result<Stage, CliError> {
     let settings = Settings { region: manifest.region.clone(), ..Settings::default() };
     let cloud = AwsCloud::connect(settings).await.map_err(|error| fault::connect(&error))?;
     let access = access(cloud.region(), environment);
     let endpoint = access
         .lambda_endpoint()
         .map_or_else(|| format!("https://lambda.{}.amazonaws.com", access.region), str::to_owned);
-    Ok(stage(manifest, Arc::new(cloud), Arc::new(ScaledClock::real()), access, endpoint))
+    Ok(stage(manifest, registry, Arc::new(cloud), Arc::new(ScaledClock::real()), access, endpoint))
 }
 
 /// How hooks and alarms reach AWS: the same region and endpoints as the engine.
@@ -203,6 +211,7 @@ fn access(region: &str, environment: &Environment) -> CloudAccess {
 
 fn stage(
     manifest: &Manifest,
+    registry: Arc<Registry>,
     cloud: Arc<dyn Cloud>,
     clock: Arc<dyn Clock>,
     access: CloudAccess,
@@ -211,9 +220,9 @@ fn stage(
     let region = access.region.clone();
     let world = World {
         cloud: Arc::clone(&cloud),
-        strategies: Arc::new(LinkedStrategies),
-        hooks: Arc::new(LinkedHooks::new(access.clone())),
-        alarms: Arc::new(LinkedAlarms::new(access)),
+        strategies: Arc::new(PluginStrategies::new(Arc::clone(&registry))),
+        hooks: Arc::new(PluginHooks::new(Arc::clone(&registry), access.clone())),
+        alarms: Arc::new(PluginAlarms::new(Arc::clone(&registry), access)),
         clock: Arc::clone(&clock),
     };
     let settings = wavegate_engine::Settings {
@@ -222,5 +231,5 @@ fn stage(
     };
     let engine = Engine::new(world, settings);
     let role = manifest.app.functions.values().next().map(|function| function.config.role.clone());
-    Stage { engine, cloud, clock, loopback: None, endpoint, region, role, embedded: None }
+    Stage { engine, cloud, clock, loopback: None, endpoint, region, role, embedded: None, registry }
 }

@@ -8,12 +8,14 @@
 //! random (nonces grow from a seed that the caller draws); maps are ordered, so the same inputs give
 //! the same outputs. Deliberately absent: tokio, serde, AWS, plugins.
 
+pub mod fence;
 pub mod graph;
 pub mod inventory;
 pub mod name;
 pub mod plan;
 pub mod prune;
 pub mod release;
+pub mod simulate;
 pub mod spec;
 pub mod time;
 pub mod token;

@@ -34,6 +34,59 @@ pub struct Outline {
     pub longest: Duration,
 }
 
+/// An outline that is none, in words that follow "its outline".
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadOutline {
+    /// A step that gives the candidate all traffic, or none.
+    #[error("has a step to {weight}, which is not between 0% and 100%")]
+    NoShare {
+        /// The weight.
+        weight: Weight,
+    },
+    /// A step that is not above the one before.
+    #[error("has a step to {weight}, which is not above the {before} before it")]
+    NotUp {
+        /// The weight.
+        weight: Weight,
+        /// The weight before it.
+        before: Weight,
+    },
+    /// The shortest time at a weight is longer than the longest.
+    #[error("bakes {weight} for at least {} and at most {}", crate::time::human(*min), crate::time::human(*max))]
+    Bake {
+        /// The weight.
+        weight: Weight,
+        /// The shortest time.
+        min: Duration,
+        /// The longest time.
+        max: Duration,
+    },
+}
+
+impl Outline {
+    /// Whether a release could follow it.
+    ///
+    /// # Errors
+    /// The first step that it could not.
+    pub fn check(&self) -> Result<(), BadOutline> {
+        let mut before = Weight::ZERO;
+        for step in &self.steps {
+            let weight = step.weight;
+            if weight == Weight::ZERO || weight == Weight::FULL {
+                return Err(BadOutline::NoShare { weight });
+            }
+            if weight <= before {
+                return Err(BadOutline::NotUp { weight, before });
+            }
+            if step.bake_min > step.bake_max {
+                return Err(BadOutline::Bake { weight, min: step.bake_min, max: step.bake_max });
+            }
+            before = weight;
+        }
+        Ok(())
+    }
+}
+
 /// One step of an outline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OutlineStep {

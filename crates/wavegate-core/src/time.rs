@@ -38,6 +38,32 @@ pub fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// Reads a duration as people write it: `90s`, `10m`, `1h30m`, `500ms`, `2d`. `None` if it is none,
+/// or too long to be counted.
+pub fn parse_span(text: &str) -> Option<Duration> {
+    let mut rest = text;
+    let mut total = Duration::ZERO;
+    loop {
+        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
+        let number: u64 = rest[..digits].parse().ok()?;
+        rest = &rest[digits..];
+        let end = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+        let unit_ms = match &rest[..end] {
+            "ms" => 1,
+            "s" => 1_000,
+            "m" => 60_000,
+            "h" => 3_600_000,
+            "d" => 86_400_000,
+            _ => return None,
+        };
+        rest = &rest[end..];
+        total = total.checked_add(Duration::from_millis(number.checked_mul(unit_ms)?))?;
+        if rest.is_empty() {
+            return Some(total);
+        }
+    }
+}
+
 /// Writes a duration as people say it: `90s`, `10m`, `1h05m`, `250ms`.
 pub fn human(span: Duration) -> Human {
     Human(span)
@@ -67,6 +93,29 @@ impl fmt::Display for Human {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn durations_are_read_as_people_write_them() {
+        for (text, ms) in [
+            ("90s", Some(90_000)),
+            ("1h30m", Some(5_400_000)),
+            ("500ms", Some(500)),
+            ("2d", Some(172_800_000)),
+            ("0s", Some(0)),
+            ("", None),
+            ("10", None),
+            ("m", None),
+            ("10 m", None),
+            ("-5s", None),
+            ("1.5h", None),
+            ("5s5", None),
+            ("５s", None),
+            ("99999999999999999999d", None),
+            ("18446744073709551615d", None),
+        ] {
+            assert_eq!(parse_span(text), ms.map(Duration::from_millis), "{text}");
+        }
+    }
 
     #[test]
     fn durations_read_as_people_say_them() {

@@ -117,6 +117,16 @@ pub enum Event {
         function: String,
         /// On what, in words.
         on: String,
+        /// Whether a person may say "go on".
+        #[serde(default)]
+        approval: bool,
+    },
+    /// A person said "go on" to a rollout that waited for it.
+    Approved {
+        /// Which function.
+        function: String,
+        /// Who.
+        by: String,
     },
     /// A hook began, is asked again later, or ended.
     Hook {
@@ -334,7 +344,13 @@ impl From<core::Event> for Event {
                 before_bp: before.bp(),
                 bake_ms: bake.map(wavegate_core::time::millis),
             },
-            E::Held { function, on } => Self::Waiting { function: function.to_string(), on },
+            E::Held { function, on } => {
+                Self::Waiting { function: function.to_string(), on, approval: false }
+            }
+            E::Paused { function, on } => {
+                Self::Waiting { function: function.to_string(), on, approval: true }
+            }
+            E::Approved { function, by } => Self::Approved { function: function.to_string(), by },
             E::Alarm { function, alarm, status, detail } => Self::Alarm {
                 function: function.to_string(),
                 alarm,

@@ -85,6 +85,13 @@ pub enum EngineError {
 /// What a person says to a release that runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
+    /// Go on, where a strategy pauses.
+    Approve {
+        /// Which function; `None`: every one that is held.
+        function: Option<FunctionName>,
+        /// Who.
+        by: String,
+    },
     /// Go back.
     Abort {
         /// Who.

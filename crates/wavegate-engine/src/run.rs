@@ -131,9 +131,7 @@ impl Driver {
             tokio::select! {
                 biased;
                 command = self.run.commands.recv(), if has_commands => match command {
-                    Some(Command::Abort { by, reason }) => {
-                        outcome = self.step(Input::Abort { by, reason })?;
-                    }
+                    Some(command) => outcome = self.step(input(command))?,
                     None => has_commands = false,
                 },
                 told = self.told.recv() => match told {
@@ -231,6 +229,14 @@ impl Driver {
             calls: self.context.engine.calls(),
             aliases: alias_map(&self.machine),
         }
+    }
+}
+
+/// What a person says, for the machine.
+fn input(command: Command) -> Input {
+    match command {
+        Command::Approve { function, by } => Input::Approve { function, by },
+        Command::Abort { by, reason } => Input::Abort { by, reason },
     }
 }
 

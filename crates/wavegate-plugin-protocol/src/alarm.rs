@@ -1,13 +1,14 @@
 //! What an alarm provider is asked and what it answers. Asked in batches, so that many readings
 //! can be folded into few calls.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::CloudAccess;
 
 /// One question to an alarm provider. `C` is the component's config: the provider's own type in
 /// the SDK, plain JSON on the wire.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AlarmQuery<C> {
     /// Names the question within its batch; the reading carries it back.
     pub key: String,
@@ -29,7 +30,7 @@ pub struct AlarmQuery<C> {
 }
 
 /// What an alarm is read for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AlarmSubject {
     /// The app's name.
     pub app: String,
@@ -46,7 +47,7 @@ pub struct AlarmSubject {
 }
 
 /// For what a reading is used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Look {
     /// Before the start: tells what is red already.
@@ -56,7 +57,7 @@ pub enum Look {
 }
 
 /// What a reading says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AlarmStatus {
     /// Quiet.
@@ -70,7 +71,7 @@ pub enum AlarmStatus {
 }
 
 /// The answer to one [`AlarmQuery`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AlarmReading {
     /// The query's key.
     pub key: String,

@@ -1,10 +1,11 @@
 //! How a plugin reaches the cloud that the release runs against.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Where the cloud is. Holds no secrets: credentials come from the standard AWS chain, or are
 /// fixed dummies when the cloud is the embedded local one.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 pub struct CloudAccess {
     /// The AWS region.
     pub region: String,

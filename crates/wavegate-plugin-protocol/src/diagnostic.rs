@@ -1,9 +1,12 @@
 //! What is said about a component and about the config that people wrote for it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What a component is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum ComponentKind {
     /// Decides how traffic moves.
@@ -26,7 +29,7 @@ impl ComponentKind {
 }
 
 /// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// The component cannot run with this config.
@@ -36,7 +39,7 @@ pub enum Severity {
 }
 
 /// One finding about a component's config.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Diagnostic {
     /// The key, dotted, inside the component's config; empty for the config as a whole.
     pub path: String,

@@ -1,9 +1,10 @@
 //! The error of a call, as it travels.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Why a call could not be answered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PluginErrorBody {
     /// Stable and dotted, for programs: `config.invalid`, `plugin.panicked`, `aws.access_denied`.
     pub code: String,

@@ -1,11 +1,12 @@
 //! What a hook is told and what it answers.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{CloudAccess, WeightBp};
 
 /// A point of a rollout at which hooks run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HookPhase {
     /// The candidate is published and has no traffic yet.
@@ -28,7 +29,7 @@ impl HookPhase {
 }
 
 /// One published version of a function.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct VersionRef {
     /// The version's number, as Lambda writes it.
     pub version: String,
@@ -37,7 +38,7 @@ pub struct VersionRef {
 }
 
 /// What a hook is told.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HookEvent {
     /// The app's name.
     pub app: String,
@@ -66,7 +67,7 @@ pub struct HookEvent {
 }
 
 /// What a hook answers. Whatever is not a pass keeps the rollout from going on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum HookOutcome {
     /// The rollout may go on.

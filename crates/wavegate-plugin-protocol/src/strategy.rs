@@ -1,11 +1,12 @@
 //! What a strategy promises (outline), sees (observation) and says (decision).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::WeightBp;
 
 /// What a rollout acts on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Target {
     /// The app's name.
     pub app: String,
@@ -20,18 +21,18 @@ pub struct Target {
 ///
 /// The promotion is not a step: it follows the last step's bake. No steps means that the candidate
 /// is promoted at once.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Outline {
     /// The weights in the order in which they are set, each above the one before and below
     /// [`WeightBp::FULL`].
     pub steps: Vec<OutlineStep>,
-    /// The longest time from the first shift to the promotion, in milliseconds, if every
-    /// observation is healthy.
+    /// The longest time from the first question to the promotion, in milliseconds, if every
+    /// observation is healthy. Approvals that are waited for before the first shift are in it.
     pub duration_ms_max: u64,
 }
 
 /// One weight and how long it is baked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OutlineStep {
     /// The candidate's share of traffic.
     pub weight_bp: WeightBp,
@@ -43,12 +44,13 @@ pub struct OutlineStep {
 }
 
 /// What a strategy sees: all it knows about time and about the candidate's health.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Observation {
     /// The weight in force, as read back from the alias.
     pub weight_bp: WeightBp,
-    /// How long that weight has been in force untouched, in milliseconds. Starts again from zero
-    /// after any discontinuity (a new owner, a weight changed and put back).
+    /// How long that weight has been in force untouched, in milliseconds. Before the first shift:
+    /// since the first question. Starts again from zero after any discontinuity (a new owner, a
+    /// weight changed and put back).
     pub bake_elapsed_ms: u64,
     /// Time since the candidate first got traffic, in milliseconds; zero before.
     pub rollout_elapsed_ms: u64,
@@ -58,13 +60,18 @@ pub struct Observation {
     pub alarms_unknown: u32,
     /// How many alarms are quiet.
     pub alarms_ok: u32,
+    /// How often a person said "go on" to a pause since the weight in force was set. Starts again
+    /// from zero with every change of weight and with a new owner. A host that knows no approvals
+    /// leaves it out.
+    #[serde(default)]
+    pub approvals: u32,
 }
 
 /// What a strategy says.
 ///
 /// Non-exhaustive for hosts: a decision that a host does not know breaks the protocol, and it must
 /// say so instead of guessing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Decision {
@@ -78,9 +85,10 @@ pub enum Decision {
         /// How long to wait, in milliseconds.
         millis: u64,
     },
-    /// Stay where it stands until a person decides.
+    /// Stay where it stands until a person decides. The host asks again now and then, and at once
+    /// when a person says "go on" ([`Observation::approvals`]), so a strategy may give up waiting.
     Pause {
-        /// Why, for people.
+        /// Why, for people. The same pause says the same every time it is asked.
         reason: String,
     },
     /// Give the candidate all traffic: it becomes the stable version.
@@ -125,6 +133,15 @@ mod tests {
             "alarms_unknown": 0, "alarms_ok": 3, "alarms_muted": 1,
         });
         assert_eq!(serde_json::from_value::<Observation>(message).unwrap().alarms_ok, 3);
+    }
+
+    #[test]
+    fn an_older_host_knows_no_approvals() {
+        let message = json!({
+            "weight_bp": 1000, "bake_elapsed_ms": 1, "rollout_elapsed_ms": 2, "alarms_firing": 0,
+            "alarms_unknown": 0, "alarms_ok": 3,
+        });
+        assert_eq!(serde_json::from_value::<Observation>(message).unwrap().approvals, 0);
     }
 
     #[test]

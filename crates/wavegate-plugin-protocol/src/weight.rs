@@ -1,7 +1,9 @@
 //! Weights: the share of traffic that the candidate gets, in basis points.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
 /// A share of traffic in basis points: 0 is none of it, 10 000 is all of it.
@@ -40,6 +42,19 @@ impl WeightBp {
     /// The same share in percent, 0.0 to 100.0: for people and for payloads read by people's code.
     pub fn percent(self) -> f64 {
         f64::from(self.0) / 100.0
+    }
+}
+
+impl JsonSchema for WeightBp {
+    fn schema_name() -> Cow<'static, str> {
+        "WeightBp".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schemars::json_schema!({
+            "description": "A share of traffic in basis points: 10000 is all of it.",
+            "type": "integer", "minimum": 0, "maximum": 10_000,
+        })
     }
 }
 

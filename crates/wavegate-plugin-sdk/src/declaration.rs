@@ -1,16 +1,18 @@
 //! What a plugin declares about itself, and the macro that declares it.
 
 use serde_json::Value;
+use wavegate_plugin_protocol::abi::InitFn;
 use wavegate_plugin_protocol::{ComponentKind, Diagnostic};
 
-use crate::{DynAlarmProvider, DynHook, DynStrategy};
+use crate::{DynAlarmProvider, DynHook, DynStrategy, PluginError};
 
 /// A plugin: its name, its version and its components. Made by [`export_plugin!`](crate::export_plugin).
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub struct PluginDecl {
     name: &'static str,
     version: &'static str,
     components: &'static [Component],
+    init: InitFn,
 }
 
 /// One component of a plugin, ready to be called.
@@ -25,13 +27,15 @@ pub enum Component {
 }
 
 impl PluginDecl {
-    /// A plugin of these components. Their ids are unique within a kind, which the host checks.
+    /// A plugin of these components, and its entry point. The ids of components are unique within a
+    /// kind, which the host checks.
     pub const fn new(
         name: &'static str,
         version: &'static str,
         components: &'static [Component],
+        init: InitFn,
     ) -> Self {
-        Self { name, version, components }
+        Self { name, version, components, init }
     }
 
     /// The name of its crate.
@@ -42,6 +46,12 @@ impl PluginDecl {
     /// The version of its crate.
     pub const fn version(&self) -> &'static str {
         self.version
+    }
+
+    /// The entry point that its library exports. A program that links the plugin in drives it through
+    /// this, so that it makes no difference.
+    pub const fn init(&self) -> InitFn {
+        self.init
     }
 
     /// Its components, in the order of the declaration.
@@ -88,22 +98,15 @@ impl Component {
     }
 
     /// Everything that is wrong with a config for it.
-    pub fn validate(&self, config: &Value) -> Vec<Diagnostic> {
+    ///
+    /// # Errors
+    /// If the component cannot say: it panicked.
+    pub fn validate(&self, config: &Value) -> Result<Vec<Diagnostic>, PluginError> {
         match self {
             Self::Strategy(strategy) => strategy.validate(config),
             Self::Hook(hook) => hook.validate(config),
             Self::Alarm(alarm) => alarm.validate(config),
         }
-    }
-}
-
-impl std::fmt::Debug for PluginDecl {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PluginDecl")
-            .field("name", &self.name)
-            .field("version", &self.version)
-            .field("components", &self.components)
-            .finish()
     }
 }
 
@@ -113,7 +116,10 @@ impl std::fmt::Debug for Component {
     }
 }
 
-/// Declares a crate's plugin, as `pub static PLUGIN: PluginDecl`.
+/// Declares a crate's plugin: as `pub static PLUGIN: PluginDecl` for programs that link it in, and as
+/// the one function that a library (`crate-type = ["rlib", "cdylib"]`) exports.
+///
+/// The function's name ends with the crate's, so that many plugins can be linked into one program.
 ///
 /// Takes the lists `strategies`, `hooks` and `alarms`, in this order, each optional; an entry is a
 /// constant expression, in most cases the name of a unit struct. Once per crate.
@@ -133,13 +139,24 @@ macro_rules! export_plugin {
                 $($($crate::Component::Hook(&$hook),)*)?
                 $($($crate::Component::Alarm(&$alarm),)*)?
             ],
+            __wavegate_plugin_init,
         );
+
+        // SAFETY of the name: it holds the crate's, and no crate declares two plugins.
+        #[unsafe(export_name = concat!("wavegate_plugin_init_v1__", env!("CARGO_CRATE_NAME")))]
+        unsafe extern "C" fn __wavegate_plugin_init(
+            host: *const $crate::abi::Host,
+            plugin: *mut $crate::abi::Plugin,
+        ) -> $crate::abi::Status {
+            // SAFETY: the host vouches for its pointers, as the header asks of it.
+            unsafe { $crate::entry::init(&PLUGIN, host, plugin) }
+        }
     };
 }
 
 #[cfg(test)]
-#[expect(unreachable_pub, reason = "the macro declares for the root of a crate")]
-mod tests {
+#[expect(unreachable_pub, unsafe_code, reason = "the macro declares for the root of another crate")]
+pub(crate) mod tests {
     use schemars::JsonSchema;
     use serde::Deserialize;
     use serde_json::json;
@@ -213,8 +230,8 @@ mod tests {
     #[test]
     fn a_component_without_keys_rejects_every_key() {
         for component in PLUGIN.components() {
-            assert_eq!(component.validate(&json!({})), []);
-            let found = component.validate(&json!({"percent": 1}));
+            assert_eq!(component.validate(&json!({})).unwrap(), []);
+            let found = component.validate(&json!({"percent": 1})).unwrap();
             assert_eq!(found[0].hint.as_deref(), Some("it takes no keys"));
             assert_eq!(component.config_schema()["additionalProperties"], json!(false));
         }

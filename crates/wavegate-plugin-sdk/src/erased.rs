@@ -3,18 +3,16 @@
 //! Every call is fenced here, once for all components: a bad config, a panic, a deadline and a
 //! cancellation all come back as a [`PluginError`].
 
-use std::any::Any;
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 
-use futures_util::FutureExt;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::Value;
 
+use crate::caught::{Caught, caught};
 use crate::{
     AlarmProvider, AlarmQuery, AlarmReading, AlarmStatus, CallContext, Decision, Diagnostic, Hook,
-    HookEvent, HookOutcome, Observation, Outline, PluginError, Severity, Strategy, Target, config,
+    HookEvent, HookOutcome, Observation, Outline, PluginError, Strategy, Target, config,
 };
 
 /// A future that a host may move between threads.
@@ -29,7 +27,7 @@ pub trait DynStrategy: Send + Sync {
     /// The JSON Schema of its config.
     fn config_schema(&self) -> Value;
     /// Everything that is wrong with a config.
-    fn validate(&self, config: &Value) -> Vec<Diagnostic>;
+    fn validate(&self, config: &Value) -> Result<Vec<Diagnostic>, PluginError>;
     /// [`Strategy::outline`].
     fn outline(&self, config: &Value, target: &Target) -> Result<Outline, PluginError>;
     /// [`Strategy::decide`]. `null` stands for the state before the first decision; the state
@@ -51,7 +49,7 @@ pub trait DynHook: Send + Sync {
     /// The JSON Schema of its config.
     fn config_schema(&self) -> Value;
     /// Everything that is wrong with a config.
-    fn validate(&self, config: &Value) -> Vec<Diagnostic>;
+    fn validate(&self, config: &Value) -> Result<Vec<Diagnostic>, PluginError>;
     /// [`Hook::run`], ended by the context's deadline or cancellation. Needs a tokio runtime with
     /// time and I/O.
     fn run<'a>(
@@ -71,7 +69,7 @@ pub trait DynAlarmProvider: Send + Sync {
     /// The JSON Schema of its config.
     fn config_schema(&self) -> Value;
     /// Everything that is wrong with a config.
-    fn validate(&self, config: &Value) -> Vec<Diagnostic>;
+    fn validate(&self, config: &Value) -> Result<Vec<Diagnostic>, PluginError>;
     /// [`AlarmProvider::read`], ended by the context's deadline or cancellation. Answers with
     /// exactly one reading per query, in the order of the queries; one that the provider left out
     /// is `unknown`. Needs a tokio runtime with time and I/O.
@@ -95,8 +93,8 @@ impl<S: Strategy> DynStrategy for S {
         schema_of::<S::Config>()
     }
 
-    fn validate(&self, config: &Value) -> Vec<Diagnostic> {
-        validated(S::ID, || config::diagnose(config, |config| Strategy::validate(self, config)))
+    fn validate(&self, config: &Value) -> Result<Vec<Diagnostic>, PluginError> {
+        unwound(S::ID, || Ok(config::diagnose(config, |config| Strategy::validate(self, config))))
     }
 
     fn outline(&self, config: &Value, target: &Target) -> Result<Outline, PluginError> {
@@ -135,8 +133,8 @@ impl<H: Hook> DynHook for H {
         schema_of::<H::Config>()
     }
 
-    fn validate(&self, config: &Value) -> Vec<Diagnostic> {
-        validated(H::ID, || config::diagnose(config, |config| Hook::validate(self, config)))
+    fn validate(&self, config: &Value) -> Result<Vec<Diagnostic>, PluginError> {
+        unwound(H::ID, || Ok(config::diagnose(config, |config| Hook::validate(self, config))))
     }
 
     fn run<'a>(
@@ -165,9 +163,9 @@ impl<A: AlarmProvider> DynAlarmProvider for A {
         schema_of::<A::Config>()
     }
 
-    fn validate(&self, config: &Value) -> Vec<Diagnostic> {
-        validated(A::ID, || {
-            config::diagnose(config, |config| AlarmProvider::validate(self, config))
+    fn validate(&self, config: &Value) -> Result<Vec<Diagnostic>, PluginError> {
+        unwound(A::ID, || {
+            Ok(config::diagnose(config, |config| AlarmProvider::validate(self, config)))
         })
     }
 
@@ -219,8 +217,18 @@ fn one_per_query(
     keys: Vec<String>,
     readings: Vec<AlarmReading>,
 ) -> Vec<AlarmReading> {
-    let mut by_key: HashMap<String, AlarmReading> =
-        readings.into_iter().map(|reading| (reading.key.clone(), reading)).collect();
+    let mut by_key: HashMap<String, AlarmReading> = HashMap::new();
+    for reading in readings {
+        let key = reading.key.clone();
+        by_key
+            .entry(key)
+            // Which of two readings is the true one nobody can tell.
+            .and_modify(|first| {
+                first.status = AlarmStatus::Unknown;
+                first.detail = format!("`{component}` gave two readings");
+            })
+            .or_insert(reading);
+    }
     keys.into_iter()
         .map(|key| {
             by_key.remove(&key).unwrap_or_else(|| AlarmReading {
@@ -239,7 +247,7 @@ async fn fenced<T>(
     cx: &CallContext,
     call: impl Future<Output = Result<T, PluginError>>,
 ) -> Result<T, PluginError> {
-    let guarded = AssertUnwindSafe(call).catch_unwind();
+    let guarded = Caught(Box::pin(call));
     tokio::select! {
         biased;
         () = cx.cancel.cancelled() => {
@@ -247,7 +255,7 @@ async fn fenced<T>(
         }
         ended = tokio::time::timeout(cx.deadline, guarded) => match ended {
             Ok(Ok(answer)) => answer,
-            Ok(Err(payload)) => Err(panicked(component, payload)),
+            Ok(Err(panicked)) => Err(PluginError::panicked(component, panicked)),
             Err(_) => Err(PluginError::new(
                 PluginError::DEADLINE,
                 format!("`{component}` did not answer within {}", humantime::format_duration(cx.deadline)),
@@ -262,29 +270,7 @@ fn unwound<T>(
     component: &'static str,
     call: impl FnOnce() -> Result<T, PluginError>,
 ) -> Result<T, PluginError> {
-    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|payload| Err(panicked(component, payload)))
-}
-
-fn validated(component: &'static str, call: impl FnOnce() -> Vec<Diagnostic>) -> Vec<Diagnostic> {
-    unwound(component, || Ok(call())).unwrap_or_else(|error| {
-        vec![Diagnostic {
-            path: String::new(),
-            severity: Severity::Error,
-            message: error.message().to_owned(),
-            hint: Some("this is a bug in the plugin".to_owned()),
-        }]
-    })
-}
-
-fn panicked(component: &str, payload: Box<dyn Any + Send>) -> PluginError {
-    let message = payload
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| payload.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "no message".to_owned());
-    // Dropping a payload can panic again, outside of every fence.
-    std::mem::forget(payload);
-    PluginError::new(PluginError::PANICKED, format!("`{component}` panicked: {message}"))
+    caught(call).unwrap_or_else(|panicked| Err(PluginError::panicked(component, panicked)))
 }
 
 #[cfg(test)]

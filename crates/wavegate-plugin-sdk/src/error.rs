@@ -2,6 +2,8 @@
 
 use wavegate_plugin_protocol::PluginErrorBody;
 
+use crate::caught::Panicked;
+
 /// Why a component could not answer: not a verdict. A hook that says no returns
 /// [`HookOutcome::Fail`](crate::HookOutcome::Fail); an alarm that cannot be told is a reading.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,10 +26,32 @@ impl PluginError {
     pub const DEADLINE: &'static str = "call.deadline";
     /// The call was cancelled.
     pub const CANCELLED: &'static str = "call.cancelled";
+    /// The message is not a call, or not one for this method.
+    pub const MESSAGE_INVALID: &'static str = "message.invalid";
+    /// The call's protocol is not spoken here.
+    pub const PROTOCOL_UNSUPPORTED: &'static str = "protocol.unsupported";
+    /// There is no such method here.
+    pub const METHOD_UNKNOWN: &'static str = "method.unknown";
+    /// There is no such component in this plugin.
+    pub const COMPONENT_UNKNOWN: &'static str = "component.unknown";
+    /// The answer cannot travel.
+    pub const ANSWER_INVALID: &'static str = "answer.invalid";
+    /// The threads for hooks and alarm providers cannot be started.
+    pub const RUNTIME: &'static str = "plugin.runtime";
 
     /// An error that asking again does not mend.
     pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
         Self { code: code.into(), message: message.into(), retryable: false, detail: None }
+    }
+
+    /// A component that panicked.
+    pub(crate) fn panicked(component: &str, panicked: Panicked) -> Self {
+        let Panicked { message, place } = panicked;
+        let error = Self::new(Self::PANICKED, format!("`{component}` panicked: {message}"));
+        match place {
+            Some(place) => error.with_detail(format!("at {place}")),
+            None => error,
+        }
     }
 
     /// The same error, which asking again may mend.

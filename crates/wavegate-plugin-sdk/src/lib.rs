@@ -49,26 +49,38 @@
 //! ```
 //!
 //! Invariants:
-//! - Components know nothing of how they are called. The host sees them as JSON in, JSON out,
-//!   through the erased traits ([`DynStrategy`] and its siblings), which is also all that a C
-//!   entry point will need.
+//! - Components know nothing of how they are called. They are erased to JSON in, JSON out
+//!   ([`DynStrategy`] and its siblings), and answer messages through the one C [`entry`] point,
+//!   whether the plugin is linked in, loaded or in a process of its own.
 //! - A component's panic, deadline and cancellation end in a [`PluginError`], never in the host.
 //! - Configs reject unknown keys, and every wrong key is reported, not only the first.
 //!
-//! Deliberately absent: the C ABI and loading, a clock (time comes in observations and queries),
+//! - Hooks and alarm providers run on a runtime of the plugin's own, which is started when the first
+//!   of them is called. `tracing` records go to the host.
+//!
+//! Deliberately absent: loading, a clock (time comes in observations and queries),
 //! and any policy (what an `unknown` alarm means for a rollout is the manifest's to say).
 
 #[cfg(feature = "aws")]
 pub mod aws;
+mod caught;
 mod component;
 pub mod config;
 mod context;
 mod declaration;
 mod diagnostics;
+mod dispatch;
+#[doc(hidden)]
+pub mod entry;
 mod erased;
 mod error;
+mod host;
+#[cfg(feature = "http")]
+pub mod http;
 #[cfg(feature = "laws")]
 pub mod laws;
+mod log;
+mod payload;
 pub mod strategy;
 pub mod text;
 
@@ -78,12 +90,14 @@ pub use declaration::{Component, PluginDecl};
 pub use diagnostics::Diagnostics;
 pub use erased::{BoxFuture, DynAlarmProvider, DynHook, DynStrategy};
 pub use error::PluginError;
+pub use payload::HookPayload;
 pub use schemars;
 pub use serde;
 pub use serde_json;
 pub use tokio_util::sync::CancellationToken;
+pub use tracing;
 pub use wavegate_plugin_protocol::{
     AlarmQuery, AlarmReading, AlarmStatus, AlarmSubject, CloudAccess, ComponentKind, Decision,
     Diagnostic, HookEvent, HookOutcome, HookPhase, Look, Observation, Outline, OutlineStep,
-    PROTOCOL, PluginErrorBody, Severity, Target, VersionRef, WeightBp, WeightOutOfRange,
+    PROTOCOL, PluginErrorBody, Severity, Target, VersionRef, WeightBp, WeightOutOfRange, abi,
 };

@@ -1,6 +1,9 @@
 //! Text that comes from outside (a function's log, a command's output, a service's message) on
 //! its way to people: no control characters, no flood.
 
+/// How much is told of each cause of an error.
+const MAX_CAUSE_CHARS: usize = 500;
+
 /// The text without control characters and terminal escape sequences. Tabs become a space; line
 /// ends stay when `\n`.
 pub fn printable(text: &str) -> String {
@@ -23,6 +26,21 @@ pub fn printable(text: &str) -> String {
 pub fn one_line(text: &str, max_chars: usize) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
     capped(&printable(&words.join(" ")), max_chars)
+}
+
+/// The chain of causes below an error whose own text names only its kind, in one line.
+pub fn causes(error: &dyn std::error::Error) -> String {
+    let mut chain: Vec<String> = Vec::new();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let words = one_line(&cause.to_string(), MAX_CAUSE_CHARS);
+        // Wrappers often repeat what they wrap.
+        if chain.last() != Some(&words) {
+            chain.push(words);
+        }
+        next = cause.source();
+    }
+    if chain.is_empty() { one_line(&error.to_string(), MAX_CAUSE_CHARS) } else { chain.join(": ") }
 }
 
 /// The last `max_lines` lines of the text, each printable and at most `max_chars` long.
@@ -91,6 +109,19 @@ mod tests {
         assert_eq!(last_lines("a\n\nb\r\nc\n", 2, 10), "b\nc");
         assert_eq!(last_lines("日本語日本語", 5, 3), "日本語...");
         assert_eq!(one_line("a\n  b\tc", 10), "a b c");
+    }
+
+    #[test]
+    fn a_chain_of_causes_is_one_line_that_repeats_nothing() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("{0}")]
+        struct Layer(&'static str, #[source] Option<Box<Layer>>);
+
+        let layer = |words, below| Layer(words, Some(Box::new(below)));
+        let root = Layer("refused\u{7}\n(111)", None);
+        assert_eq!(causes(&root), "refused (111)");
+        let chain = layer("call", layer("connect", layer("connect", root)));
+        assert_eq!(causes(&chain), "connect: refused (111)");
     }
 
     proptest::proptest! {

@@ -1,5 +1,5 @@
 //! Events and plans for people and machines: a live tree, one-line events, JSON lines, a summary,
-//! the plan, and recordings.
+//! the plan, recordings, and rollouts that were only played.
 //!
 //! Invariants:
 //! - A reporter never changes what a release does: a terminal that went away or a full disk costs
@@ -19,6 +19,7 @@ mod plan_text;
 pub mod recording;
 mod safe;
 mod sentence;
+mod simulation;
 mod sink;
 pub mod state;
 mod style;
@@ -35,6 +36,7 @@ pub use plan_json::{PLAN_FORMAT, plan_json};
 pub use plan_text::plan_text;
 pub use recording::Recorder;
 pub use safe::{LINE_MAX, TEXT_MAX, safe_line, safe_text};
+pub use simulation::{SIMULATION_FORMAT, simulation_json, simulation_text};
 pub use state::State;
 pub use style::{Charset, Color, Style};
 pub use summary::summary;

@@ -110,7 +110,7 @@ fn component(component: &ComponentUse) -> Value {
     json!({ "name": component.name, "component": component.component })
 }
 
-fn outline(outline: &Outline) -> Value {
+pub(crate) fn outline(outline: &Outline) -> Value {
     json!({
         "words": crate::plan_text::outline_words(outline),
         "steps": outline.steps.iter().map(|step| json!({

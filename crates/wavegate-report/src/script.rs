@@ -127,6 +127,11 @@ impl Script {
         self.at(second, Event::Alarm { function, alarm, status, detail: detail.to_owned() })
     }
 
+    fn waiting(&mut self, second: u64, function: &str, on: &str, approval: bool) -> &mut Self {
+        let [function, on] = [function, on].map(str::to_owned);
+        self.at(second, Event::Waiting { function, on, approval })
+    }
+
     pub(crate) fn traffic(
         &mut self,
         second: u64,
@@ -234,7 +239,7 @@ impl Script {
             s.phase(4, function, "preparing", "waiting");
         }
         s.at(5, Event::Barrier)
-            .at(5, Event::Waiting { function: "notify".to_owned(), on: "checkout".to_owned() })
+            .waiting(5, "notify", "checkout", false)
             .phase(5, "auth", "waiting", "pre_traffic")
             .phase(5, "auth", "pre_traffic", "shifting")
             .weight(6, "auth", [0, 1000], Some(60))
@@ -281,6 +286,16 @@ impl Script {
             .at(586, Event::Pruned { function: "auth".to_owned(), versions: vec![13, 14] });
         let at = [("auth", "version 18"), ("checkout", "version 9"), ("notify", "version 5")];
         s.finish(590, "done", None, &[], &at)
+    }
+
+    /// A canary that pauses, up to the moment after a person has said "go on".
+    pub(crate) fn approval() -> Vec<Record> {
+        let mut s = Self::until_canary(47, "pause00000000");
+        s.waiting(441, "checkout", "product looks (within 2h, else it goes back)", true).at(
+            900,
+            Event::Approved { function: "checkout".to_owned(), by: "ana@desk".to_owned() },
+        );
+        s.records
     }
 
     /// A canary whose alarm fires; what was promoted goes back too.

@@ -107,6 +107,7 @@ pub(crate) fn all_served(by_version: &BTreeMap<String, Served>) -> String {
 fn is_important(event: &Event) -> bool {
     match event {
         Event::Aborting { .. }
+        | Event::Approved { .. }
         | Event::Blind { .. }
         | Event::Contested { .. }
         | Event::Note { .. }
@@ -114,6 +115,7 @@ fn is_important(event: &Event) -> bool {
         | Event::Suspect { .. } => true,
         Event::Alarm { status, .. } => matches!(status.as_str(), "firing" | "missing"),
         Event::Hook { state, .. } => state == "failed",
+        Event::Waiting { approval, .. } => *approval,
         _ => false,
     }
 }
@@ -219,7 +221,11 @@ fn about_function(event: &Event, function: &Function) -> Option<(Tone, String)> 
         Event::Weight { set_bp, actual_bp, before_bp, bake_ms, .. } => {
             weight(*set_bp, *actual_bp, *before_bp, *bake_ms)
         }
+        Event::Waiting { on, approval: true, .. } => {
+            (Tone::Warn, format!("waits for an approval: {on}"))
+        }
         Event::Waiting { on, .. } => (Tone::Dim, format!("held: {on}")),
+        Event::Approved { by, .. } => (Tone::Good, format!("approved by {by}: goes on")),
         Event::Hook { hook, phase, state, detail, took_ms, .. } => {
             hook_words(hook, phase, state, detail, *took_ms)
         }

@@ -121,6 +121,8 @@ pub struct Function {
     pub preparing: Option<String>,
     /// What holds it.
     pub waiting_on: Option<String>,
+    /// It is held until a person says "go on".
+    pub is_paused: bool,
     /// Its hooks in the order they began.
     pub hooks: Vec<Hook>,
     /// Its alarms.
@@ -396,9 +398,12 @@ impl Function {
                 self.actual = Weight::from_bp(*actual_bp).unwrap_or(Weight::FULL);
                 self.span_ms = *bake_ms;
                 self.bake_until_ms = bake_ms.map(|bake| now.saturating_add(bake));
-                self.waiting_on = None;
+                (self.waiting_on, self.is_paused) = (None, false);
             }
-            Event::Waiting { on, .. } => self.waiting_on = Some(on.clone()),
+            Event::Waiting { on, approval, .. } => {
+                (self.waiting_on, self.is_paused) = (Some(on.clone()), *approval);
+            }
+            Event::Approved { .. } => (self.waiting_on, self.is_paused) = (None, false),
             Event::Hook { hook, phase, state, detail, took_ms, .. } => self.hook(Hook {
                 name: hook.clone(),
                 phase: phase.clone(),
@@ -441,7 +446,8 @@ impl Function {
             return;
         }
         (self.stage, self.stage_since_ms) = (stage, now);
-        (self.waiting_on, self.span_ms, self.bake_until_ms) = (None, None, None);
+        (self.waiting_on, self.is_paused) = (None, false);
+        (self.span_ms, self.bake_until_ms) = (None, None);
         if stage.is_moving() && stage != Stage::RollingBack {
             self.moved_ms.get_or_insert(now);
         }
@@ -477,6 +483,7 @@ pub(crate) fn function_of(event: &Event) -> Option<&str> {
         | Event::Unchanged { function, .. }
         | Event::Weight { function, .. }
         | Event::Waiting { function, .. }
+        | Event::Approved { function, .. }
         | Event::Hook { function, .. }
         | Event::Alarm { function, .. }
         | Event::Touched { function }

@@ -82,6 +82,11 @@ impl<W: Write> Tree<W> {
         self.screen = screen;
     }
 
+    /// Somebody typed a line: its end moved the cursor down.
+    pub fn line_typed(&mut self) {
+        self.painter.pushed_down();
+    }
+
     /// The release as far as its events tell.
     pub fn state(&self) -> &State {
         &self.state

@@ -1,6 +1,6 @@
 //! Generated files: written from what they describe, and held against it.
 //!
-//! The schema comes from the manifest's types; the references come from the program itself, because
+//! The schemas come from the types of the manifest and of the plugins' messages; the references come from the program itself, because
 //! that is what readers will hold against them.
 
 mod errors;
@@ -58,7 +58,7 @@ pub(crate) struct Report {
     /// How many files there are.
     files: usize,
     /// Which were written, or have drifted.
-    changed: Vec<&'static str>,
+    changed: Vec<String>,
     only_checked: bool,
 }
 
@@ -104,16 +104,21 @@ pub(crate) fn check(root: &Path) -> Result<Report, GenerateError> {
 /// Asks the program something.
 type Ask<'a> = dyn Fn(&[&str]) -> Result<String, GenerateError> + 'a;
 
-type Files = Vec<(&'static str, String)>;
+/// Files by their paths.
+type Files = Vec<(String, String)>;
 
 fn compare(root: &Path, only_checked: bool) -> Result<(Report, Files), GenerateError> {
     let wavegate = build(root)?;
     let ask = |arguments: &[&str]| run(&wavegate, arguments);
-    let files: Files = vec![
-        ("docs/deploy.schema.json", format!("{:#}\n", wavegate_config::schema())),
-        ("docs/reference/cli.md", help::reference(&ask, LEVELS_MAX)?),
-        ("docs/reference/errors.md", errors::reference(&ask)?),
+    let mut files: Files = vec![
+        ("docs/deploy.schema.json".to_owned(), format!("{:#}\n", wavegate_config::schema())),
+        ("docs/reference/cli.md".to_owned(), help::reference(&ask, LEVELS_MAX)?),
+        ("docs/reference/errors.md".to_owned(), errors::reference(&ask)?),
     ];
+    files.extend(wavegate_plugin_protocol::schemas().into_iter().map(|(name, schema)| {
+        let protocol = wavegate_plugin_protocol::PROTOCOL;
+        (format!("docs/plugin-protocol/v{protocol}/{name}.json"), format!("{schema:#}\n"))
+    }));
     let mut changed = Vec::new();
     for (path, text) in &files {
         let kept = match std::fs::read_to_string(root.join(path)) {
@@ -124,7 +129,7 @@ fn compare(root: &Path, only_checked: bool) -> Result<(Report, Files), GenerateE
             }
         };
         if kept.as_ref() != Some(text) {
-            changed.push(*path);
+            changed.push(path.clone());
         }
     }
     Ok((Report { files: files.len(), changed, only_checked }, files))
@@ -183,7 +188,11 @@ mod tests {
 
     #[test]
     fn drift_is_an_error_only_when_nothing_is_written() {
-        let report = |changed, only_checked| Report { files: 2, changed, only_checked };
+        let report = |changed: Vec<&str>, only_checked| Report {
+            files: 2,
+            changed: changed.into_iter().map(str::to_owned).collect(),
+            only_checked,
+        };
         assert!(report(vec!["a"], true).has_drifted());
         assert!(!report(vec!["a"], false).has_drifted());
         assert!(!report(vec![], true).has_drifted());

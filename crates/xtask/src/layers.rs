@@ -302,6 +302,9 @@ mod tests {
             ("wavegate-plugin-sdk", "libloading", false),
             ("wavegate-plugin-cloudwatch", "wavegate-plugin-sdk/aws", true),
             ("wavegate-plugin-canary", "wavegate-plugin-sdk/aws", false),
+            ("wavegate-plugin-http-hook", "wavegate-plugin-sdk/http", true),
+            ("wavegate-plugin-http-hook", "reqwest", false),
+            ("wavegate-plugin-command-hook", "wavegate-plugin-sdk/http", false),
         ] {
             let found = homes(&member(name, &[uses]));
             assert_eq!(found.is_empty(), is_fine, "{name} -> {uses}: {found:?}");

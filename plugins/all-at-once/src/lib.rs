@@ -19,6 +19,7 @@ pub struct AllAtOnce;
 /// What people write for it: nothing.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("examples" = [{}]))]
 pub struct Config {}
 
 impl Strategy for AllAtOnce {
@@ -62,9 +63,14 @@ mod tests {
     }
 
     #[test]
+    fn the_config_that_its_schema_shows_is_valid() {
+        assert_eq!(laws::examples_are_valid(ALL_AT_ONCE), Ok(()));
+    }
+
+    #[test]
     fn it_takes_no_keys() {
-        assert_eq!(ALL_AT_ONCE.validate(&json!({})), []);
-        assert_eq!(ALL_AT_ONCE.validate(&json!({"percent": 100}))[0].path, "percent");
+        assert_eq!(ALL_AT_ONCE.validate(&json!({})).unwrap(), []);
+        assert_eq!(ALL_AT_ONCE.validate(&json!({"percent": 100})).unwrap()[0].path, "percent");
     }
 
     proptest! {
@@ -74,7 +80,12 @@ mod tests {
         ) {
             let turns: Vec<Turn> = trace
                 .into_iter()
-                .map(|(firing, unknown, passes_ms)| Turn { firing, unknown, passes_ms })
+                .map(|(firing, unknown, passes_ms)| Turn {
+                    firing,
+                    unknown,
+                    passes_ms,
+                    ..Turn::default()
+                })
                 .collect();
             prop_assert_eq!(laws::strategy(ALL_AT_ONCE, &json!({}), &turns), Ok(()));
         }

@@ -23,6 +23,7 @@ pub struct Canary;
 /// What people write for it.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("examples" = [{ "percent": 10, "bake": "10m" }]))]
 pub struct Config {
     /// The candidate's share of traffic during the bake: more than 0, less than 100 percent.
     pub percent: Percent,
@@ -91,8 +92,9 @@ mod tests {
     }
 
     fn turn() -> impl proptest::strategy::Strategy<Value = Turn> {
-        (prop_oneof![9 => Just(0_u32), 1 => 1..3_u32], 0..2_u32, 0..900_000_u64)
-            .prop_map(|(firing, unknown, passes_ms)| Turn { firing, unknown, passes_ms })
+        (prop_oneof![9 => Just(0_u32), 1 => 1..3_u32], 0..2_u32, 0..900_000_u64).prop_map(
+            |(firing, unknown, passes_ms)| Turn { firing, unknown, passes_ms, ..Turn::default() },
+        )
     }
 
     #[test]
@@ -116,6 +118,11 @@ mod tests {
     }
 
     #[test]
+    fn the_config_that_its_schema_shows_is_valid() {
+        assert_eq!(laws::examples_are_valid(CANARY), Ok(()));
+    }
+
+    #[test]
     fn a_canary_that_is_none_is_refused_with_a_way_out() {
         for (config, path) in [
             (json!({"percent": 0, "bake": "5m"}), "percent"),
@@ -125,12 +132,12 @@ mod tests {
             (json!({"percent": 10, "bake": "5m", "every": "1m"}), "every"),
             (json!({"percent": 10}), "bake"),
         ] {
-            let found = CANARY.validate(&config);
+            let found = CANARY.validate(&config).unwrap();
             assert_eq!(found.len(), 1, "{config}: {found:?}");
             assert_eq!(found[0].path, path, "{config}");
         }
-        assert_eq!(CANARY.validate(&json!({"percent": 0, "bake": "0s"})).len(), 2);
-        assert_eq!(CANARY.validate(&json!({"percent": 0.01, "bake": "1ms"})), []);
+        assert_eq!(CANARY.validate(&json!({"percent": 0, "bake": "0s"})).unwrap().len(), 2);
+        assert_eq!(CANARY.validate(&json!({"percent": 0.01, "bake": "1ms"})).unwrap(), []);
     }
 
     proptest! {
@@ -162,6 +169,7 @@ mod tests {
                 alarms_firing: alarms.0,
                 alarms_unknown: alarms.1,
                 alarms_ok: alarms.2,
+                approvals: alarms.1,
             };
             let (decision, _) = CANARY.decide(&config, &Value::Null, &seen).unwrap();
             if let Decision::Shift { weight_bp } = decision {

@@ -28,7 +28,7 @@ mod metric;
 use wavegate_plugin_sdk::export_plugin;
 
 pub use alarm::{AlarmConfig, CloudWatchAlarm};
-pub use metric::{CloudWatchMetric, Max, MetricConfig, MissingData};
+pub use metric::{CloudWatchMetric, Max, MetricConfig};
 
 export_plugin! { alarms: [CloudWatchAlarm, CloudWatchMetric] }
 

@@ -18,7 +18,7 @@ use wavegate_plugin_sdk::{
     Look, PluginError,
 };
 
-pub use config::{Max, MetricConfig, MissingData};
+pub use config::{Max, MetricConfig};
 
 use crate::link;
 use series::{Book, Wanted};

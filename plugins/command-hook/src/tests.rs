@@ -228,9 +228,12 @@ fn a_config_that_cannot_run_is_told_at_plan_time() {
         (json!({"command": ["a", "b\u{0}"]}), "command[1]"),
         (json!({"command": ["a"], "shell": true}), "shell"),
     ] {
-        let found = HOOK.validate(&config);
+        let found = HOOK.validate(&config).unwrap();
         assert_eq!(found.len(), 1, "{config}: {found:?}");
         assert_eq!(found[0].path, path, "{config}");
     }
-    assert_eq!(HOOK.validate(&json!({"command": ["a"], "cwd": "x", "env": {"A": "b"}})), []);
+    assert_eq!(
+        HOOK.validate(&json!({"command": ["a"], "cwd": "x", "env": {"A": "b"}})).unwrap(),
+        []
+    );
 }

@@ -6,7 +6,7 @@
 //! function = "checkout-smoke"
 //! ```
 //!
-//! The function is invoked synchronously with a [`Payload`] and answers as a lifecycle hook of
+//! The function is invoked synchronously with a [`HookPayload`] and answers as a lifecycle hook of
 //! Amazon ECS does: `{"hookStatus": "SUCCEEDED" | "FAILED" | "IN_PROGRESS", "callBackDelay": 60,
 //! "message": "..."}`. `IN_PROGRESS` means that it is asked again after `callBackDelay` seconds.
 //!
@@ -21,7 +21,6 @@
 //! invocation, whose verdict would need a place to be kept.
 
 mod answer;
-mod payload;
 
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::config::timeout::TimeoutConfig;
@@ -35,10 +34,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use wavegate_plugin_sdk::aws::{self, Service};
 use wavegate_plugin_sdk::{
-    CallContext, Diagnostics, Hook, HookEvent, HookOutcome, PluginError, export_plugin,
+    CallContext, Diagnostics, Hook, HookEvent, HookOutcome, HookPayload, PluginError, export_plugin,
 };
-
-pub use payload::Payload;
 
 /// The hook.
 pub struct LambdaHook;
@@ -84,7 +81,7 @@ impl Hook for LambdaHook {
         config: Config,
         event: HookEvent,
     ) -> Result<HookOutcome, PluginError> {
-        let payload = Payload::of(cx, &event).to_json()?;
+        let payload = HookPayload::of(cx, &event).to_json();
         let settings = aws::sdk_config(&event.cloud, Service::Lambda).await;
         // The answer takes as long as the function takes; the deadline is the host's, and ends it.
         let timeouts = TimeoutConfig::builder().disable_operation_attempt_timeout().build();

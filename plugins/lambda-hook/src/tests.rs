@@ -300,10 +300,10 @@ fn a_config_that_names_no_function_is_told_at_plan_time() {
         ),
         (json!({"function": "smoke", "fn": 1}), "fn"),
     ] {
-        let found = HOOK.validate(&config);
+        let found = HOOK.validate(&config).unwrap();
         assert_eq!(found.len(), 1, "{config}: {found:?}");
         assert_eq!(found[0].path, path, "{config}");
     }
     let arn = "arn:aws:lambda:eu-west-1:1:function:smoke";
-    assert_eq!(HOOK.validate(&json!({"function": arn, "qualifier": "4"})), []);
+    assert_eq!(HOOK.validate(&json!({"function": arn, "qualifier": "4"})).unwrap(), []);
 }

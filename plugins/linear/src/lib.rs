@@ -24,6 +24,7 @@ pub struct Linear;
 /// What people write for it.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("examples" = [{ "percent": 10, "every": "1m" }]))]
 pub struct Config {
     /// The share of traffic that each step adds: at least 0.1, less than 100 percent.
     pub percent: Percent,
@@ -106,8 +107,9 @@ mod tests {
     }
 
     fn turn() -> impl proptest::strategy::Strategy<Value = Turn> {
-        (prop_oneof![19 => Just(0_u32), 1 => 1..3_u32], 0..2_u32, 0..400_000_u64)
-            .prop_map(|(firing, unknown, passes_ms)| Turn { firing, unknown, passes_ms })
+        (prop_oneof![19 => Just(0_u32), 1 => 1..3_u32], 0..2_u32, 0..400_000_u64).prop_map(
+            |(firing, unknown, passes_ms)| Turn { firing, unknown, passes_ms, ..Turn::default() },
+        )
     }
 
     #[test]
@@ -133,6 +135,11 @@ mod tests {
     }
 
     #[test]
+    fn the_config_that_its_schema_shows_is_valid() {
+        assert_eq!(laws::examples_are_valid(LINEAR), Ok(()));
+    }
+
+    #[test]
     fn what_is_not_linear_is_refused_with_a_way_out() {
         for (config, paths) in [
             (json!({"percent": 0, "every": "5m"}), vec!["percent"]),
@@ -140,11 +147,11 @@ mod tests {
             (json!({"percent": 100, "every": "0s"}), vec!["percent", "every"]),
             (json!({"percent": 10, "bake": "1m"}), vec!["bake", "every"]),
         ] {
-            let found = LINEAR.validate(&config);
+            let found = LINEAR.validate(&config).unwrap();
             let found: Vec<&str> = found.iter().map(|finding| finding.path.as_str()).collect();
             assert_eq!(found, paths, "{config}");
         }
-        assert_eq!(LINEAR.validate(&json!({"percent": 0.1, "every": "1s"})), []);
+        assert_eq!(LINEAR.validate(&json!({"percent": 0.1, "every": "1s"})).unwrap(), []);
     }
 
     proptest! {
@@ -179,6 +186,7 @@ mod tests {
                 alarms_firing: alarms.0,
                 alarms_unknown: alarms.1,
                 alarms_ok: alarms.2,
+                approvals: alarms.1,
             };
             let (decision, _) = LINEAR.decide(&config, &Value::Null, &seen).unwrap();
             if let Decision::Shift { weight_bp } = decision {

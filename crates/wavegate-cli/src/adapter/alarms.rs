@@ -1,7 +1,7 @@
-//! The engine's alarms on the linked components: one batched call per provider.
+//! The engine's alarms on the plugins' components: one batched call per provider.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
@@ -10,24 +10,25 @@ use wavegate_core::name::VersionId;
 use wavegate_core::plan::AlarmStatus;
 use wavegate_engine::ports::{AlarmAnswer, AlarmQuestion, Alarms};
 use wavegate_plugin_sdk as sdk;
-use wavegate_plugin_sdk::{AlarmQuery, AlarmReading, AlarmSubject, CallContext, CloudAccess, Look};
+use wavegate_plugin_sdk::{
+    AlarmQuery, AlarmReading, AlarmSubject, CloudAccess, ComponentKind, Look,
+};
 
-use super::moment;
-use crate::{manifest, registry};
+use super::{moment, words};
+use crate::manifest;
+use crate::registry::Registry;
 
-/// How long one provider may take for all its alarms: two of the SDK's attempts.
-const DEADLINE: Duration = Duration::from_mins(1);
-
-/// Alarm providers of the plugins that are linked in.
+/// Alarm providers of plugins.
 #[derive(Debug, Clone)]
-pub(crate) struct LinkedAlarms {
+pub(crate) struct PluginAlarms {
+    registry: Arc<Registry>,
     cloud: CloudAccess,
 }
 
-impl LinkedAlarms {
-    /// Providers that reach the release's cloud through `cloud`.
-    pub(crate) fn new(cloud: CloudAccess) -> Self {
-        Self { cloud }
+impl PluginAlarms {
+    /// The providers of these plugins, which reach the release's cloud through `cloud`.
+    pub(crate) fn new(registry: Arc<Registry>, cloud: CloudAccess) -> Self {
+        Self { registry, cloud }
     }
 
     /// Asks one provider all its questions at once.
@@ -36,17 +37,16 @@ impl LinkedAlarms {
         component: &str,
         questions: &[(usize, AlarmQuestion)],
     ) -> Result<Vec<AlarmReading>, String> {
-        let provider = registry::alarm(component)
+        let plugin = self
+            .registry
+            .find(ComponentKind::Alarm, component)
             .ok_or_else(|| format!("there is no alarm component `{component}`"))?;
         let queries = questions
             .iter()
             .map(|(index, question)| self.query(*index, question))
             .collect::<Result<Vec<_>, String>>()?;
-        let context = CallContext::new(DEADLINE, "alarms");
-        provider.read(&context, queries).await.map_err(|error| match error.detail() {
-            Some(detail) => format!("{}: {detail}", error.message()),
-            None => error.message().to_owned(),
-        })
+        let read = plugin.read_alarms(component, queries).await;
+        read.map_err(|error| words(plugin, &error))
     }
 
     fn query(&self, index: usize, question: &AlarmQuestion) -> Result<AlarmQuery<Value>, String> {
@@ -70,7 +70,7 @@ impl LinkedAlarms {
 }
 
 #[async_trait]
-impl Alarms for LinkedAlarms {
+impl Alarms for PluginAlarms {
     /// One provider that fails leaves its alarms `unknown` while others answer. Before anything
     /// is changed it is an error: a release does not start half blind.
     async fn read(&self, questions: Vec<AlarmQuestion>) -> Result<Vec<AlarmAnswer>, String> {
@@ -105,17 +105,26 @@ fn answers(
         Ok(readings) => (readings, "the provider gave no reading".to_owned()),
         Err(reason) => (Vec::new(), reason),
     };
-    let by_key: BTreeMap<&str, &AlarmReading> =
-        readings.iter().map(|reading| (reading.key.as_str(), reading)).collect();
+    let mut by_key: BTreeMap<&str, Vec<&AlarmReading>> = BTreeMap::new();
+    for reading in &readings {
+        by_key.entry(&reading.key).or_default().push(reading);
+    }
+    let of = |index: &usize| by_key.get(index.to_string().as_str()).map(Vec::as_slice);
     group
         .iter()
-        .map(|(index, question)| match by_key.get(index.to_string().as_str()) {
-            Some(reading) => AlarmAnswer {
+        .map(|(index, question)| match of(index) {
+            // Which of two readings is the true one nobody can tell.
+            Some([_, _, ..]) => AlarmAnswer {
+                key: question.key.clone(),
+                status: AlarmStatus::Unknown,
+                detail: "the provider gave two readings".to_owned(),
+            },
+            Some([reading]) => AlarmAnswer {
                 key: question.key.clone(),
                 status: core_status(reading.status),
                 detail: reading.detail.clone(),
             },
-            None => AlarmAnswer {
+            Some([]) | None => AlarmAnswer {
                 key: question.key.clone(),
                 status: AlarmStatus::Unknown,
                 detail: missing.clone(),
@@ -170,6 +179,8 @@ mod tests {
             detail: "5 > 1".to_owned(),
             link: None,
         };
+        let twice = answers(&group, Ok(vec![reading.clone(), reading.clone()]));
+        assert!(twice.iter().all(|answer| answer.status == AlarmStatus::Unknown));
         let told = answers(&group, Ok(vec![reading]));
         let told: Vec<_> = told.iter().map(|a| (a.key.1.as_str(), a.status)).collect();
         assert_eq!(told, [("a", AlarmStatus::Unknown), ("b", AlarmStatus::Firing)]);
@@ -177,9 +188,13 @@ mod tests {
         assert!(told.iter().all(|a| a.status == AlarmStatus::Unknown && a.detail == "no route"));
     }
 
-    #[test]
-    fn a_look_without_a_candidate_is_a_snapshot() {
-        let alarms = LinkedAlarms::new(CloudAccess::default());
+    async fn alarms() -> PluginAlarms {
+        PluginAlarms::new(crate::adapter::tests::linked().await, CloudAccess::default())
+    }
+
+    #[tokio::test]
+    async fn a_look_without_a_candidate_is_a_snapshot() {
+        let alarms = alarms().await;
         let query = |candidate| {
             alarms.query(0, &question("cloudwatch-alarm", "a", candidate)).map(|q| q.look).unwrap()
         };
@@ -188,7 +203,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_provider_that_cannot_be_asked_is_an_error_before_anything_is_changed() {
-        let alarms = LinkedAlarms::new(CloudAccess::default());
+        let alarms = alarms().await;
         let error = alarms.read(vec![question("nope", "a", None)]).await.unwrap_err();
         assert!(error.contains("`nope`"), "{error}");
     }

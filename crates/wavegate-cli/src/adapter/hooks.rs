@@ -1,5 +1,6 @@
-//! The engine's hooks on the linked components.
+//! The engine's hooks on the plugins' components.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -7,37 +8,49 @@ use wavegate_core::name::VersionId;
 use wavegate_core::release::HookPhase;
 use wavegate_core::spec::HookUse;
 use wavegate_engine::ports::{HookCall, HookVerdict, Hooks};
+use wavegate_plugin_host::{self as host, HostError, Plugin};
 use wavegate_plugin_sdk as sdk;
-use wavegate_plugin_sdk::{CallContext, CloudAccess, HookEvent, HookOutcome, VersionRef};
+use wavegate_plugin_sdk::{CloudAccess, ComponentKind, HookEvent, HookOutcome, VersionRef};
 
 use super::strategies::wire_weight;
-use crate::{manifest, registry};
+use super::words;
+use crate::manifest;
+use crate::registry::Registry;
 
 /// How long to wait before a hook is asked again that could not answer, but may later.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 
-/// Hooks of the plugins that are linked in.
+/// Hooks of plugins.
 #[derive(Debug, Clone)]
-pub(crate) struct LinkedHooks {
+pub(crate) struct PluginHooks {
+    registry: Arc<Registry>,
     cloud: CloudAccess,
 }
 
-impl LinkedHooks {
-    /// Hooks that reach the release's cloud through `cloud`.
-    pub(crate) fn new(cloud: CloudAccess) -> Self {
-        Self { cloud }
+impl PluginHooks {
+    /// The hooks of these plugins, which reach the release's cloud through `cloud`.
+    pub(crate) fn new(registry: Arc<Registry>, cloud: CloudAccess) -> Self {
+        Self { registry, cloud }
     }
 
     async fn ask(&self, hook: &HookUse, call: &HookCall) -> Result<HookVerdict, String> {
-        let component = registry::hook(&hook.hook.component)
-            .ok_or_else(|| format!("there is no hook component `{}`", hook.hook.component))?;
+        let id = &hook.hook.component;
+        let plugin = self
+            .registry
+            .find(ComponentKind::Hook, id)
+            .ok_or_else(|| format!("there is no hook component `{id}`"))?;
         let config = manifest::parse(&hook.hook.config)?;
-        let context =
-            CallContext::new(call.left, call.idempotency_key.clone()).with_attempt(call.attempt);
-        let event = self.event(call)?;
-        Ok(match component.run(&context, &config, event).await {
+        let ran = plugin.run_hook(host::HookCall {
+            component: id,
+            config: &config,
+            event: self.event(call)?,
+            deadline: call.left,
+            attempt: call.attempt,
+            idempotency_key: call.idempotency_key.clone(),
+        });
+        Ok(match ran.await {
             Ok(outcome) => verdict(outcome),
-            Err(error) => not_answered(&error),
+            Err(error) => not_answered(plugin, &error),
         })
     }
 
@@ -67,7 +80,7 @@ impl LinkedHooks {
 }
 
 #[async_trait]
-impl Hooks for LinkedHooks {
+impl Hooks for PluginHooks {
     async fn run(&self, hook: &HookUse, call: &HookCall) -> HookVerdict {
         self.ask(hook, call).await.unwrap_or_else(|reason| HookVerdict::Fail { reason })
     }
@@ -91,17 +104,14 @@ fn verdict(outcome: HookOutcome) -> HookVerdict {
     }
 }
 
-/// A hook that could not answer fails closed, unless asking again may mend it and there is time.
-fn not_answered(error: &sdk::PluginError) -> HookVerdict {
-    let words = match error.detail() {
-        Some(detail) => format!("{}: {detail}", error.message()),
-        None => error.message().to_owned(),
-    };
-    let is_out_of_time = error.code() == sdk::PluginError::DEADLINE;
-    if error.is_retryable() && !is_out_of_time {
-        return HookVerdict::Retry { after: ASK_AGAIN, detail: words };
+/// A hook that could not answer fails closed, unless it says that asking again may mend it.
+fn not_answered(plugin: &Plugin, error: &HostError) -> HookVerdict {
+    match error {
+        HostError::Answer { body, .. } if body.retryable => {
+            HookVerdict::Retry { after: ASK_AGAIN, detail: words(plugin, error) }
+        }
+        error => HookVerdict::Fail { reason: words(plugin, error) },
     }
-    HookVerdict::Fail { reason: words }
 }
 
 #[cfg(test)]
@@ -143,27 +153,45 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_hook_is_told_versions_with_their_arns() {
-        let event = LinkedHooks::new(CloudAccess::default()).event(&call()).unwrap();
+    async fn hooks() -> PluginHooks {
+        PluginHooks::new(crate::adapter::tests::linked().await, CloudAccess::default())
+    }
+
+    #[tokio::test]
+    async fn a_hook_is_told_versions_with_their_arns() {
+        let event = hooks().await.event(&call()).unwrap();
         let arn = |n| format!("arn:aws:lambda:eu-west-1:1:function:auth:{n}");
         assert_eq!(event.candidate, VersionRef { version: "4".into(), arn: arn(4) });
         assert_eq!(event.stable, Some(VersionRef { version: "3".into(), arn: arn(3) }));
         assert_eq!((event.release_number, event.phase), (7, sdk::HookPhase::PreTraffic));
     }
 
-    #[test]
-    fn an_error_fails_closed_unless_asking_again_may_mend_it() {
-        let error = |code: &str| sdk::PluginError::new(code, "no");
-        assert!(matches!(not_answered(&error("x")), HookVerdict::Fail { .. }));
-        assert!(matches!(not_answered(&error("x").retryable()), HookVerdict::Retry { .. }));
-        let late = error(sdk::PluginError::DEADLINE).retryable();
-        assert!(matches!(not_answered(&late), HookVerdict::Fail { .. }));
+    #[tokio::test]
+    async fn an_error_fails_closed_unless_asking_again_may_mend_it() {
+        let registry = crate::adapter::tests::linked().await;
+        let plugin = registry.find(ComponentKind::Hook, "command").unwrap();
+        let answer = |retryable| HostError::Answer {
+            plugin: "p".into(),
+            body: Box::new(sdk::PluginErrorBody {
+                code: "x.y".into(),
+                message: "no".into(),
+                retryable,
+                detail: None,
+            }),
+        };
+        assert!(matches!(not_answered(plugin, &answer(false)), HookVerdict::Fail { .. }));
+        assert!(matches!(not_answered(plugin, &answer(true)), HookVerdict::Retry { .. }));
+        let late = HostError::NoAnswer {
+            plugin: "p".into(),
+            method: "hook.run".into(),
+            limit: Duration::from_secs(1),
+        };
+        assert!(matches!(not_answered(plugin, &late), HookVerdict::Fail { .. }));
     }
 
     #[tokio::test]
     async fn a_command_passes_and_fails_by_its_exit_code() {
-        let hooks = LinkedHooks::new(CloudAccess::default());
+        let hooks = hooks().await;
         let passes =
             hook("command", r#"{"command": ["sh", "-c", "test $WAVEGATE_FUNCTION = auth"]}"#);
         assert!(matches!(hooks.run(&passes, &call()).await, HookVerdict::Pass { .. }));
@@ -178,7 +206,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_hook_that_is_not_there_fails_closed() {
-        let hooks = LinkedHooks::new(CloudAccess::default());
+        let hooks = hooks().await;
         let verdict = hooks.run(&hook("nope", "{}"), &call()).await;
         assert!(matches!(verdict, HookVerdict::Fail { .. }), "{verdict:?}");
         let verdict = hooks.run(&hook("command", "{}"), &call()).await;

@@ -1,5 +1,6 @@
-//! The engine's strategies on the linked components.
+//! The engine's strategies on the plugins' components.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,25 +10,47 @@ use wavegate_core::release::{Decision, Observation};
 use wavegate_core::spec::{ComponentUse, Opaque};
 use wavegate_core::weight::Weight;
 use wavegate_engine::ports::{Strategies, Subject};
+use wavegate_plugin_host::Plugin;
 use wavegate_plugin_sdk as sdk;
+use wavegate_plugin_sdk::ComponentKind;
 
-use super::millis;
-use crate::{manifest, registry};
+use super::{millis, words};
+use crate::manifest;
+use crate::registry::Registry;
 
-/// Strategies of the plugins that are linked in.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct LinkedStrategies;
+/// Strategies of plugins.
+#[derive(Debug, Clone)]
+pub(crate) struct PluginStrategies {
+    registry: Arc<Registry>,
+}
+
+impl PluginStrategies {
+    /// The strategies of these plugins.
+    pub(crate) fn new(registry: Arc<Registry>) -> Self {
+        Self { registry }
+    }
+
+    fn find(&self, strategy: &ComponentUse) -> Result<(&Plugin, Value), String> {
+        let id = &strategy.component;
+        let plugin = self
+            .registry
+            .find(ComponentKind::Strategy, id)
+            .ok_or_else(|| format!("there is no strategy component `{id}`"))?;
+        Ok((plugin, manifest::parse(&strategy.config)?))
+    }
+}
 
 #[async_trait]
-impl Strategies for LinkedStrategies {
+impl Strategies for PluginStrategies {
     async fn outline(&self, strategy: &ComponentUse, subject: &Subject) -> Result<Outline, String> {
-        let (component, config) = find(strategy)?;
+        let (plugin, config) = self.find(strategy)?;
         let target = sdk::Target {
             app: subject.app.clone(),
             function: subject.function.clone(),
             alias: subject.alias.clone(),
         };
-        let outline = component.outline(&config, &target).map_err(|error| words(&error))?;
+        let outline = plugin.outline(&strategy.component, &config, target).await;
+        let outline = outline.map_err(|error| words(plugin, &error))?;
         core_outline(&outline)
     }
 
@@ -37,29 +60,16 @@ impl Strategies for LinkedStrategies {
         state: Option<&Opaque>,
         seen: &Observation,
     ) -> Result<(Decision, Opaque), String> {
-        let (component, config) = find(strategy)?;
+        let (plugin, config) = self.find(strategy)?;
         let state = match state {
             Some(state) => serde_json::from_str(&state.0)
                 .map_err(|error| format!("what it remembered is not JSON: {error}"))?,
             None => Value::Null,
         };
         let seen = observation(seen)?;
-        let (decision, state) =
-            component.decide(&config, &state, &seen).map_err(|error| words(&error))?;
+        let decided = plugin.decide(&strategy.component, &config, state, seen).await;
+        let (decision, state) = decided.map_err(|error| words(plugin, &error))?;
         Ok((core_decision(decision)?, Opaque(state.to_string())))
-    }
-}
-
-fn find(strategy: &ComponentUse) -> Result<(&'static dyn sdk::DynStrategy, Value), String> {
-    let component = registry::strategy(&strategy.component)
-        .ok_or_else(|| format!("there is no strategy component `{}`", strategy.component))?;
-    Ok((component, manifest::parse(&strategy.config)?))
-}
-
-fn words(error: &sdk::PluginError) -> String {
-    match error.detail() {
-        Some(detail) => format!("{}: {detail}", error.message()),
-        None => error.message().to_owned(),
     }
 }
 
@@ -72,7 +82,9 @@ fn core_outline(outline: &sdk::Outline) -> Result<Outline, String> {
         })
     });
     let steps = steps.collect::<Result<Vec<_>, String>>()?;
-    Ok(Outline { steps, longest: Duration::from_millis(outline.duration_ms_max) })
+    let outline = Outline { steps, longest: Duration::from_millis(outline.duration_ms_max) };
+    outline.check().map_err(|bad| format!("its outline {bad} (WG331)"))?;
+    Ok(outline)
 }
 
 fn observation(seen: &Observation) -> Result<sdk::Observation, String> {
@@ -83,6 +95,7 @@ fn observation(seen: &Observation) -> Result<sdk::Observation, String> {
         alarms_firing: seen.alarms_firing,
         alarms_unknown: seen.alarms_unknown,
         alarms_ok: seen.alarms_ok,
+        approvals: seen.approvals,
     })
 }
 
@@ -119,6 +132,10 @@ mod tests {
         }
     }
 
+    async fn strategies() -> PluginStrategies {
+        PluginStrategies::new(crate::adapter::tests::linked().await)
+    }
+
     fn subject() -> Subject {
         Subject { app: "shop".into(), function: "auth".into(), alias: "live".into() }
     }
@@ -126,18 +143,37 @@ mod tests {
     #[tokio::test]
     async fn a_canary_keeps_its_weights_and_times_on_the_way_through() {
         let strategy = canary(r#"{"percent": 12.5, "bake": "10m"}"#);
-        let outline = LinkedStrategies.outline(&strategy, &subject()).await.unwrap();
+        let outline = strategies().await.outline(&strategy, &subject()).await.unwrap();
         let bake = Duration::from_mins(10);
         let weight = Weight::from_bp(1250).unwrap();
         assert_eq!(outline.steps, [OutlineStep { weight, bake_min: bake, bake_max: bake }]);
         assert_eq!(outline.longest, bake);
 
         let (decision, state) =
-            LinkedStrategies.decide(&strategy, None, &Observation::default()).await.unwrap();
+            strategies().await.decide(&strategy, None, &Observation::default()).await.unwrap();
         assert_eq!(decision, Decision::Shift(weight));
         let seen = Observation { weight, bake_elapsed: bake, ..Observation::default() };
-        let (decision, _) = LinkedStrategies.decide(&strategy, Some(&state), &seen).await.unwrap();
+        let (decision, _) =
+            strategies().await.decide(&strategy, Some(&state), &seen).await.unwrap();
         assert_eq!(decision, Decision::Promote);
+    }
+
+    #[test]
+    fn an_outline_that_no_release_could_follow_is_an_error() {
+        let step = |weight: u16, min: u64, max: u64| sdk::OutlineStep {
+            weight_bp: sdk::WeightBp::new(weight).unwrap(),
+            bake_ms_min: min,
+            bake_ms_max: max,
+        };
+        for (steps, words) in [
+            (vec![step(0, 0, 0)], "not between 0% and 100%"),
+            (vec![step(10_000, 0, 0)], "not between 0% and 100%"),
+            (vec![step(2_000, 0, 0), step(2_000, 0, 0)], "not above the 20% before it"),
+            (vec![step(2_000, 9, 1)], "for at least"),
+        ] {
+            let error = core_outline(&sdk::Outline { steps, duration_ms_max: 9 }).unwrap_err();
+            assert!(error.contains(words) && error.ends_with("(WG331)"), "{error}");
+        }
     }
 
     #[tokio::test]
@@ -150,20 +186,20 @@ mod tests {
             alarms_firing: 1,
             ..Observation::default()
         };
-        let (decision, _) = LinkedStrategies.decide(&strategy, None, &seen).await.unwrap();
+        let (decision, _) = strategies().await.decide(&strategy, None, &seen).await.unwrap();
         assert_ne!(decision, Decision::Promote);
     }
 
     #[tokio::test]
     async fn what_cannot_be_asked_is_an_error_in_words() {
         let unknown = ComponentUse { component: "nope".into(), ..canary("{}") };
-        let error = LinkedStrategies.outline(&unknown, &subject()).await.unwrap_err();
+        let error = strategies().await.outline(&unknown, &subject()).await.unwrap_err();
         assert!(error.contains("`nope`"), "{error}");
-        let error = LinkedStrategies.outline(&canary("{}"), &subject()).await.unwrap_err();
+        let error = strategies().await.outline(&canary("{}"), &subject()).await.unwrap_err();
         assert!(error.contains("percent"), "{error}");
         let state = Opaque("not json".to_owned());
         let good = canary(r#"{"percent": 10, "bake": "1m"}"#);
         let seen = Observation::default();
-        assert!(LinkedStrategies.decide(&good, Some(&state), &seen).await.is_err());
+        assert!(strategies().await.decide(&good, Some(&state), &seen).await.is_err());
     }
 }

@@ -7,9 +7,13 @@ use crate::console;
 use crate::error::CliError;
 use crate::manifest;
 
-pub(crate) fn run(context: &Context) -> Result<(), CliError> {
+pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
     let console = context.console;
-    let loaded = manifest::load(&context.global, &context.environment, console);
+    let loaded = manifest::load(&context.global, &context.environment, console).await;
+    if let Ok(loaded) = &loaded {
+        loaded.registry.close().await;
+    }
+    let loaded = loaded.map(|loaded| loaded.manifest);
     if console.is_json() {
         let (warnings, errors) = match &loaded {
             Ok(manifest) => (manifest.warnings.as_slice(), None),

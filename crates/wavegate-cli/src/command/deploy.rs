@@ -12,16 +12,17 @@ use crate::artifact::package_all;
 use crate::console;
 use crate::error::CliError;
 use crate::interrupt::Interrupts;
-use crate::manifest;
+use crate::manifest::{self, Loaded};
 use crate::release::{Job, Work};
 use crate::target::Stage;
 
 pub(crate) async fn run(context: &Context, args: &DeployArgs) -> Result<(), CliError> {
     let mut interrupts = Interrupts::listen()?;
-    let manifest = manifest::load(&context.global, &context.environment, context.console)?;
+    let loading = manifest::load(&context.global, &context.environment, context.console);
+    let Loaded { manifest, registry } = interrupts.guard(loading).await?;
     let only = select::only(&manifest.app, &args.only)?;
     let artifacts = interrupts.guard(package_all(&manifest)).await?;
-    let opening = Stage::open(&manifest, &context.environment);
+    let opening = Stage::open(&manifest, registry, &context.environment);
     let stage = interrupts.guard(opening).await?;
     let planning = look(&stage, &manifest, &artifacts, only.as_ref());
     let result = match interrupts.guard(planning).await {

@@ -21,18 +21,9 @@ const MANIFEST: &str = wavegate_config::FILE_NAME;
 
 pub(crate) fn run(context: &Context, args: &InitArgs) -> Result<(), CliError> {
     let dir = &args.dir;
-    let taken: Vec<&str> =
-        [MANIFEST, FUNCTION].into_iter().filter(|file| dir.join(file).exists()).collect();
-    if !taken.is_empty() {
-        return Err(CliError::usage(
-            EXISTS,
-            format!("{} is there already: nothing was written", taken.join(" and ")),
-        )
-        .hint("choose an empty directory: `wavegate init DIR`"));
-    }
     let name = app_name(&context.environment.cwd.join(dir));
-    write(&dir.join(FUNCTION), HELLO)?;
-    write(&dir.join(MANIFEST), &TEMPLATE.replace("NAME", &name))?;
+    let files = [(FUNCTION, HELLO.to_owned()), (MANIFEST, TEMPLATE.replace("NAME", &name))];
+    write_new(dir, &files, "choose an empty directory: `wavegate init DIR`")?;
     let here = dir == Path::new(".");
     let prefix = if here { String::new() } else { format!("{}/", dir.display()) };
     let from = if here { String::new() } else { format!("cd {} && ", dir.display()) };
@@ -40,6 +31,18 @@ pub(crate) fn run(context: &Context, args: &InitArgs) -> Result<(), CliError> {
         "wrote {prefix}{MANIFEST} and {prefix}{FUNCTION}\nnext: {from}wavegate deploy"
     ));
     Ok(())
+}
+
+/// Writes files under `dir` in this order, none of them over another. `hint` says what to do when
+/// one is there already.
+pub(super) fn write_new(dir: &Path, files: &[(&str, String)], hint: &str) -> Result<(), CliError> {
+    let names = files.iter().map(|(file, _)| *file);
+    let taken: Vec<&str> = names.filter(|file| dir.join(file).exists()).collect();
+    if !taken.is_empty() {
+        let message = format!("{} is there already: nothing was written", taken.join(" and "));
+        return Err(CliError::usage(EXISTS, message).hint(hint));
+    }
+    files.iter().try_for_each(|(file, text)| write(&dir.join(file), text))
 }
 
 fn write(path: &Path, text: &str) -> Result<(), CliError> {
@@ -122,14 +125,15 @@ mod tests {
         Context { global, environment, console }
     }
 
-    #[test]
-    fn what_is_written_is_a_sound_manifest() {
+    #[tokio::test]
+    async fn what_is_written_is_a_sound_manifest() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("my app!");
         let context = context(&root);
         run(&context, &InitArgs { dir: root.clone() }).unwrap();
         let manifest =
-            crate::manifest::load(&context.global, &context.environment, context.console).unwrap();
+            crate::manifest::load(&context.global, &context.environment, context.console).await;
+        let manifest = manifest.unwrap().manifest;
         assert_eq!(manifest.app.name.as_str(), "my-app");
         assert!(manifest.warnings.is_empty(), "{:?}", manifest.warnings);
     }

@@ -6,9 +6,14 @@ mod history;
 pub(crate) mod init;
 pub(crate) mod local;
 pub(crate) mod plan;
+pub(crate) mod plugin;
+pub(crate) mod plugin_check;
+pub(crate) mod plugin_host;
+pub(crate) mod plugin_new;
 pub(crate) mod print;
 pub(crate) mod rollback;
 mod select;
+pub(crate) mod simulate;
 pub(crate) mod status;
 
 use wavegate_core::plan::{Plan, PlanReport, Severity};

@@ -14,15 +14,17 @@ use crate::artifact::{Artifacts, package_all};
 use crate::console;
 use crate::error::CliError;
 use crate::interrupt::Interrupts;
+use crate::manifest::Loaded;
 use crate::target::Stage;
 use crate::{fault, manifest};
 
 pub(crate) async fn run(context: &Context, args: &PlanArgs) -> Result<(), CliError> {
     let mut interrupts = Interrupts::listen()?;
-    let manifest = manifest::load(&context.global, &context.environment, context.console)?;
+    let loading = manifest::load(&context.global, &context.environment, context.console);
+    let Loaded { manifest, registry } = interrupts.guard(loading).await?;
     let only = select::only(&manifest.app, &args.only)?;
     let artifacts = interrupts.guard(package_all(&manifest)).await?;
-    let opening = Stage::open(&manifest, &context.environment);
+    let opening = Stage::open(&manifest, registry, &context.environment);
     let stage = interrupts.guard(opening).await?;
     let planning = look(&stage, &manifest, &artifacts, only.as_ref());
     let planned = interrupts.guard(planning).await;

@@ -14,6 +14,7 @@ use crate::args::RollbackArgs;
 use crate::console;
 use crate::error::{CliError, ErrorKind};
 use crate::interrupt::Interrupts;
+use crate::manifest::Loaded;
 use crate::release::{Job, Work, recordings};
 use crate::target::Stage;
 use crate::{fault, manifest};
@@ -25,8 +26,9 @@ const VERSION_GONE: &str = "WG617";
 
 pub(crate) async fn run(context: &Context, args: &RollbackArgs) -> Result<(), CliError> {
     let mut interrupts = Interrupts::listen()?;
-    let manifest = manifest::load(&context.global, &context.environment, context.console)?;
-    let opening = Stage::open(&manifest, &context.environment);
+    let loading = manifest::load_to_go_back(&context.global, &context.environment, context.console);
+    let Loaded { manifest, registry } = interrupts.guard(loading).await?;
+    let opening = Stage::open(&manifest, registry, &context.environment);
     let stage = interrupts.guard(opening).await?;
     let rollback = Rollback { context, args, manifest: &manifest, stage: &stage };
     let result = rollback.run(&mut interrupts).await;

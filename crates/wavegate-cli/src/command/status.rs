@@ -1,6 +1,7 @@
 //! `status`: what every alias serves and who holds the lock, as the cloud says now.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use wavegate_config::Manifest;
@@ -14,6 +15,7 @@ use crate::Context;
 use crate::console;
 use crate::error::CliError;
 use crate::interrupt::Interrupts;
+use crate::registry::Registry;
 use crate::target::Stage;
 use crate::{fault, manifest};
 
@@ -22,8 +24,9 @@ const FORMAT: u32 = 1;
 
 pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
     let mut interrupts = Interrupts::listen()?;
-    let manifest = manifest::load(&context.global, &context.environment, context.console)?;
-    let opening = Stage::open(&manifest, &context.environment);
+    let manifest = manifest::load_alone(&context.global, &context.environment, context.console)?;
+    let nobody = Arc::new(Registry::empty());
+    let opening = Stage::open(&manifest, nobody, &context.environment);
     let stage = interrupts.guard(opening).await?;
     let observing = async {
         let seen = stage.engine.observe(&manifest.app).await;

@@ -1,16 +1,15 @@
 //! Forward: versions published, aliases claimed, the barrier, and each rollout to its end.
 
-use std::time::Duration;
-
 use super::look::{describe, user_text};
 use super::machine::{Release, Stage, TimerFor};
 use super::register::{End, Purpose};
-use super::rollout::{Phase, Rollout};
+use super::rollout::{AlarmSeen, Phase, Rollout};
 use super::watch::AskFor;
 use super::{
     Decision, Effect, Event, HookContext, HookPhase, Illegal, Object, Observation, Outcome,
     Prepared, TimerId, limits,
 };
+use crate::fence;
 use crate::inventory::AliasState;
 use crate::name::{FunctionName, VersionId};
 use crate::plan::{Action, AlarmStatus};
@@ -503,6 +502,7 @@ impl Release {
             alarms_ok: count(AlarmStatus::Ok),
             alarms_firing: count(AlarmStatus::Firing),
             alarms_unknown: count(AlarmStatus::Unknown) + count(AlarmStatus::Missing),
+            approvals: rollout.approvals,
         }
     }
 
@@ -531,18 +531,34 @@ impl Release {
             self.wake_at(name, at);
             return Ok(());
         }
-        let unknown = self.observe(name).alarms_unknown;
+        let seen = self.observe(name);
+        let Some(function) = self.plan.functions.get(name) else { return Ok(()) };
+        if let Err(breach) = fence::judge(&function.outline, &seen, &decision) {
+            let strategy = &function.strategy.name;
+            let reason =
+                format!("its strategy `{strategy}` decided outside its outline (WG335): {breach}");
+            return self.fail(Some(name), reason);
+        }
+        let is_overdue = fence::is_overdue(&function.outline, &seen);
         let Some(rollout) = self.rollouts.get_mut(name) else { return Ok(()) };
-        if goes_up && unknown > 0 && rollout.weight > Weight::ZERO {
+        if !matches!(decision, Decision::Pause(_)) {
+            rollout.paused = None;
+        }
+        let is_blind = seen.alarms_unknown > 0 && rollout.weight > Weight::ZERO;
+        if goes_up && is_blind {
             // The strategy's state stays as it was: it will be asked the same question again.
             return self.hold_blind(name);
         }
-        rollout.blind_since = None;
         if goes_up {
             rollout.next_state = Some(state);
         } else {
             rollout.strategy_state = Some(state);
         }
+        if is_blind && is_overdue && !matches!(decision, Decision::Rollback(_)) {
+            // A strategy that waits for alarms by itself does not wait for ever.
+            return self.hold_blind(name);
+        }
+        rollout.blind_since = None;
         self.follow(name, decision)
     }
 
@@ -554,41 +570,34 @@ impl Release {
         match decision {
             Decision::Rollback(reason) => self.fail(Some(name), reason),
             Decision::Wait(span) => {
-                let span = span.clamp(Duration::from_millis(100), limits::WAIT_MAX);
+                let span = span.clamp(limits::WAIT_MIN, limits::WAIT_MAX);
                 let at = self.now + span;
                 self.wake_at(name, at);
                 Ok(())
             }
-            Decision::Pause(reason) => {
-                self.report(Event::Held { function: name.clone(), on: reason });
-                let at = self.now + limits::POLL;
-                self.wake_at(name, at);
+            Decision::Pause(on) => {
+                self.pause(name, on);
                 Ok(())
             }
             Decision::Promote | Decision::Shift(Weight::FULL) => {
                 self.promote(name);
                 Ok(())
             }
-            Decision::Shift(weight) => self.shift(name, weight),
+            Decision::Shift(weight) => {
+                self.shift(name, weight);
+                Ok(())
+            }
         }
     }
 
-    pub(super) fn shift(&mut self, name: &FunctionName, weight: Weight) -> Result<(), Illegal> {
-        let Some(function) = self.plan.functions.get(name) else { return Ok(()) };
-        let Some(rollout) = self.rollouts.get(name) else { return Ok(()) };
-        let promised = function.outline.steps.iter().any(|step| step.weight == weight);
-        if !promised || weight <= rollout.weight {
-            let text = format!(
-                "its strategy decided outside its outline: {weight} after {} (WG335)",
-                rollout.weight
-            );
-            return self.fail(Some(name), text);
-        }
+    pub(super) fn shift(&mut self, name: &FunctionName, weight: Weight) {
+        let Some(function) = self.plan.functions.get(name) else { return };
+        let Some(rollout) = self.rollouts.get(name) else { return };
         let (Some(stable), Some(candidate)) = (function.action.stable(), rollout.version()) else {
-            return Ok(());
+            return;
         };
         let object = Object::Live(name.clone());
-        let Some(base) = self.known(&object).cloned() else { return Ok(()) };
+        let Some(base) = self.known(&object).cloned() else { return };
         let description = self.token(name, Position::Forward, weight);
         let extra = crate::inventory::ExtraVersion { version: candidate, weight };
         self.update(
@@ -598,7 +607,6 @@ impl Release {
             Some((stable, Some(extra))),
             description,
         );
-        Ok(())
     }
 
     /// One call moves the alias to the candidate and clears the weights: there is no moment at
@@ -649,25 +657,33 @@ impl Release {
     pub(super) fn hold_blind(&mut self, name: &FunctionName) -> Result<(), Illegal> {
         let now = self.now;
         let Some(rollout) = self.rollouts.get_mut(name) else { return Ok(()) };
-        let unknown: Vec<String> = rollout
+        let unknown = rollout
             .alarms
             .iter()
-            .filter(|(_, a)| matches!(a.status, AlarmStatus::Unknown | AlarmStatus::Missing))
-            .map(|(alarm, _)| alarm.clone())
-            .collect();
-        let what = unknown.join(", ");
-        let since = *rollout.blind_since.get_or_insert(now);
+            .filter(|(_, a)| matches!(a.status, AlarmStatus::Unknown | AlarmStatus::Missing));
+        let since = rollout.blind_since.unwrap_or(now);
         if now.since(since) > limits::BLIND {
-            let span = crate::time::human(limits::BLIND);
+            let what = unknown.map(|(alarm, seen)| last_words(alarm, seen)).collect::<Vec<_>>();
+            let (what, span) = (what.join(", "), crate::time::human(limits::BLIND));
             let reason =
                 format!("alarm {what} could not tell for {span}; unknown is never taken for quiet");
             return self.fail(Some(name), reason);
         }
+        let what = unknown.map(|(alarm, _)| alarm.as_str()).collect::<Vec<_>>().join(", ");
+        rollout.blind_since = Some(since);
         if since == now {
             let on = format!("alarm {what}: it cannot tell yet");
             self.report(Event::Held { function: name.clone(), on });
         }
         self.wake_at(name, now + limits::POLL);
         Ok(())
+    }
+}
+
+/// An alarm that cannot tell, with what was heard of it last.
+fn last_words(alarm: &str, seen: &AlarmSeen) -> String {
+    match seen.detail.as_str() {
+        "" => alarm.to_owned(),
+        detail => format!("{alarm} ({detail})"),
     }
 }

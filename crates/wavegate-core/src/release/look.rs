@@ -177,6 +177,9 @@ impl Release {
         }
         let before = rollout.weight;
         rollout.weight = token.weight;
+        if before != token.weight {
+            rollout.approvals = 0;
+        }
         if before != token.weight && rollout.next_state.is_some() {
             rollout.strategy_state = rollout.next_state.take();
         }

@@ -205,6 +205,10 @@ impl Release {
                 self.loose_ends = self.loose_ends.saturating_sub(1);
                 Ok(())
             }
+            Input::Approve { function, by } => {
+                self.approve(function.as_ref(), &by);
+                Ok(())
+            }
             Input::Abort { by, reason } => self.asked_to_abort(&by, &reason),
         }
     }

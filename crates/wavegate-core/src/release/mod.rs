@@ -14,6 +14,7 @@
 //! Deliberately absent: taking over the lock of a release that is alive, and everything about how
 //! versions are published (that moves no traffic).
 
+mod approval;
 mod end;
 mod forward;
 mod lock;
@@ -96,6 +97,9 @@ pub mod limits {
     /// How often a description is restored onto another revision: AWS moves the weights of
     /// provisioned concurrency twice.
     pub const RESTORES: u32 = 5;
+
+    /// The shortest wait of a strategy: none may keep a release busy.
+    pub const WAIT_MIN: Duration = Duration::from_millis(100);
 
     /// The longest a strategy may ask to wait at once.
     pub const WAIT_MAX: Duration = Duration::from_hours(48);
@@ -329,6 +333,14 @@ pub enum Input {
         /// Which function.
         function: FunctionName,
     },
+    /// A person says "go on" to a strategy that pauses. Counts for rollouts that are held by a
+    /// pause at this moment, and for no other.
+    Approve {
+        /// Which function; `None`: every one that is held.
+        function: Option<FunctionName>,
+        /// Who.
+        by: String,
+    },
     /// Somebody wants it to go back.
     Abort {
         /// Who.
@@ -352,7 +364,8 @@ pub struct Prepared {
 pub struct Observation {
     /// The weight in force.
     pub weight: Weight,
-    /// How long it has been in force, untouched.
+    /// How long it has been in force, untouched. Before the first shift: since the strategy was
+    /// first asked.
     pub bake_elapsed: Duration,
     /// How long the rollout has been shifting.
     pub rollout_elapsed: Duration,
@@ -362,6 +375,9 @@ pub struct Observation {
     pub alarms_firing: u32,
     /// Alarms that cannot tell.
     pub alarms_unknown: u32,
+    /// How often a person said "go on" to a pause since the weight in force was set. Starts again
+    /// with every change of weight and with a new owner.
+    pub approvals: u32,
 }
 
 /// What a strategy says.
@@ -371,7 +387,8 @@ pub enum Decision {
     Shift(Weight),
     /// Ask again after this long.
     Wait(Duration),
-    /// Stay here until a person says otherwise.
+    /// Stay here until a person says "go on" ([`Input::Approve`]), or the strategy changes its
+    /// mind: it is asked again now and then.
     Pause(String),
     /// Give the candidate everything.
     Promote,
@@ -526,6 +543,20 @@ pub enum Event {
         function: FunctionName,
         /// What it waits for.
         on: String,
+    },
+    /// A strategy pauses: a person may say "go on". Told once per pause.
+    Paused {
+        /// Which.
+        function: FunctionName,
+        /// What the strategy waits for, in its words.
+        on: String,
+    },
+    /// A person said "go on".
+    Approved {
+        /// Which.
+        function: FunctionName,
+        /// Who.
+        by: String,
     },
     /// An alarm changed what it says.
     Alarm {

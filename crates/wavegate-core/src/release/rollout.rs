@@ -127,6 +127,10 @@ pub(super) struct Rollout {
     pub(super) asks: u32,
     /// The question whose answer counts; older answers are dropped.
     pub(super) ask: Option<u64>,
+    /// What the strategy pauses for, as it was told; a person may say "go on".
+    pub(super) paused: Option<String>,
+    /// How often a person did, at this weight.
+    pub(super) approvals: u32,
     pub(super) alarms: BTreeMap<String, AlarmSeen>,
     /// Alarms cannot tell since then, at a gate that waits for them.
     pub(super) blind_since: Option<Mono>,
@@ -184,6 +188,8 @@ impl Sight {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct AlarmSeen {
     pub(super) status: AlarmStatus,
+    /// The provider's words, or why there are none.
+    pub(super) detail: String,
     /// It does not count until it has been quiet once.
     pub(super) baselined: bool,
     /// It could not be read when it was asked last. Not even an excused alarm is quiet then.
@@ -207,6 +213,8 @@ impl Rollout {
             strategy_state: None,
             asks: 0,
             ask: None,
+            paused: None,
+            approvals: 0,
             alarms: BTreeMap::new(),
             blind_since: None,
             suspect: None,

@@ -196,6 +196,7 @@ struct Alarm {
     unknown: Option<(Mono, Mono)>,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "facts that are independent of each other")]
 struct Storm {
     seed: u64,
     rng: Rng,
@@ -229,6 +230,10 @@ struct Storm {
     has_died: bool,
     /// What the second machine did not see, because it was not there yet.
     unseen: BTreeSet<FunctionName>,
+    /// Strategies pause at every weight until a person says "go on", who is told then.
+    pauses: bool,
+    /// When a person last did.
+    approved: BTreeMap<FunctionName, Mono>,
     aborts: u32,
     trace: bool,
     log: Vec<String>,
@@ -324,6 +329,8 @@ impl Storm {
             dies: None,
             has_died: false,
             unseen: BTreeSet::new(),
+            pauses: false,
+            approved: BTreeMap::new(),
             aborts: 0,
             trace: false,
             log: vec![],
@@ -411,6 +418,7 @@ impl Storm {
             let most = [20_000, 200_000, 1_000_000, 3_000_000][fate.below(4) as usize];
             self.dies = Some(self.now + Duration::from_millis(fate.below(most)));
         }
+        self.pauses = !REGRESSIONS.contains(&self.seed) && fate.one_in(4);
         if self.rng.one_in(12) {
             let name = names[self.rng.below(names.len() as u64) as usize].clone();
             let object = match self.rng.below(5) {
@@ -903,7 +911,13 @@ impl Storm {
                 || other.last.as_ref().is_some_and(|t| t.position == Position::Promoted);
             self.law(is_done || other.handled, "I5", || format!("{name} before {need}"));
         }
-        if is_first || was == Weight::ZERO {
+        if is_first {
+            return;
+        }
+        let approved = self.approved.get(name).copied().unwrap_or_default();
+        let is_approved = !self.pauses || (approved > ghost.written_at && approved <= sent);
+        self.law(is_approved, "approval", || format!("{name}: {was}, approved {}", approved.0));
+        if was == Weight::ZERO {
             return;
         }
         let bake = self.plan.functions[name].outline.steps[0].bake_min;
@@ -980,6 +994,7 @@ impl Storm {
                     self.culprit.clone_from(culprit);
                     self.aborts += 1;
                 }
+                self.answer(&event);
                 self.events.push((self.now, event));
             }
             Effect::StopWork => self.stopped = true,
@@ -987,6 +1002,24 @@ impl Storm {
                 self.note(|| format!("{outcome:?}"));
                 self.outcome = Some(outcome);
             }
+        }
+    }
+
+    /// Whoever is told of a pause says "go on" some time later, to it or to all; some say it twice.
+    fn answer(&mut self, event: &Event) {
+        match event {
+            Event::Paused { function, .. } => {
+                for _ in 0..self.rng.between(1, 2) {
+                    let function = self.rng.one_in(2).then(|| function.clone());
+                    let ms = self.rng.below(200_000);
+                    let by = "ana".to_owned();
+                    self.later(ms, What::Tell(Input::Approve { function, by }));
+                }
+            }
+            Event::Approved { function, .. } => {
+                self.approved.insert(function.clone(), self.now);
+            }
+            _ => {}
         }
     }
 
@@ -1016,6 +1049,8 @@ impl Storm {
             Decision::Rollback("alarm".into())
         } else if seen.weight > Weight::ZERO && seen.bake_elapsed < bake {
             Decision::Wait(bake.saturating_sub(seen.bake_elapsed))
+        } else if self.pauses && seen.approvals == 0 {
+            Decision::Pause("a person".into())
         } else {
             outline
                 .steps

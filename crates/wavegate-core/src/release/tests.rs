@@ -173,6 +173,40 @@ struct World {
     lock_denied: Option<Mono>,
     /// How long the strategy thinks.
     thinks_ms: u64,
+    strategy: Decides,
+    /// What the strategy was shown, and when.
+    shown: Vec<(Mono, Observation)>,
+}
+
+type Decides = fn(&Observation) -> Decision;
+
+/// 10 % for ten minutes, then everything.
+fn canary(seen: &Observation) -> Decision {
+    let bake = Duration::from_mins(10);
+    if seen.alarms_firing > 0 {
+        Decision::Rollback("alarm".into())
+    } else if seen.weight == Weight::ZERO {
+        Decision::Shift(bp(1000))
+    } else if seen.bake_elapsed < bake {
+        Decision::Wait(bake.saturating_sub(seen.bake_elapsed))
+    } else {
+        Decision::Promote
+    }
+}
+
+/// A canary that wants a person's word before the first shift, for at most half an hour, and
+/// before the promotion.
+fn careful(seen: &Observation) -> Decision {
+    match canary(seen) {
+        Decision::Shift(_)
+            if seen.approvals == 0 && seen.bake_elapsed >= Duration::from_mins(30) =>
+        {
+            Decision::Rollback("nobody came".into())
+        }
+        Decision::Shift(_) if seen.approvals == 0 => Decision::Pause("may it begin?".into()),
+        Decision::Promote if seen.approvals == 0 => Decision::Pause("is it good?".into()),
+        decision => decision,
+    }
 }
 
 impl World {
@@ -209,6 +243,8 @@ impl World {
             mute: None,
             lock_denied: None,
             thinks_ms: 0,
+            strategy: canary,
+            shown: vec![],
         }
     }
 
@@ -276,15 +312,8 @@ impl World {
                 self.later(2_000, Input::Prepared { function, result });
             }
             Effect::Decide { function, ask, observation, .. } => {
-                let decision = if observation.alarms_firing > 0 {
-                    Decision::Rollback("alarm".into())
-                } else if observation.weight == Weight::ZERO {
-                    Decision::Shift(bp(1000))
-                } else if observation.bake_elapsed < Duration::from_mins(10) {
-                    Decision::Wait(Duration::from_mins(10).saturating_sub(observation.bake_elapsed))
-                } else {
-                    Decision::Promote
-                };
+                self.shown.push((self.now, observation));
+                let decision = (self.strategy)(&observation);
                 self.later(
                     self.thinks_ms,
                     Input::Decided { function, ask, result: Ok((decision, Opaque("1".into()))) },
@@ -545,11 +574,32 @@ fn unknown_is_never_taken_for_quiet() {
     let mut world = World::new(&plan);
     world.unknown.insert(f("a"));
     let outcome = world.run(&mut Release::new(plan, runner()));
-    assert!(
-        matches!(&outcome, Outcome::RolledBack { reason } if reason.contains("could not tell")),
-        "{outcome:?}"
-    );
+    let reason = "a: alarm errors (3/4) could not tell for 10m; unknown is never taken for quiet";
+    assert_eq!(outcome, Outcome::RolledBack { reason: reason.into() });
     assert_eq!(world.live("a").version, "1");
+}
+
+/// As the strategies that ship with wavegate are: it waits by itself while alarms cannot tell.
+fn patient(seen: &Observation) -> Decision {
+    match canary(seen) {
+        Decision::Promote if seen.alarms_unknown > 0 => Decision::Wait(Duration::from_secs(10)),
+        decision => decision,
+    }
+}
+
+#[test]
+fn a_strategy_that_waits_for_alarms_does_not_wait_for_ever() {
+    let plan = plan(&[("a", &[])]);
+    let mut world = World::new(&plan);
+    world.strategy = patient;
+    world.unknown.insert(f("a"));
+    let began = world.now;
+    let outcome = world.run(&mut Release::new(plan, runner()));
+    let reason = "a: alarm errors (3/4) could not tell for 10m; unknown is never taken for quiet";
+    assert_eq!(outcome, Outcome::RolledBack { reason: reason.into() });
+    // Ten minutes of bake, ten of patience, and what the way there and back takes.
+    let took = world.now.since(began);
+    assert!(took > Duration::from_mins(20) && took < Duration::from_mins(23), "{took:?}");
 }
 
 #[test]
@@ -704,14 +754,144 @@ fn every_single_fault_at_every_call_ends_promoted() {
 
 #[test]
 fn a_strategy_may_not_leave_its_outline() {
-    let mut plan = plan(&[("a", &[])]);
-    plan.functions.get_mut(&f("a")).unwrap().outline.steps[0].weight = bp(500);
+    let hasty = |seen: &Observation| match canary(seen) {
+        Decision::Wait(_) => Decision::Promote,
+        decision => decision,
+    };
+    let backwards = |seen: &Observation| match canary(seen) {
+        Decision::Wait(_) => Decision::Shift(bp(1000)),
+        decision => decision,
+    };
+    let blunt = |_: &Observation| Decision::Promote;
+    let strategies: [(Decides, u16, &str); 4] = [
+        (canary, 500, "to shift to 10%, which it did not promise"),
+        (hasty, 1000, "to promote when 10% was baked for 0s, not for the 10m it promised"),
+        (backwards, 1000, "to shift to 10%, which is not above the 10% in force"),
+        (blunt, 1000, "to promote, but 10% comes first"),
+    ];
+    for (strategy, promised, breach) in strategies {
+        let mut plan = plan(&[("a", &[])]);
+        plan.functions.get_mut(&f("a")).unwrap().outline.steps[0].weight = bp(promised);
+        let mut world = World::new(&plan);
+        world.strategy = strategy;
+        let outcome = world.run(&mut Release::new(plan, runner()));
+        let words = "a: its strategy `canary` decided outside its outline (WG335): ";
+        let reason = format!("{words}{breach}");
+        assert_eq!(outcome, Outcome::RolledBack { reason });
+        assert_eq!((world.live("a").version.as_str(), world.live("a").extra), ("1", None));
+    }
+}
+
+fn approve(function: Option<&str>) -> Input {
+    Input::Approve { function: function.map(f), by: "ana".into() }
+}
+
+#[test]
+fn a_pause_goes_on_at_once_when_a_person_says_so() {
+    let plan = plan(&[("a", &[])]);
     let mut world = World::new(&plan);
+    world.strategy = careful;
+    let (first, second) = (310_000, 1_500_000);
+    let began = world.now;
+    world.later(first, approve(None));
+    world.later(second, approve(Some("a")));
+    assert_eq!(world.run(&mut Release::new(plan, runner())), Outcome::Done);
+    // Every pause is told once, however often the strategy was asked about it.
+    let told: Vec<&Event> = world
+        .events
+        .iter()
+        .filter(|e| matches!(e, Event::Paused { .. } | Event::Approved { .. }))
+        .collect();
+    let (function, by) = (f("a"), "ana".to_owned());
+    let paused = |on: &str| Event::Paused { function: f("a"), on: on.into() };
+    let approved = Event::Approved { function, by };
+    let expected = [paused("may it begin?"), approved.clone(), paused("is it good?"), approved];
+    assert_eq!(told, expected.iter().collect::<Vec<_>>());
+    // Asked in the moment of the approval; the second one is asked after its alarms were read.
+    for (at, weight, late) in [(first, Weight::ZERO, 0), (second, bp(1000), 100)] {
+        let asked = (began.0 + at..=began.0 + at + late, weight, 1);
+        let is_asked = world.shown.iter().any(|(at, s)| {
+            asked.0.contains(&at.0) && (s.weight, s.approvals) == (asked.1, asked.2)
+        });
+        assert!(is_asked, "{:?}", world.shown);
+    }
+    // What was approved at one weight says nothing about the next.
+    let is_fresh = |seen: &Observation| seen.bake_elapsed.is_zero() && seen.approvals == 0;
+    assert!(world.shown.iter().any(|(_, s)| s.weight == bp(1000) && is_fresh(s)));
+}
+
+#[test]
+fn an_approval_counts_for_what_is_held_at_that_moment_and_for_nothing_else() {
+    let plan = plan(&[("a", &[]), ("b", &["a"])]);
+    let mut world = World::new(&plan);
+    world.strategy = careful;
+    for (ms, function) in [
+        (1, None),                // Nothing has begun.
+        (60_000, Some("b")),      // `b` waits for `a`, not for a person.
+        (60_000, Some("nobody")), // There is no such function.
+        (300_000, Some("a")),     // Counts.
+        (300_001, Some("a")),     // Once is enough: its strategy is being asked.
+        (400_000, None),          // It bakes.
+        (1_000_000, Some("a")),   // Counts.
+        (4_000_000, Some("b")),   // `b` has timed out by then.
+    ] {
+        world.later(ms, approve(function));
+    }
     let outcome = world.run(&mut Release::new(plan, runner()));
-    assert!(
-        matches!(&outcome, Outcome::RolledBack { reason } if reason.contains("WG335")),
-        "{outcome:?}"
-    );
+    assert_eq!(outcome, Outcome::RolledBack { reason: "b: nobody came".into() });
+    let approved = world.events.iter().filter(|e| matches!(e, Event::Approved { .. }));
+    assert_eq!(approved.count(), 2);
+    let notes: Vec<&str> = world
+        .events
+        .iter()
+        .filter_map(|e| match e {
+            Event::Note { text } => text.strip_suffix(": what ana said does not count"),
+            _ => None,
+        })
+        .collect();
+    let (none, a) = ("nothing waits for an approval", "a waits for no approval");
+    let expected = [none, "b waits for no approval", "nobody waits for no approval", a, none];
+    assert_eq!(notes, expected);
+}
+
+#[test]
+fn a_pause_before_the_first_shift_can_time_out() {
+    let plan = plan(&[("a", &[])]);
+    let mut world = World::new(&plan);
+    world.strategy = careful;
+    let began = world.now;
+    let outcome = world.run(&mut Release::new(plan, runner()));
+    assert_eq!(outcome, Outcome::RolledBack { reason: "a: nobody came".into() });
+    let took = world.now.since(began);
+    assert!(took >= Duration::from_mins(30) && took < Duration::from_mins(32), "{took:?}");
+    assert!(!world.events.iter().any(|e| matches!(e, Event::Weight { .. })));
+}
+
+#[test]
+fn the_strategys_clock_starts_with_its_first_question() {
+    let mut plan = plan(&[("a", &[])]);
+    let alarm = &mut plan.functions.get_mut(&f("a")).unwrap().alarms[0];
+    alarm.alarm.if_already_alarming = IfAlreadyAlarming::Wait;
+    let mut world = World::new(&plan);
+    world.firing.insert(f("a"), Mono(0));
+    let mut release = Release::new(plan, runner());
+    world.later(0, Input::Start);
+    let quiet = world.now + Duration::from_mins(40);
+    while let Some(Due(at, _, Input2(input))) = world.queue.pop() {
+        world.now = world.now.max(at);
+        if at >= quiet {
+            world.firing.clear();
+        }
+        for effect in release.step(world.now, input).unwrap() {
+            world.perform(effect);
+        }
+        if !world.shown.is_empty() {
+            break;
+        }
+    }
+    let (at, seen) = world.shown[0];
+    assert!(at >= quiet);
+    assert_eq!(seen.bake_elapsed, Duration::ZERO);
 }
 
 /// Feeds a machine by hand: what it does is answered as the test says.

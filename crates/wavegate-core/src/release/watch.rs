@@ -19,6 +19,9 @@ pub(super) enum AskFor {
     Quiet(FunctionName),
 }
 
+/// What is known of an alarm that its provider says nothing about.
+const NO_ANSWER: &str = "nothing was answered about it";
+
 impl Release {
     pub(super) fn ask_alarms(&mut self, purpose: AskFor, functions: &[FunctionName]) {
         let subjects: Vec<AlarmSubject> =
@@ -57,11 +60,13 @@ impl Release {
         if self.is_going_back() {
             return Ok(());
         }
-        let is_blind = result.is_err();
-        let readings = result.unwrap_or_else(|reason| {
+        let (readings, blind) = match result {
+            Ok(readings) => (readings, None),
+            Err(reason) => (Vec::new(), Some(reason)),
+        };
+        if let Some(reason) = blind.clone() {
             self.report(Event::Blind { reason });
-            Vec::new()
-        });
+        }
         for reading in &readings {
             self.hear(reading)?;
             if self.is_going_back() {
@@ -73,17 +78,17 @@ impl Release {
             return Ok(()); // Asked again since then: that answer counts.
         };
         rollout.gate = None;
-        self.forget_alarms(name, &readings);
+        self.forget_alarms(name, &readings, blind.as_deref().unwrap_or(NO_ANSWER));
         match purpose {
             AskFor::Watch => Ok(()),
             AskFor::Gate(name) => self.past_gate(&name),
-            AskFor::Quiet(name) => self.past_quiet(&name, is_blind),
+            AskFor::Quiet(name) => self.past_quiet(&name, blind.is_some()),
         }
     }
 
     /// What an alarm said before does not count when it cannot be read now. An alarm that was red
     /// before the release stays excused: not knowing is not quiet.
-    fn forget_alarms(&mut self, name: &FunctionName, readings: &[Reading]) {
+    fn forget_alarms(&mut self, name: &FunctionName, readings: &[Reading], why: &str) {
         let Some(function) = self.plan.functions.get(name) else { return };
         let Some(rollout) = self.rollouts.get_mut(name) else { return };
         for planned in &function.alarms {
@@ -93,7 +98,9 @@ impl Release {
             }
             let baselined =
                 rollout.alarms.get(alarm).map_or(planned.already_red, |seen| seen.baselined);
-            let seen = AlarmSeen { status: AlarmStatus::Unknown, baselined, is_unread: true };
+            let detail = why.to_owned();
+            let status = AlarmStatus::Unknown;
+            let seen = AlarmSeen { status, detail, baselined, is_unread: true };
             rollout.alarms.insert(alarm.clone(), seen);
         }
     }
@@ -110,7 +117,12 @@ impl Release {
         let before = rollout.alarms.get(&reading.alarm).cloned();
         let was_baselined = before.as_ref().map_or(baseline, |seen| seen.baselined);
         let is_baselined = was_baselined && reading.status != AlarmStatus::Ok;
-        let seen = AlarmSeen { status: reading.status, baselined: is_baselined, is_unread: false };
+        let seen = AlarmSeen {
+            status: reading.status,
+            detail: reading.detail.clone(),
+            baselined: is_baselined,
+            is_unread: false,
+        };
         let is_watched = rollout.since.is_some();
         rollout.alarms.insert(reading.alarm.clone(), seen);
         if before.is_none_or(|before| before.status != reading.status) {
@@ -151,6 +163,10 @@ impl Release {
             .collect();
         if red.is_empty() {
             rollout.blind_since = None;
+            if rollout.asks == 0 {
+                // The strategy's clock starts with its first question, not with this wait.
+                rollout.in_force = rollout.gate_at;
+            }
             return self.decide(name);
         }
         let what = red.join(", ");

@@ -15,6 +15,9 @@ use crate::ports::{HookCall, HookVerdict};
 /// A hook that asks to be asked again at once is still not asked more often than this.
 const AGAIN_MIN: Duration = Duration::from_secs(1);
 
+/// How much longer than its time a hook is waited for: whoever runs it knows better why it is late.
+const LAST_WORDS_WITHIN: Duration = Duration::from_secs(1);
+
 /// Runs hook `index` of a phase and tells the machine how it ended.
 pub(super) async fn run(
     context: Context,
@@ -85,7 +88,8 @@ async fn tries(
             left,
         };
         let started = Instant::now();
-        let verdict = tokio::time::timeout(left, context.engine.world.hooks.run(hook, &call)).await;
+        let running = context.engine.world.hooks.run(hook, &call);
+        let verdict = tokio::time::timeout(left.saturating_add(LAST_WORDS_WITHIN), running).await;
         used += started.elapsed();
         match verdict {
             Ok(HookVerdict::Pass { detail }) => {

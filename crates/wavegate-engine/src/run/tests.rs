@@ -237,6 +237,29 @@ impl Hooks for Scripted {
     }
 }
 
+/// Waits for a person before it promotes.
+struct Patient;
+
+#[async_trait]
+impl Strategies for Patient {
+    async fn outline(&self, _: &ComponentUse, _: &Subject) -> Result<Outline, String> {
+        Ok(Outline::default())
+    }
+
+    async fn decide(
+        &self,
+        _: &ComponentUse,
+        _: Option<&Opaque>,
+        seen: &Observation,
+    ) -> Result<(Decision, Opaque), String> {
+        let decision = match seen.approvals {
+            0 => Decision::Pause("is it good?".to_owned()),
+            _ => Decision::Promote,
+        };
+        Ok((decision, Opaque("{}".to_owned())))
+    }
+}
+
 struct Nothing;
 
 #[async_trait]
@@ -317,10 +340,14 @@ struct Stage {
 }
 
 fn stage(hooks: Scripted) -> Stage {
+    stage_with(hooks, Arc::new(Nothing))
+}
+
+fn stage_with(hooks: Scripted, strategies: Arc<dyn Strategies>) -> Stage {
     let cloud = Arc::new(Cloudlet::default());
     let world = World {
         cloud: Arc::<Cloudlet>::clone(&cloud),
-        strategies: Arc::new(Nothing),
+        strategies,
         hooks: Arc::new(hooks),
         alarms: Arc::new(Nothing),
         clock: Arc::new(ScaledClock::starting_at(1_000, 1.0)),
@@ -465,4 +492,47 @@ async fn a_forward_write_whose_turn_comes_after_the_failure_is_not_sent() {
         assert!(matches!(told, Some(Told::Input(Input::Answer { .. }))));
         assert_eq!(stage.cloud.writes.load(Ordering::Relaxed) > before, is_sent);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_release_that_pauses_goes_on_when_a_person_says_so() {
+    let stage = stage_with(passing(), Arc::new(Patient));
+    let (run, _events, _orders) = a_run();
+    stage.engine.deploy(stage.plan.clone(), run).await.unwrap();
+    let mut plan = stage.plan;
+    let at = |alias: AliasName| Cloudlet::key(&name(), &alias);
+    let aliases = stage.cloud.aliases.lock().unwrap().clone();
+    let alias = plan.alias.clone();
+    plan.lock = aliases.get(&at(alias.lock())).cloned();
+    let function = plan.functions.get_mut(&name()).unwrap();
+    function.live = aliases.get(&at(alias)).cloned();
+    function.action = Action::Switch { stable: VersionId(1), target: VersionId(2) };
+
+    let (run, mut events, orders) = a_run();
+    let person = async {
+        let mut asked = 0;
+        while let Some(record) = events.recv().await {
+            match record.event {
+                Event::Waiting { approval: true, on, .. } => {
+                    asked += 1;
+                    assert_eq!(on, "is it good?");
+                    tokio::time::sleep(Duration::from_mins(40)).await;
+                    let by = "bob".to_owned();
+                    orders.send(Command::Approve { function: Some(name()), by }).unwrap();
+                }
+                Event::Approved { function, by } => {
+                    assert_eq!((function.as_str(), by.as_str()), ("auth", "bob"));
+                    return (asked, record.elapsed_ms);
+                }
+                _ => {}
+            }
+        }
+        panic!("it ended without an approval");
+    };
+    let (outcome, (asked, waited_ms)) = tokio::join!(stage.engine.deploy(plan, run), person);
+    assert_eq!(outcome, Ok(Outcome::Done));
+    assert_eq!(asked, 1, "told once in forty minutes");
+    assert!((2_400_000..2_410_000).contains(&waited_ms), "{waited_ms}");
+    let aliases = stage.cloud.aliases.lock().unwrap();
+    assert_eq!(aliases[&Cloudlet::key(&name(), &AliasName::new("live").unwrap())].version, "2");
 }

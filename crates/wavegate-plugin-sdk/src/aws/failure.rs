@@ -51,7 +51,7 @@ where
     E: Error + ProvideErrorMetadata + 'static,
 {
     let service = service.name();
-    let because = |what: &str| format!("{service} {what} {operation}: {}", causes(error));
+    let because = |what: &str| format!("{service} {what} {operation}: {}", text::causes(error));
     match error {
         SdkError::ServiceError(answer) => {
             let status = answer.raw().status().as_u16();
@@ -68,7 +68,7 @@ where
             PluginError::new(UNREACHABLE, because("cannot be reached for")).retryable()
         }
         // Resolving an identity fails in here, as a construction or as a dispatch failure.
-        _ if causes(error).contains("redential") => {
+        _ if text::causes(error).contains("redential") => {
             PluginError::new(CREDENTIALS, because("cannot be asked for"))
         }
         SdkError::DispatchFailure(_) => PluginError::new(BROKEN, because("broke off")).retryable(),
@@ -92,19 +92,4 @@ where
     } else {
         PluginError::new(REFUSED, message)
     }
-}
-
-/// The chain of causes below the error itself, whose own text names only its kind.
-fn causes(error: &dyn Error) -> String {
-    let mut chain: Vec<String> = Vec::new();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let words = text::one_line(&cause.to_string(), MAX_MESSAGE_CHARS);
-        // Wrappers often repeat what they wrap.
-        if chain.last() != Some(&words) {
-            chain.push(words);
-        }
-        next = cause.source();
-    }
-    if chain.is_empty() { error.to_string() } else { chain.join(": ") }
 }

@@ -102,6 +102,15 @@ fn an_alarm_puts_it_back() {
 }
 
 #[test]
+fn a_pause_is_told_with_what_it_waits_for_and_who_ended_it() {
+    let text = lines(&Script::approval(), Style::PLAIN);
+    insta::assert_snapshot!(&text[text.find("[ 7m").unwrap()..], @r"
+    [ 7m21s] checkout  waits for an approval: product looks (within 2h, else it goes back)
+    [15m00s] checkout  approved by ana@desk: goes on
+    ");
+}
+
+#[test]
 fn stuck() {
     let text = lines(&Script::stuck(), Style::PLAIN);
     insta::assert_snapshot!(&text[text.find("[ 3m").unwrap()..], @r"

@@ -308,6 +308,7 @@ fn function_word(state: &State, name: &str, function: &Function) -> (Icon, &'sta
         Stage::Preparing => (Icon::Moving, "Preparing"),
         Stage::Waiting => (Icon::Waiting, "Waiting"),
         Stage::PreTraffic => (Icon::Moving, "Pre-traffic"),
+        Stage::Shifting if function.is_paused => (Icon::Paused, "Paused"),
         Stage::Shifting => (Icon::Moving, "Shifting"),
         Stage::Promoting => (Icon::Moving, "Promoting"),
         Stage::PostTraffic => (Icon::Moving, "Post-traffic"),
@@ -336,6 +337,9 @@ fn info(state: &State, function: &Function, now_ms: u64) -> String {
             Some(None) => "no alias, as before".to_owned(),
             None => "never moved".to_owned(),
         }),
+        _ if function.is_paused => {
+            parts.extend(function.waiting_on.as_ref().map(|on| format!("to approve: {on}")));
+        }
         _ => parts.extend(function.waiting_on.as_ref().map(|on| format!("held: {on}"))),
     }
     if let Some(now) = function.contested.as_ref().or(function.suspect.as_ref()) {

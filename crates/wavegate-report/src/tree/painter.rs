@@ -13,14 +13,15 @@ impl Painter {
     /// nothing changed.
     pub(super) fn paint(&mut self, above: &[String], frame: Vec<String>) -> String {
         use std::fmt::Write as _;
-        if above.is_empty() && frame == self.lines {
+        let stands = self.rows == self.lines.len();
+        if above.is_empty() && stands && frame == self.lines {
             return String::new();
         }
         let mut out = String::new();
         if self.rows > 0 {
             let _ = write!(out, "\r\x1b[{}A", self.rows);
         }
-        if above.is_empty() && self.rows == self.lines.len() {
+        if above.is_empty() && stands {
             for (at, line) in frame.iter().enumerate() {
                 if self.lines.get(at) != Some(line) {
                     // Cleared before it is written: behind a line as wide as the terminal, some
@@ -41,6 +42,13 @@ impl Painter {
         self.rows = frame.len();
         self.lines = frame;
         out
+    }
+
+    /// The cursor stands one line further down: every line is written anew.
+    pub(super) fn pushed_down(&mut self) {
+        if self.rows > 0 {
+            self.rows += 1;
+        }
     }
 
     /// The terminal became `width` columns wide and broke the lines that no longer fit.

@@ -53,6 +53,16 @@ fn a_canary_going_well() {
 }
 
 #[test]
+fn a_pause_stands_in_the_tree_until_a_person_has_ended_it() {
+    let line = |second| {
+        let text = at(&Script::approval(), second, UNICODE, WIDE);
+        text.lines().find(|line| line.contains("checkout  ")).unwrap().to_owned()
+    };
+    insta::assert_snapshot!(line(500), @"│   └── checkout          ॥ Paused        10%     10%     0s      v8 -> v9  to approve: product looks (within 2h, else …");
+    insta::assert_snapshot!(line(900), @"│   └── checkout          ◌ Shifting      10%     10%     0s      v8 -> v9  v9 served 36, none failed");
+}
+
+#[test]
 fn a_canary_that_is_done() {
     insta::assert_snapshot!(at(&Script::canary(), 600, UNICODE, WIDE), @r"
     Release:  shop r42  started 12:00:00Z  elapsed 9m50s  on local 000000000000 us-east-1 by ana@desk
@@ -388,6 +398,25 @@ fn it_paints_at_most_ten_times_a_second_and_only_on_change() {
         }
         assert_eq!(tree.sink.out().len(), third);
     }
+}
+
+#[test]
+fn what_somebody_types_is_painted_over() {
+    let mut tree = Tree::new(Vec::new(), UNICODE, WIDE, 1);
+    let mut terminal = Terminal::default();
+    let mut shown = 0;
+    for record in &Script::approval() {
+        tree.event(record);
+        terminal.show(std::str::from_utf8(&tree.sink.out()[shown..]).unwrap());
+        shown = tree.sink.out().len();
+        terminal.show("approve\n");
+        tree.line_typed();
+    }
+    tree.finish();
+    terminal.show(std::str::from_utf8(&tree.sink.out()[shown..]).unwrap());
+    assert!(!terminal.rows.iter().any(|row| row == "approve"), "{:#?}", terminal.rows);
+    let heads = terminal.rows.iter().filter(|row| row.starts_with("Release:"));
+    assert_eq!(heads.count(), 1, "{:#?}", terminal.rows);
 }
 
 #[test]

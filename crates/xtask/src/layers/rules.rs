@@ -32,7 +32,7 @@ const LAYERS: &[Layer] = &[
     Layer { name: "wavegate-cli", may_use: Allowed::Everything },
     Layer { name: "wavegate-tests", may_use: Allowed::Everything },
     // It generates what is derived from types.
-    only("xtask", &["wavegate-config"]),
+    only("xtask", &["wavegate-config", "wavegate-plugin-protocol"]),
 ];
 
 /// Every plugin that ships with wavegate is written as anyone's: on the SDK alone.
@@ -68,15 +68,18 @@ pub(super) fn layer(name: &str) -> Option<Layer> {
     known.or_else(|| PLUGINS.contains(&name).then_some(PLUGIN))
 }
 
-/// The crates under `plugins/`.
+/// The crates under `plugins/`, and the one that tests load.
 const PLUGINS: &[&str] = &[
     "wavegate-plugin-canary",
     "wavegate-plugin-linear",
     "wavegate-plugin-all-at-once",
+    "wavegate-plugin-steps",
     "wavegate-plugin-lambda-hook",
     "wavegate-plugin-http-hook",
     "wavegate-plugin-command-hook",
     "wavegate-plugin-cloudwatch",
+    "wavegate-plugin-prometheus",
+    "wavegate-plugin-moody",
 ];
 
 /// An outside crate, or a family of them, and where it may be used.
@@ -134,6 +137,16 @@ const HOMES: &[Home] = &[
         pattern: "wavegate-plugin-sdk/aws",
         homes: &["wavegate-plugin-lambda-hook", "wavegate-plugin-cloudwatch"],
         instead: "a component that does not talk to AWS leaves the SDK's feature `aws` off",
+    },
+    Home {
+        pattern: "reqwest",
+        homes: &["wavegate-plugin-sdk"],
+        instead: "use wavegate_plugin_sdk::http",
+    },
+    Home {
+        pattern: "wavegate-plugin-sdk/http",
+        homes: &["wavegate-plugin-http-hook", "wavegate-plugin-prometheus"],
+        instead: "a component that asks no server leaves the SDK's feature `http` off",
     },
     Home {
         pattern: "rusqlite",

@@ -5,7 +5,7 @@ use std::fmt;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 use wavegate_plugin_sdk::Diagnostics;
-use wavegate_plugin_sdk::config::{HumanDuration, Percent};
+use wavegate_plugin_sdk::config::{HumanDuration, MissingData, Percent};
 
 /// What people write for it.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -43,19 +43,6 @@ pub enum Max {
     Share(Percent),
     /// A value of the metric itself.
     Value(f64),
-}
-
-/// What it means when there is no data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum MissingData {
-    /// It cannot be told.
-    #[default]
-    Unknown,
-    /// Nobody called, nothing failed.
-    Ok,
-    /// Silence is a failure.
-    Breaching,
 }
 
 fn default_stat() -> String {
@@ -245,9 +232,9 @@ mod tests {
         assert_eq!((config.period_ms(), config.periods, config.min_samples), (60_000, 1, 1));
         assert_eq!(config.missing_data, MissingData::Unknown);
         assert_eq!(config.max, Max::Share("1%".parse().unwrap()));
-        assert_eq!(PROVIDER.validate(&with(json!({}))), []);
+        assert_eq!(PROVIDER.validate(&with(json!({}))).unwrap(), []);
         let slow = json!({"metric": "Duration", "max": 500, "stat": "p99.9", "period": "5m"});
-        assert_eq!(PROVIDER.validate(&slow), []);
+        assert_eq!(PROVIDER.validate(&slow).unwrap(), []);
     }
 
     #[test]
@@ -271,7 +258,7 @@ mod tests {
             (json!({"missing_data": "fine"}), "missing_data"),
             (json!({"threshold": 1}), "threshold"),
         ] {
-            let found = PROVIDER.validate(&with(extra.clone()));
+            let found = PROVIDER.validate(&with(extra.clone())).unwrap();
             assert_eq!(found.len(), 1, "{extra}: {found:?}");
             assert_eq!(found[0].path, path, "{extra}");
         }

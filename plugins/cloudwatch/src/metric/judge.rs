@@ -2,7 +2,7 @@
 
 use wavegate_plugin_sdk::AlarmStatus;
 
-use super::config::{Max, MetricConfig, MissingData};
+use super::config::{Max, MetricConfig};
 
 /// One period of the candidate.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -40,18 +40,14 @@ pub(crate) fn judge(config: &MetricConfig, samples: &[Sample]) -> (AlarmStatus, 
 }
 
 fn without_data(config: &MetricConfig, samples: &[Sample]) -> (AlarmStatus, String) {
-    let (status, meaning) = match config.missing_data {
-        MissingData::Unknown => (AlarmStatus::Unknown, "unknown"),
-        MissingData::Ok => (AlarmStatus::Ok, "ok"),
-        MissingData::Breaching => (AlarmStatus::Firing, "breaching"),
-    };
     let most = samples.iter().map(|sample| sample.calls).fold(0.0, f64::max);
     let reason = if most > 0.0 && most < f64::from(config.min_samples) {
         format!("at most {} of {} calls in a period", number(most), config.min_samples)
     } else {
         format!("no {} of the candidate yet", config.metric)
     };
-    (status, format!("{reason}; missing data is {meaning}"))
+    let missing = config.missing_data;
+    (missing.status(), format!("{reason}; missing data is {}", missing.as_str()))
 }
 
 /// Compared without division, so that a share that equals `max` is not over it.

@@ -1,11 +1,12 @@
-//! What the judging function is told.
+//! What judges outside are told.
 
 use serde::Serialize;
-use wavegate_plugin_sdk::{CallContext, HookEvent, PluginError, serde_json};
 
-/// The event that the judging function is invoked with. Fields may be added; none goes.
+use crate::{CallContext, HookEvent};
+
+/// What a hook sends to whoever judges for it: a function, a server. Fields may be added; none goes.
 #[derive(Debug, Serialize)]
-pub struct Payload<'a> {
+pub struct HookPayload<'a> {
     /// The app's name.
     pub app: &'a str,
     /// The release's id.
@@ -38,8 +39,9 @@ pub struct Payload<'a> {
     pub attempt: u32,
 }
 
-impl<'a> Payload<'a> {
-    pub(crate) fn of(cx: &'a CallContext, event: &'a HookEvent) -> Self {
+impl<'a> HookPayload<'a> {
+    /// What is known of this call and of what it is about.
+    pub fn of(cx: &'a CallContext, event: &'a HookEvent) -> Self {
         let stable = event.stable.as_ref();
         Self {
             app: &event.app,
@@ -60,8 +62,8 @@ impl<'a> Payload<'a> {
         }
     }
 
-    pub(crate) fn to_json(&self) -> Result<Vec<u8>, PluginError> {
-        serde_json::to_vec(self)
-            .map_err(|error| PluginError::new("lambda.payload", error.to_string()))
+    /// As JSON.
+    pub fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("texts and finite numbers are JSON")
     }
 }
