@@ -32,8 +32,10 @@ fn told(ended: &Finished) -> BTreeMap<String, Vec<Value>> {
 /// The first deploy of the shop, and a change of all its functions.
 fn release(way: Way) -> (BTreeMap<String, Vec<Value>>, BTreeMap<String, Option<u64>>) {
     let project = Project::of_the_repository();
-    // Twice as fast as in the manifest: this is about what happens, not about when.
+    // Twice as fast as in the manifest: this is about what happens, not about when. How long an
+    // invocation takes on a machine that does three releases at once is no sign of its health.
     project.edit("deploy.toml", "time_scale = 60 ", "time_scale = 120 ");
+    project.edit("deploy.toml", "alarms = [\"errors\", \"slow\"]", "alarms = [\"errors\"]");
     way.of_built_in(&project);
     let first = project.deploy().expect(0);
     project.edit("deploy.toml", "memory = \"256MB\"", "memory = \"512MB\"");

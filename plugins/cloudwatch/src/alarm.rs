@@ -21,6 +21,7 @@ pub struct CloudWatchAlarm;
 /// What people write for it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("examples" = [{ "alarm": "checkout-5xx" }]))]
 pub struct AlarmConfig {
     /// The name of a metric or composite alarm in the release's region.
     #[schemars(length(min = 1, max = 255))]

@@ -37,6 +37,7 @@ pub struct Command;
 /// What people write for it.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("examples" = [{ "command": ["true"] }]))]
 pub struct Config {
     /// The program and its arguments, one word each. There is no shell in between.
     #[schemars(length(min = 1))]

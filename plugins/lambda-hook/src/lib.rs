@@ -43,6 +43,7 @@ pub struct LambdaHook;
 /// What people write for it.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("examples" = [{ "function": "checkout-smoke", "qualifier": "live" }]))]
 pub struct Config {
     /// The judging function: its name or its ARN.
     pub function: String,

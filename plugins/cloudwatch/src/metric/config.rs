@@ -10,6 +10,7 @@ use wavegate_plugin_sdk::config::{HumanDuration, MissingData, Percent};
 /// What people write for it.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("examples" = [{ "metric": "Errors", "max": "1%" }]))]
 pub struct MetricConfig {
     /// A metric of the namespace `AWS/Lambda`: `Errors`, `Throttles`, `Duration`, ...
     #[schemars(length(min = 1))]
