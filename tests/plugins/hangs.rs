@@ -56,7 +56,7 @@ fn a_provider_that_never_answers_is_never_taken_for_quiet() {
     // Its last word is that it was late once more, or that it was killed for it.
     let failed =
         app.assert_put_back("WG33", &["plugin `moody`", "`alarm.read`", "never taken for"]);
-    let blind = failed.of("blind").into_iter().filter_map(|event| event["reason"].as_str()).next();
+    let blind = failed.of("blind").into_iter().find_map(|event| event["reason"].as_str());
     assert_eq!(blind, Some("plugin `moody` did not answer `alarm.read` within 1s (WG330)"));
     await_end(await_note(&note(&app)));
 }

@@ -21,6 +21,8 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::library::binary;
+
 /// How long anything may take: far more than it needs, so that a busy machine fails no test.
 pub const LIMIT: Duration = Duration::from_secs(150);
 
@@ -33,7 +35,7 @@ const LAST_OUTPUT: Duration = Duration::from_secs(5);
 /// If it cannot be built.
 pub fn wavegate() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| std::env::var_os("WAVEGATE_BIN").map_or_else(build, PathBuf::from))
+    BINARY.get_or_init(|| std::env::var_os("WAVEGATE_BIN").map_or_else(binary, PathBuf::from))
 }
 
 /// The repository.
@@ -42,25 +44,6 @@ pub fn wavegate() -> &'static Path {
 /// If this package does not lie in it.
 pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in the repository")
-}
-
-fn build() -> PathBuf {
-    let mut command = Command::new(env!("CARGO"));
-    command.args(["build", "--package", "wavegate-cli", "--bin", "wavegate"]);
-    command.args(["--message-format", "json-render-diagnostics"]);
-    if !cfg!(debug_assertions) {
-        command.arg("--release");
-    }
-    let output = command.current_dir(repository()).stderr(Stdio::inherit()).output();
-    let output = output.expect("cargo runs");
-    assert!(output.status.success(), "wavegate cannot be built");
-    let messages = String::from_utf8_lossy(&output.stdout);
-    let mut built = messages.lines().filter_map(|line| {
-        let message: Value = serde_json::from_str(line).ok()?;
-        let is_ours = message["target"]["name"] == "wavegate";
-        message["executable"].as_str().filter(|_| is_ours).map(PathBuf::from)
-    });
-    built.next().expect("cargo names the executable")
 }
 
 /// Whether a tool that tests can do without is here. Where it is not, the test says so and why that

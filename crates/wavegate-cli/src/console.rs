@@ -3,7 +3,10 @@
 //! Text that comes from outside passes the report crate's filters before it is written here.
 
 use std::fmt::Write as _;
+use std::fs::File;
 use std::io::{self, BufRead as _, Write};
+use std::os::fd::AsFd as _;
+use std::sync::OnceLock;
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, ThemeCharacters, ThemeStyles};
 use wavegate_report::{Charset, Color, Screen, Style, safe_line, safe_text};
@@ -117,7 +120,7 @@ impl Console {
 
 /// Writes data to stdout.
 pub(crate) fn data(text: &str) -> Result<(), CliError> {
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| {
         if error.kind() == io::ErrorKind::BrokenPipe {
             return CliError::silent(ErrorKind::PipeClosed);
@@ -151,6 +154,32 @@ pub(crate) fn ask(question: &str) -> bool {
     let mut answer = String::new();
     let read = io::stdin().lock().read_line(&mut answer);
     read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+}
+
+/// Standard output, out of the reach of plugins in this process once they were loaded.
+static OWN_STDOUT: OnceLock<File> = OnceLock::new();
+
+/// Where data goes.
+pub(crate) fn stdout() -> Box<dyn io::Write + Send> {
+    match OWN_STDOUT.get().and_then(|own| own.try_clone().ok()) {
+        Some(own) => Box::new(own),
+        None => Box::new(io::stdout()),
+    }
+}
+
+/// Keeps standard output for data: what code of others prints in this process goes to standard
+/// error from now on.
+///
+/// # Errors
+/// The operating system's.
+pub(crate) fn keep_stdout() -> io::Result<()> {
+    if OWN_STDOUT.get().is_none() {
+        let own = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+        nix::unistd::dup2_stdout(io::stderr())?;
+        // Set by somebody else meanwhile, it is the same file.
+        let _ = OWN_STDOUT.set(own);
+    }
+    Ok(())
 }
 
 /// How wide a text on stdout may be.

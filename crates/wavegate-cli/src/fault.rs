@@ -33,11 +33,11 @@ pub(crate) const LOCAL: &str = "WG620";
 pub(crate) fn engine(error: &EngineError, endpoint: &str) -> CliError {
     match error {
         EngineError::Cloud { what, source } => cloud(what, source, endpoint),
-        EngineError::Strategy { .. } => CliError::usage(
-            plugin_code(&error.to_string()).unwrap_or(STRATEGY),
-            error.to_string(),
-        )
-            .hint("correct its table in the manifest; `wavegate check` shows what it takes"),
+        EngineError::Strategy { .. } => match plugin_code(&error.to_string()) {
+            Some(code) => CliError::usage(code, error.to_string()),
+            None => CliError::usage(STRATEGY, error.to_string())
+                .hint("correct its table in the manifest; `wavegate check` shows what it takes"),
+        },
         EngineError::Alarms(reason) => CliError::usage(
             plugin_code(reason).unwrap_or(ALARMS),
             "the alarms could not be read",

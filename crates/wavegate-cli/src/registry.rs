@@ -98,6 +98,15 @@ impl Registry {
             return Ok((registry, problems));
         }
         home::prepare(&cache);
+        if draft
+            .plugins()
+            .values()
+            .any(|used| used.isolation == wavegate_config::Isolation::InProcess)
+        {
+            crate::console::keep_stdout().map_err(|error| {
+                CliError::bug("standard output cannot be kept from plugins").caused_by(&error)
+            })?;
+        }
         let loads = draft.plugins().values().map(|used| load(&host, draft, used, environment));
         for (used, loaded) in join_all(loads).await {
             match loaded {

@@ -1,7 +1,7 @@
 //! Reporters on a thread of their own: a terminal that is held up, or a pipe that nobody reads,
 //! never holds up a release.
 
-use std::io::{self, Stderr, Stdout};
+use std::io::{self, Stderr};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
@@ -11,7 +11,7 @@ use wavegate_engine::event::Record;
 use wavegate_engine::ports::Clock;
 use wavegate_report::{JsonLines, Lines, Reporter, Screen, State, Tree};
 
-use crate::console::{Console, screen};
+use crate::console::{self, Console, screen};
 use crate::error::CliError;
 use crate::journal::Journal;
 
@@ -99,13 +99,13 @@ fn tell(inbox: &Receiver<News>, mut face: Face, mut journal: Journal, clock: &dy
 enum Face {
     Tree(Box<Tree<Stderr>>, Option<Screen>),
     Lines(Box<Lines<Stderr>>),
-    Json(JsonLines<Stdout>),
+    Json(JsonLines<Box<dyn io::Write + Send>>),
 }
 
 impl Face {
     fn new(console: Console, scale: f64) -> Self {
         if console.is_json() {
-            return Self::Json(JsonLines::new(io::stdout()));
+            return Self::Json(JsonLines::new(console::stdout()));
         }
         match screen().filter(|_| console.is_live) {
             Some(size) => {

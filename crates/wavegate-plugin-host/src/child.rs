@@ -81,7 +81,10 @@ pub fn run(args: ChildArgs) -> io::Result<()> {
         }
     })?;
     voice.say(&FromChild { ready: Some(Ready {}), ..FromChild::default() });
-    ended.recv().unwrap_or_else(|_| Err(io::Error::other("the plugin ended a thread of ours")))
+    ended.recv().unwrap_or_else(|_| Err(io::Error::other("the plugin ended a thread of ours")))?;
+    // The parent may be gone, and nobody else would end what the plugin started.
+    end_all();
+    Ok(())
 }
 
 /// Bounds what the plugin can do to the machine.

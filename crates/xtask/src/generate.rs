@@ -147,7 +147,16 @@ fn build(root: &Path) -> Result<PathBuf, GenerateError> {
         "json-render-diagnostics",
     ];
     let program = format!("cargo {}", arguments.join(" "));
-    let output = Command::new(cargo)
+    let mut command = Command::new(cargo);
+    // What `cargo run` says about this package would make build scripts run again that depend on it.
+    let is_of_this_package =
+        |name: &str| ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|of| name.starts_with(of));
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(is_of_this_package) {
+            command.env_remove(name);
+        }
+    }
+    let output = command
         .current_dir(root)
         .args(arguments)
         // What the compiler has to say goes to whoever waits.
