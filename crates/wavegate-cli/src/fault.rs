@@ -95,11 +95,11 @@ fn plugin_code(reason: &str) -> Option<&'static str> {
     catalogue::page(&format!("WG3{digits}")).map(|page| page.code)
 }
 
-/// What a release's reason tells beyond itself: a code and what to do.
-pub(crate) fn advice(reason: &str) -> Option<(&'static str, &'static str)> {
+/// What a release's reason tells beyond itself: a code and, where its page is not enough, what to do.
+pub(crate) fn advice(reason: &str) -> Option<(&'static str, Option<&'static str>)> {
     let has = |words: &[&str]| words.iter().any(|word| reason.contains(word));
     if is_about_role(reason) {
-        return Some((ROLE, ROLE_HINT));
+        return Some((ROLE, Some(ROLE_HINT)));
     }
     if has(&[
         "no usable AWS credentials",
@@ -107,13 +107,13 @@ pub(crate) fn advice(reason: &str) -> Option<(&'static str, &'static str)> {
         "InvalidClientTokenId",
         "UnrecognizedClient",
     ]) {
-        return Some((CREDENTIALS, "renew the AWS credentials, then deploy again"));
+        return Some((CREDENTIALS, Some("renew the AWS credentials, then deploy again")));
     }
     if let Some(code) = plugin_code(reason) {
-        return Some((code, "`wavegate explain` with the code tells what to do about it"));
+        return Some((code, None));
     }
     if has(&["AccessDenied", "not authorized to perform"]) {
-        return Some((DENIED, "allow the action that is named to these credentials"));
+        return Some((DENIED, Some("allow the action that is named to these credentials")));
     }
     None
 }

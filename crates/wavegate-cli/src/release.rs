@@ -421,7 +421,10 @@ const NEXT: &str = "`wavegate status` shows where it stands; `wavegate rollback`
 
 fn advised(error: CliError, reason: &str) -> CliError {
     match fault::advice(reason) {
-        Some((code, hint)) => CliError { code: Some(code), ..error.hint(hint) },
+        Some((code, hint)) => {
+            let error = CliError { code: Some(code), ..error };
+            hint.into_iter().fold(error, CliError::hint)
+        }
         None => error,
     }
 }

@@ -26,6 +26,7 @@ mod error;
 mod fixture;
 mod frame;
 mod inspect;
+mod launch;
 mod load;
 mod logs;
 mod object;
@@ -41,8 +42,11 @@ pub use child::{ChildArgs, run as run_child};
 pub use error::{Exposure, Finding, HostError, IoFault};
 pub use inspect::{Inspection, inspect};
 #[doc(hidden)]
+pub use launch::Group;
+pub use launch::Launcher;
+#[doc(hidden)]
 pub use load::entry_point;
 pub use pin::{Pin, PinError, host_target};
 pub use plugin::{HookCall, Host, Isolation, LibrarySpec, Limits, Origin, Plugin};
-pub use process::{CRASHES_MAX, CRASHES_WITHIN, Launcher};
+pub use process::{CRASHES_MAX, CRASHES_WITHIN};
 pub use verify::{Expect, Verified, can_load, verify};

@@ -24,8 +24,9 @@ use wavegate_plugin_protocol::{
 
 use crate::calls::Outcome;
 use crate::direct::Direct;
+use crate::launch::Launcher;
 use crate::pin::{Pin, host_target};
-use crate::process::{Launcher, Process, ProcessSpec, Run};
+use crate::process::{Process, ProcessSpec, Run};
 use crate::verify::{Expect, Verified, verify};
 use crate::worker::Library;
 use crate::{HostError, can_load};

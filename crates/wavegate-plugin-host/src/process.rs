@@ -14,8 +14,6 @@
 mod life;
 
 use std::collections::VecDeque;
-use std::ffi::OsString;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -24,10 +22,12 @@ use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::HostError;
 use crate::calls::{Calls, Outcome};
 use crate::direct::{CANCEL_AGAIN, GRACE, SHUT_DOWN, START_WITHIN};
+use crate::launch::Launcher;
+use crate::logs::Logs;
 use crate::worker::Library;
+use crate::{ChildArgs, HostError};
 use life::{End, Life, Started};
 
 /// So many crashes within [`CRASHES_WITHIN`], and it is not started again.
@@ -42,16 +42,6 @@ const BACKOFF: Duration = Duration::from_millis(100);
 /// How long an orderly end may take in all: the plugin's grace, and then some for the machine.
 const CLOSE_WITHIN: Duration = GRACE.saturating_mul(3);
 
-/// How this program starts itself as a plugin's process.
-#[derive(Debug, Clone)]
-pub struct Launcher {
-    /// The program: on Linux `/proc/self/exe`, which stays true when the file is replaced.
-    pub program: PathBuf,
-    /// The arguments before those that [`ChildArgs`](crate::ChildArgs) are read from: the name of a
-    /// subcommand.
-    pub arguments: Vec<OsString>,
-}
-
 /// What is started.
 pub(crate) struct ProcessSpec {
     pub(crate) plugin: String,
@@ -59,6 +49,19 @@ pub(crate) struct ProcessSpec {
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) memory_bytes: u64,
     pub(crate) launcher: Launcher,
+}
+
+impl ProcessSpec {
+    /// What the child is to do. How much it is to tell is known when it starts.
+    fn arguments(&self) -> ChildArgs {
+        ChildArgs {
+            name: self.plugin.clone(),
+            library: self.library.file.clone(),
+            entry: self.library.entry.clone(),
+            memory_bytes: self.memory_bytes,
+            log_level: Logs::level(),
+        }
+    }
 }
 
 impl std::fmt::Debug for ProcessSpec {

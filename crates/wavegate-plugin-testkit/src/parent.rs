@@ -3,15 +3,13 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::process::{ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::process::{Child, ChildStderr, Command};
+use tokio::process::{ChildStderr, Command};
 use tokio::time::timeout;
-use wavegate_plugin_host::{Launcher, LibrarySpec, Verified};
+use wavegate_plugin_host::{ChildArgs, Group, Launcher, LibrarySpec, Verified};
 
 use crate::child::Task;
 use crate::report::{Outcome, Unheld, Verdict};
@@ -47,8 +45,9 @@ impl Library {
     }
 
     async fn run(&self, task: &Task) -> io::Result<Result<Outcome, Unheld>> {
-        let mut group = Group(self.command().spawn()?);
-        let pipes = (group.0.stdin.take(), group.0.stdout.take(), group.0.stderr.take());
+        let mut group = Group::of(self.command().spawn()?);
+        let pipes =
+            (group.child.stdin.take(), group.child.stdout.take(), group.child.stderr.take());
         let (Some(mut stdin), Some(stdout), Some(stderr)) = pipes else {
             return Err(io::Error::other("it has no pipes"));
         };
@@ -60,7 +59,7 @@ impl Library {
             drop(stdin);
             let mut stdout = stdout.take(OUTCOME_BYTES_MAX);
             let (_, words, status) =
-                tokio::join!(stdout.read_to_end(&mut said), last_lines(stderr), group.ended());
+                tokio::join!(stdout.read_to_end(&mut said), last_lines(stderr), group.wait());
             status.map(|status| (status, words))
         };
         let Ok(ended) = timeout(LAW_WITHIN, talking).await else {
@@ -72,27 +71,15 @@ impl Library {
 
     fn command(&self) -> Command {
         let Self { launcher, spec, verified } = self;
-        let mut command = Command::new(&launcher.program);
-        command
-            .args(&launcher.arguments)
-            .arg("--name")
-            .arg(&spec.name)
-            .arg("--library")
-            .arg(&verified.file)
-            .arg("--entry")
-            .arg(&verified.entry)
-            .arg("--memory-bytes")
-            .arg(spec.limits.memory_bytes.to_string())
-            .arg("--log-level")
-            .arg("1")
-            .env_clear()
-            .envs(spec.environment.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .kill_on_drop(true);
-        command
+        let args = ChildArgs {
+            name: spec.name.clone(),
+            library: verified.file.clone(),
+            entry: verified.entry.clone(),
+            memory_bytes: spec.limits.memory_bytes,
+            // Errors: they are its last words.
+            log_level: 1,
+        };
+        launcher.command(&args, &spec.environment)
     }
 }
 
@@ -115,36 +102,4 @@ async fn last_lines(stderr: ChildStderr) -> Vec<String> {
         last.push_back(String::from_utf8_lossy(&line).into_owned());
     }
     last.into()
-}
-
-/// A child that leads its process group, all of which ends with this value.
-struct Group(Child);
-
-impl Group {
-    /// Waits until the child ends, and ends what it started: that may hold its pipes open.
-    async fn ended(&mut self) -> io::Result<ExitStatus> {
-        let leader = self.leader();
-        let status = self.0.wait().await;
-        kill(leader);
-        status
-    }
-
-    /// `None` once it was waited for: its number may then be another's.
-    fn leader(&self) -> Option<Pid> {
-        let id = self.0.id().and_then(|id| i32::try_from(id).ok());
-        id.map(Pid::from_raw)
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        kill(self.leader());
-    }
-}
-
-fn kill(leader: Option<Pid>) {
-    if let Some(leader) = leader {
-        // All of it may be gone already.
-        let _ = killpg(leader, Signal::SIGKILL);
-    }
 }

@@ -2,17 +2,15 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::process::{ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use tokio::io::{
     AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader,
 };
-use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -25,7 +23,8 @@ use crate::boundary::StartFault;
 use crate::calls::{Calls, Settled};
 use crate::direct::{GRACE, start_error, unasked};
 use crate::frame::{Fault, FromChild, Head};
-use crate::logs::{self, Logs};
+use crate::launch::Group;
+use crate::logs;
 use crate::worker::LoadFault;
 
 /// How long a process may take to end after it was asked to.
@@ -81,7 +80,8 @@ impl Life {
             plugin: plugin.clone(),
             what: format!("its process could not be started: {error}"),
         };
-        let mut group = Group::of(command(spec).spawn().map_err(|error| failed(&error))?);
+        let mut command = spec.launcher.command(&spec.arguments(), &spec.environment);
+        let mut group = Group::of(command.spawn().map_err(|error| failed(&error))?);
         let child = &mut group.child;
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
@@ -268,75 +268,6 @@ fn load_fault(fault: Fault) -> LoadFault {
         Fault::Status(status) => LoadFault::Start(StartFault::Status(status)),
         // `call` is the one function that must be there.
         Fault::Missing(_) => LoadFault::Start(StartFault::Missing("call")),
-    }
-}
-
-fn command(spec: &ProcessSpec) -> Command {
-    let mut command = Command::new(&spec.launcher.program);
-    command
-        .args(&spec.launcher.arguments)
-        .arg("--name")
-        .arg(&spec.plugin)
-        .arg("--library")
-        .arg(&spec.library.file)
-        .arg("--entry")
-        .arg(&spec.library.entry)
-        .arg("--memory-bytes")
-        .arg(spec.memory_bytes.to_string())
-        .arg("--log-level")
-        .arg(Logs::level().to_string())
-        .env_clear()
-        .envs(spec.environment.iter().map(|(name, value)| (name, value)))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .kill_on_drop(true);
-    command
-}
-
-/// A child that leads its process group, all of which ends with this value.
-#[derive(Debug)]
-struct Group {
-    child: Child,
-    /// The leader's number, which is the group's; `None` when all of it has ended.
-    leader: Option<Pid>,
-}
-
-impl Group {
-    fn of(child: Child) -> Self {
-        let leader = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
-        Self { child, leader }
-    }
-
-    fn signal(&self, signal: Signal) {
-        if let Some(leader) = self.leader {
-            // It may be gone already.
-            let _ = killpg(leader, signal);
-        }
-    }
-
-    /// Waits until the leader ends, and ends all that it started.
-    async fn wait(&mut self) -> io::Result<ExitStatus> {
-        let ended = self.child.wait().await;
-        // The group keeps the leader's number as long as a process of it lives.
-        self.signal(Signal::SIGKILL);
-        self.leader = None;
-        ended
-    }
-
-    /// Waits until it ends, and ends it if that takes too long.
-    async fn end(&mut self, within: Duration) {
-        if timeout(within, self.wait()).await.is_err() {
-            self.signal(Signal::SIGKILL);
-            let _ = self.wait().await;
-        }
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        self.signal(Signal::SIGKILL);
     }
 }
 
