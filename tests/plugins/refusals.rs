@@ -117,7 +117,7 @@ fn one_that_would_shadow_what_ships_with_wavegate() {
 fn two_that_declare_the_same_component() {
     let app = App::deployed();
     app.involve(Part::Strategy).add("moody", &moody(), "").add("rival", &moody(), "");
-    app.assert_refused(&["WG319", "plugin `rival`", "clashes with `moody`"]);
+    app.assert_refused(&["WG319", "plugin `rival`", "which plugin `moody` has too"]);
 }
 
 #[test]

@@ -134,6 +134,20 @@ pub(crate) fn json(value: &serde_json::Value) -> Result<(), CliError> {
     data(&format!("{value:#}\n"))
 }
 
+/// A problem with its place, for programs.
+pub(crate) fn problem_json(problem: &wavegate_config::Problem) -> serde_json::Value {
+    serde_json::json!({
+        "code": problem.code,
+        "severity": if problem.is_warning() { "warning" } else { "error" },
+        "message": problem.message,
+        "help": problem.help,
+        "file": problem.place.path(),
+        "line": problem.place.line(),
+        "column": problem.place.column(),
+        "place": problem.place.to_string(),
+    })
+}
+
 /// Writes talk to stderr. What cannot be said is not said: nothing depends on it.
 pub(crate) fn say(text: &str) {
     let mut err = io::stderr().lock();
@@ -186,7 +200,10 @@ pub(crate) fn keep_stdout() -> io::Result<()> {
 pub(crate) fn width() -> usize {
     /// Where nobody says, and what a page of text has.
     const DEFAULT: usize = 80;
-    let size = terminal_size::terminal_size_of(io::stdout());
+    let size = match OWN_STDOUT.get() {
+        Some(own) => terminal_size::terminal_size_of(own),
+        None => terminal_size::terminal_size_of(io::stdout()),
+    };
     size.map_or(DEFAULT, |(width, _)| usize::from(width.0))
 }
 

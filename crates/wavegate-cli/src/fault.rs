@@ -34,7 +34,7 @@ pub(crate) fn engine(error: &EngineError, endpoint: &str) -> CliError {
     match error {
         EngineError::Cloud { what, source } => cloud(what, source, endpoint),
         EngineError::Strategy { .. } => match plugin_code(&error.to_string()) {
-            Some(code) => CliError::usage(code, error.to_string()),
+            Some(code) => CliError::usage(code, without_code(&error.to_string(), code)),
             None => CliError::usage(STRATEGY, error.to_string())
                 .hint("correct its table in the manifest; `wavegate check` shows what it takes"),
         },
@@ -86,6 +86,11 @@ const ROLE_HINT: &str = "correct `role`: it must exist, and its trust policy mus
 fn is_about_role(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
     text.contains("cannot be assumed by lambda") || text.contains("role defined for the function")
+}
+
+/// The words without the code at their end, where the code stands before them.
+pub(crate) fn without_code(words: &str, code: &str) -> String {
+    words.strip_suffix(&format!(" ({code})")).unwrap_or(words).to_owned()
 }
 
 /// The code of a plugin's failure, which ends its words.

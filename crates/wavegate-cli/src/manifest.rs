@@ -8,8 +8,10 @@ use futures_util::future::join_all;
 use serde_json::Value;
 use wavegate_config::{Draft, FILE_NAME, Manifest, Problem, Problems, Request};
 use wavegate_core::spec::{AppSpec, ComponentUse, Opaque};
-use wavegate_plugin_sdk::{ComponentKind, Diagnostic, Severity};
+use wavegate_plugin_host::HostError;
+use wavegate_plugin_sdk::{ComponentKind, Diagnostic, Severity, Target};
 
+use crate::Context;
 use crate::args::{Global, TargetArg};
 use crate::console::Console;
 use crate::environment::Environment;
@@ -60,6 +62,17 @@ async fn loaded(
             Err(error)
         }
     }
+}
+
+/// As [`load`], for looking at one thing in it: what stops nothing is not told.
+///
+/// # Errors
+/// See [`load`].
+pub(crate) async fn load_quietly(context: &Context) -> Result<Loaded, CliError> {
+    let draft = read(&context.global, &context.environment)?;
+    let (registry, found) = Registry::open(&draft, &context.environment).await?;
+    let manifest = draft.check(&registry.ids(), found).map_err(CliError::manifest);
+    loaded(manifest, registry).await
 }
 
 /// As [`load`], for going back: what is wrong with a plugin is told and stops nothing, because
@@ -222,17 +235,28 @@ async fn judge(
         Err(reason) => return vec![manifest.problem(REFUSED, key, reason, None)],
     };
     let table = format!("{}.{}", section(kind), quoted(&used.name));
-    match plugin.validate(kind, &used.component, &config).await {
-        Ok(found) => found
-            .iter()
-            .map(|finding| problem(manifest, (kind, &used.component), &table, finding))
-            .collect(),
-        Err(error) => {
-            let hint = error.hint();
-            let words = registry::words(&error);
-            vec![manifest.problem(error.code(), &table, words, hint.as_deref())]
+    let failed = |error: HostError| {
+        let (hint, words) = (error.hint(), registry::words(&error));
+        vec![manifest.problem(error.code(), &table, words, hint.as_deref())]
+    };
+    let found = match plugin.validate(kind, &used.component, &config).await {
+        Ok(found) => found,
+        Err(error) => return failed(error),
+    };
+    let is_sound = found.iter().all(|finding| finding.severity != Severity::Error);
+    if is_sound && kind == ComponentKind::Strategy {
+        // A plan will ask the same; what it could not use is found out here, without any cloud.
+        let target = Target {
+            app: manifest.app.name.to_string(),
+            function: used.name.clone(),
+            alias: manifest.app.alias.to_string(),
+        };
+        if let Err(error) = plugin.outline(&used.component, &config, target).await {
+            return failed(error);
         }
     }
+    let problem = |finding| problem(manifest, (kind, &used.component), &table, finding);
+    found.iter().map(problem).collect()
 }
 
 fn problem(

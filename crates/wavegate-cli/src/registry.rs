@@ -286,8 +286,10 @@ fn expect(draft: &Draft, used: &PluginUse) -> Result<Expect, HostError> {
         })?;
         return Ok(Expect::Pinned(pin));
     }
-    let is_tried_out =
-        draft.target() == Target::Local && used.isolation == wavegate_config::Isolation::Process;
+    // Whoever pins it for other machines means to pin it: a name that is misspelt disarms nothing.
+    let is_tried_out = draft.target() == Target::Local
+        && used.isolation == wavegate_config::Isolation::Process
+        && used.sha256.is_empty();
     if is_tried_out {
         return Ok(Expect::Unpinned);
     }
@@ -317,7 +319,25 @@ fn problem(draft: &Draft, used: &PluginUse, error: &HostError) -> Problem {
         HostError::Unpinned { .. } | HostError::DuplicateComponent { .. } => table,
         _ => format!("{table}.path"),
     };
-    draft.problem(error.code(), &key, words(error), error.hint().as_deref())
+    let words = match error {
+        HostError::Unpinned { .. } => format!("{error}, {}", pin_wanted_by(draft, used)),
+        error => words(error),
+    };
+    draft.problem(error.code(), &key, words, error.hint().as_deref())
+}
+
+/// Why a plugin must be pinned.
+fn pin_wanted_by(draft: &Draft, used: &PluginUse) -> String {
+    if !used.sha256.is_empty() {
+        let others: Vec<&str> = used.sha256.keys().map(String::as_str).collect();
+        return format!("and is for {}", others.join(", "));
+    }
+    match (used.isolation, draft.target()) {
+        (wavegate_config::Isolation::InProcess, _) => "as `in-process` needs it".to_owned(),
+        (wavegate_config::Isolation::Process, target) => {
+            format!("as `target = \"{target}\"` needs it")
+        }
+    }
 }
 
 fn not_builtin(draft: &Draft, used: &PluginUse, plugin: &Plugin) -> Problem {

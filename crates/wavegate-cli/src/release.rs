@@ -44,6 +44,10 @@ const FROZEN: &str = "WG635";
 /// Somebody else took it over.
 const FENCED: &str = "WG636";
 
+/// What is said where an approval is asked for and nobody can be heard.
+const NOBODY_APPROVES: &str =
+    "nobody can approve here, because stdin is no terminal: the step's `timeout` decides";
+
 /// How often traffic is told.
 const TRAFFIC_BEAT: Duration = Duration::from_secs(2);
 
@@ -129,7 +133,10 @@ impl Job<'_> {
                         reason: format!("interrupted by {name}"),
                     });
                 }
-                Some(record) = inbox.recv() => conductor.take(record).await,
+                Some(record) = inbox.recv() => {
+                    conductor.can_approve = lines.are_read();
+                    conductor.take(record).await;
+                }
                 typed = lines.next() => {
                     if let Some(command) = conductor.hear(typed, &self.environment.owner()) {
                         let _ = orders.send(command);
@@ -250,7 +257,7 @@ struct Conductor {
 }
 
 impl Conductor {
-    async fn take(&mut self, mut record: Record) {
+    async fn take(&mut self, record: Record) {
         if let Some(traffic) = &mut self.traffic {
             match &record.event {
                 Event::Started { .. } => self.at_start.iter().for_each(|name| traffic.start(name)),
@@ -263,14 +270,14 @@ impl Conductor {
             // The last counts belong to the release's end, however long they took to come in.
             self.tell_traffic(Some((record.at_ms, record.elapsed_ms)));
         }
-        if let Event::Waiting { on, approval: true, .. } = &mut record.event
-            && self.can_approve
-        {
-            on.push_str("; ");
-            on.push_str(approvals::HOW);
-        }
+        let asks = matches!(record.event, Event::Waiting { approval: true, .. });
         self.last = Some(record.clone());
         self.send(record);
+        match (asks, self.can_approve) {
+            (true, true) => self.note(&format!("to let it go on, {}", approvals::HOW)),
+            (true, false) => self.note(NOBODY_APPROVES),
+            (false, _) => {}
+        }
     }
 
     /// A line was typed: what it tells the release, if anything.
@@ -422,7 +429,8 @@ const NEXT: &str = "`wavegate status` shows where it stands; `wavegate rollback`
 fn advised(error: CliError, reason: &str) -> CliError {
     match fault::advice(reason) {
         Some((code, hint)) => {
-            let error = CliError { code: Some(code), ..error };
+            let message = fault::without_code(&error.message, code);
+            let error = CliError { code: Some(code), message, ..error };
             hint.into_iter().fold(error, CliError::hint)
         }
         None => error,

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use crate::check::{self, Scope};
 use crate::file::{self, Parsed};
 use crate::findings::Findings;
-use crate::node::Node;
+use crate::node::{Data, Node, Origin};
 use crate::plugins::{self, PluginUse, Plugins};
 use crate::problem::{Problem, Problems, Source};
 use crate::written::Written;
@@ -62,6 +62,16 @@ impl Draft {
     /// The plugins whose tables are sound, by name.
     pub fn plugins(&self) -> &BTreeMap<String, PluginUse> {
         &self.plugins.sound
+    }
+
+    /// Where the library of a plugin is, also if something else in its table is wrong: for whoever
+    /// puts that right. `None` if the file itself does not say.
+    pub fn plugin_path_in_file(&self, name: &str) -> Option<PathBuf> {
+        let node = self.written.tree.get(&["plugins", name, "path"])?;
+        match (&node.data, &node.origin) {
+            (Data::Text(path), Origin::File { .. }) => Some(self.dir.join(path)),
+            _ => None,
+        }
     }
 
     /// Where the app is deployed, as far as that can be understood; else the local cloud.

@@ -163,11 +163,7 @@ impl Manifest {
     /// The strategy of a name that a function's `strategy` could have: a `[strategies.NAME]` table,
     /// used or not, or a deployment config of AWS's.
     pub fn strategy(&self, name: &str) -> Option<ComponentUse> {
-        let of_aws = || match aws_name::read(name) {
-            aws_name::Reading::Strategy(strategy) => Some(strategy.into_use(name)),
-            _ => None,
-        };
-        self.strategies.get(name).cloned().or_else(of_aws)
+        self.strategies.get(name).cloned().or_else(|| aws_strategy(name))
     }
 
     /// The place of a dotted key, such as `strategies.careful.percent` or `functions.auth.alarms[0]`;
@@ -217,6 +213,15 @@ impl fmt::Debug for Manifest {
 /// All problems of the file and of what was laid over it, warnings among them.
 pub fn load(request: &Request) -> Result<Manifest, Problems> {
     Draft::read(request)?.check(&request.components, Vec::new())
+}
+
+/// The strategy that a deployment config of AWS's stands for: `Canary10Percent5Minutes` and its like,
+/// for any numbers.
+pub fn aws_strategy(name: &str) -> Option<ComponentUse> {
+    match aws_name::read(name) {
+        aws_name::Reading::Strategy(strategy) => Some(strategy.into_use(name)),
+        _ => None,
+    }
 }
 
 /// The nearest `deploy.toml` at `start` or above it.

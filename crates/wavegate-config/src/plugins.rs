@@ -19,6 +19,8 @@ use crate::{raw, values};
 
 /// As the schema says.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// A release waits no longer for any answer than twice this.
+const TIMEOUT_MAX: Duration = Duration::from_mins(1);
 /// As the schema says.
 const MAX_IN_FLIGHT: u32 = 1024;
 /// In MiB, as the schema says.
@@ -164,7 +166,9 @@ impl Reader<'_> {
             }
             return None;
         };
-        if !path.ends_with(std::path::is_separator) && Path::new(path).file_name().is_some() {
+        // A directory may be a Cargo project: the manifest's own is `.`.
+        let names_something = Path::new(path).file_name().is_some() || path == ".";
+        if !path.ends_with(std::path::is_separator) && names_something {
             return Some(path);
         }
         let place = self.tree.locate(findings.source(), &key, Part::Value);
@@ -200,7 +204,19 @@ impl Reader<'_> {
     fn timeout(&self, findings: &mut Findings) -> Option<Duration> {
         match self.node.child("timeout") {
             Some(node) => {
-                values::nonzero_duration(node, &["plugins", self.name, "timeout"], findings)
+                let key = ["plugins", self.name, "timeout"];
+                let timeout = values::nonzero_duration(node, &key, findings)?;
+                if timeout <= TIMEOUT_MAX {
+                    return Some(timeout);
+                }
+                let place = findings.place(&node.origin, Part::Value);
+                let message =
+                    format!("`{}` may be 1m, and {} is more", dotted(&key), node.quoted());
+                let problem = Problem::new(code::OUT_OF_RANGE, place, message);
+                findings.push(problem.with_help(
+                    "what takes longer belongs in a hook, which has a `timeout` of its own",
+                ));
+                None
             }
             None => Some(TIMEOUT),
         }

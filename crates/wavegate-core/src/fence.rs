@@ -4,15 +4,22 @@
 //! shows it, and nothing else may happen to their traffic. The release machine and the simulation
 //! share this one judgment.
 //!
-//! Going back, waiting and pausing are always inside: only what gives the candidate more traffic
-//! is held against the promise.
+//! Going back is always inside. What gives the candidate more traffic is held against all of the
+//! promise; waiting and pausing against its longest time, and [`GRACE`] beyond it.
+//!
+//! While an alarm cannot tell, nothing is too long: [`holds_blind`] says when the release waits by
+//! itself, and it does not wait for ever.
 
 use std::time::Duration;
 
 use crate::plan::{Outline, OutlineStep};
-use crate::release::{Decision, Observation};
+use crate::release::{Decision, Observation, limits};
 use crate::time::human;
 use crate::weight::Weight;
+
+/// How much longer than it promised a strategy may stay at a weight: as long as blind alarms may
+/// hold it there.
+pub const GRACE: Duration = limits::BLIND;
 
 /// A decision outside the outline. Its words follow "decided": `to shift to 60%, which ...`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -55,6 +62,22 @@ pub enum Breach {
         /// How long it was to be.
         promised: Duration,
     },
+    /// It stays at a weight for longer than was promised.
+    #[error(
+        "to {verb} at {present} after {}, where it promised {} at the most",
+        human(*stayed),
+        human(*promised)
+    )]
+    TooLong {
+        /// What it wanted, in words.
+        verb: &'static str,
+        /// The weight in force.
+        present: Weight,
+        /// How long it has been.
+        stayed: Duration,
+        /// How long it was to be at the most.
+        promised: Duration,
+    },
 }
 
 /// Whether a decision on what was seen is inside the outline. A shift to all traffic is a
@@ -66,7 +89,9 @@ pub fn judge(outline: &Outline, seen: &Observation, decision: &Decision) -> Resu
     let wanted = match decision {
         Decision::Shift(weight) => *weight,
         Decision::Promote => Weight::FULL,
-        Decision::Wait(_) | Decision::Pause(_) | Decision::Rollback(_) => return Ok(()),
+        Decision::Wait(_) => return judge_stay(outline, seen, "wait"),
+        Decision::Pause(_) => return judge_stay(outline, seen, "pause"),
+        Decision::Rollback(_) => return Ok(()),
     };
     let present = seen.weight;
     let is_promised = |step: &OutlineStep| step.weight == wanted;
@@ -84,8 +109,7 @@ pub fn judge(outline: &Outline, seen: &Observation, decision: &Decision) -> Resu
     if let Some(next) = outline.steps.iter().find(between) {
         return Err(Breach::Skips { verb: verb(), next: next.weight });
     }
-    let step = outline.steps.iter().rfind(|step| step.weight <= present);
-    match step.map(|step| step.bake_min) {
+    match step(outline, present).map(|step| step.bake_min) {
         Some(promised) if seen.bake_elapsed < promised => {
             Err(Breach::TooEarly { verb: verb(), present, baked: seen.bake_elapsed, promised })
         }
@@ -93,11 +117,42 @@ pub fn judge(outline: &Outline, seen: &Observation, decision: &Decision) -> Resu
     }
 }
 
-/// Whether the weight in force has been there as long as was promised at the most. A strategy that
-/// holds longer holds because of what it sees: its alarms cannot tell, most often.
-pub fn is_overdue(outline: &Outline, seen: &Observation) -> bool {
-    let step = outline.steps.iter().find(|step| step.weight == seen.weight);
-    step.is_some_and(|step| seen.bake_elapsed >= step.bake_max)
+fn judge_stay(outline: &Outline, seen: &Observation, verb: &'static str) -> Result<(), Breach> {
+    if seen.alarms_unknown > 0 || !patience(outline, seen).is_zero() {
+        return Ok(());
+    }
+    let promised = longest(outline, seen.weight);
+    Err(Breach::TooLong { verb, present: seen.weight, stayed: seen.bake_elapsed, promised })
+}
+
+/// How much longer a strategy may stay at the weight in force. No wait is longer than this.
+pub fn patience(outline: &Outline, seen: &Observation) -> Duration {
+    longest(outline, seen.weight).saturating_add(GRACE).saturating_sub(seen.bake_elapsed)
+}
+
+/// Whether a decision is not followed because an alarm cannot tell: nothing goes up, and a strategy
+/// that waits longer than its shortest bake waits for the alarm, most often. A pause waits for a
+/// person, until its longest time is over.
+pub fn holds_blind(outline: &Outline, seen: &Observation, decision: &Decision) -> bool {
+    let shortest = step(outline, seen.weight).map(|step| step.bake_min).unwrap_or_default();
+    seen.alarms_unknown > 0
+        && match decision {
+            Decision::Shift(_) | Decision::Promote => true,
+            Decision::Wait(_) => seen.bake_elapsed >= shortest,
+            Decision::Pause(_) => seen.bake_elapsed >= longest(outline, seen.weight),
+            Decision::Rollback(_) => false,
+        }
+}
+
+/// The step whose promise holds at a weight; none before the first.
+fn step(outline: &Outline, weight: Weight) -> Option<&OutlineStep> {
+    outline.steps.iter().rfind(|step| step.weight <= weight)
+}
+
+/// The longest time at a weight. What may pass before the first shift is promised as a part of the
+/// whole only.
+fn longest(outline: &Outline, weight: Weight) -> Duration {
+    step(outline, weight).map_or(outline.longest, |step| step.bake_max)
 }
 
 #[cfg(test)]
@@ -120,17 +175,49 @@ mod tests {
     }
 
     #[test]
-    fn a_weight_is_overdue_when_its_longest_bake_is_over() {
-        // At the least one minute, at the most an hour more.
+    fn nothing_stays_longer_than_its_longest_time_and_a_grace() {
+        // At the least one minute, at the most an hour more; all in all nine hours.
         let outline = outline(&[(1_000, 1)]);
-        for (weight, minutes, is_overdue) in
-            [(0, 600, false), (1_000, 1, false), (1_000, 60, false), (1_000, 61, true)]
+        let (wait, pause) = (Decision::Wait(Duration::MAX), Decision::Pause("p".into()));
+        for (weight, minutes, left) in
+            [(0, 549, 1), (0, 550, 0), (1_000, 70, 1), (1_000, 71, 0), (3_000, 72, 0)]
         {
-            assert_eq!(
-                super::is_overdue(&outline, &seen(weight, minutes)),
-                is_overdue,
-                "{minutes}"
-            );
+            let seen = seen(weight, minutes);
+            assert_eq!(patience(&outline, &seen), Duration::from_mins(left), "{seen:?}");
+            let blind = Observation { alarms_unknown: 1, ..seen };
+            for decision in [&wait, &pause] {
+                assert_eq!(judge(&outline, &seen, decision).is_ok(), left > 0, "{seen:?}");
+                assert_eq!(judge(&outline, &blind, decision), Ok(()));
+            }
+        }
+        let breach = judge(&outline, &seen(1_000, 71), &wait).unwrap_err();
+        assert_eq!(
+            breach.to_string(),
+            "to wait at 10% after 1h11m, where it promised 1h01m at the most"
+        );
+    }
+
+    #[test]
+    fn blindness_holds_waits_from_the_shortest_bake_and_pauses_from_the_longest() {
+        let outline = outline(&[(1_000, 5)]);
+        let (wait, pause) = (Decision::Wait(Duration::MAX), Decision::Pause("p".into()));
+        let goes_back = Decision::Rollback("r".into());
+        for (weight, minutes, holds_wait, holds_pause) in [
+            (0, 0, true, false),
+            (0, 540, true, true),
+            (1_000, 4, false, false),
+            (1_000, 5, true, false),
+            (1_000, 64, true, false),
+            (1_000, 65, true, true),
+        ] {
+            let quiet = seen(weight, minutes);
+            let blind = Observation { alarms_unknown: 1, ..quiet };
+            let holds = |decision| holds_blind(&outline, &blind, decision);
+            assert_eq!((holds(&wait), holds(&pause)), (holds_wait, holds_pause), "{blind:?}");
+            assert!(holds(&Decision::Promote) && !holds(&goes_back));
+            for decision in [&wait, &pause, &Decision::Promote] {
+                assert!(!holds_blind(&outline, &quiet, decision));
+            }
         }
     }
 
@@ -180,16 +267,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn going_back_waiting_and_pausing_are_always_inside(
+        fn going_back_is_always_inside_and_staying_for_as_long_as_was_promised(
             weight in 0_u16..=10_000, minutes in 0_u64..100, steps in 0_usize..4,
         ) {
             let outline = outline(&[(500, 5), (2500, 10), (6000, 1)][..steps.min(3)]);
-            for decision in [
-                Decision::Rollback("r".into()),
-                Decision::Wait(Duration::from_secs(1)),
-                Decision::Pause("p".into()),
-            ] {
-                prop_assert_eq!(judge(&outline, &seen(weight, minutes), &decision), Ok(()));
+            let seen = seen(weight, minutes);
+            prop_assert_eq!(judge(&outline, &seen, &Decision::Rollback("r".into())), Ok(()));
+            let is_inside = seen.bake_elapsed < longest(&outline, seen.weight) + GRACE;
+            for decision in [Decision::Wait(Duration::from_secs(1)), Decision::Pause("p".into())] {
+                prop_assert_eq!(judge(&outline, &seen, &decision).is_ok(), is_inside);
             }
         }
 

@@ -19,6 +19,9 @@ use crate::release::{Decision, Observation, limits};
 use crate::spec::Opaque;
 use crate::weight::Weight;
 
+/// How long one pause is played that nobody ends, whatever the outline promises.
+const PAUSE_MAX: Duration = Duration::from_hours(30 * 24);
+
 /// A rollout that is played. See the module.
 #[derive(Debug, Clone)]
 pub struct Simulation {
@@ -36,6 +39,8 @@ pub struct Simulation {
     blind_since: Option<Duration>,
     state: Option<Opaque>,
     decisions: u32,
+    /// How many of them only went on with a pause.
+    still_paused: u32,
     entries: Vec<Entry>,
     end: Option<End>,
 }
@@ -171,6 +176,7 @@ impl Simulation {
             blind_since: None,
             state: None,
             decisions: 0,
+            still_paused: 0,
             entries: Vec::new(),
             end: None,
         }
@@ -201,9 +207,7 @@ impl Simulation {
         self.decisions += 1;
         let seen = self.observe();
         let goes_up = matches!(decision, Decision::Shift(_) | Decision::Promote);
-        if !matches!(decision, Decision::Pause(_)) {
-            self.paused = None;
-        }
+        self.note_pause(&decision);
         if seen.alarms_firing > 0 && !matches!(decision, Decision::Rollback(_)) {
             return self.overrule(decision, "an alarm fires");
         }
@@ -211,18 +215,17 @@ impl Simulation {
             self.tell(Some(decision), "not followed: outside its outline (WG335)");
             return self.go_back("the strategy broke its promise", End::BrokeOutline(breach));
         }
-        let is_blind = seen.alarms_unknown > 0 && self.weight > Weight::ZERO;
-        if goes_up && is_blind {
-            return self.hold_blind(decision);
+        let holds = fence::holds_blind(&self.outline, &seen, &decision);
+        if !(goes_up && holds) {
+            self.state = Some(state);
         }
-        self.state = Some(state);
-        let is_overdue = fence::is_overdue(&self.outline, &seen);
-        if is_blind && is_overdue && !matches!(decision, Decision::Rollback(_)) {
-            return self.hold_blind(decision);
+        if holds {
+            self.hold_blind(decision);
+        } else {
+            self.blind_since = None;
+            self.follow(decision, fence::patience(&self.outline, &seen));
         }
-        self.blind_since = None;
-        self.follow(decision);
-        if self.end.is_none() && self.decisions >= limits::DECISIONS {
+        if self.end.is_none() && self.decisions - self.still_paused >= limits::DECISIONS {
             self.go_back("the strategy never comes to an end", End::Endless);
         }
     }
@@ -234,7 +237,17 @@ impl Simulation {
         }
     }
 
-    fn follow(&mut self, decision: Decision) {
+    /// A pause ends with the first other decision. One that goes on is no new decision.
+    fn note_pause(&mut self, decision: &Decision) {
+        let paused = self.paused.as_ref().map(|pause| &pause.on);
+        match decision {
+            Decision::Pause(on) if paused == Some(on) => self.still_paused += 1,
+            Decision::Pause(_) => {}
+            _ => self.paused = None,
+        }
+    }
+
+    fn follow(&mut self, decision: Decision, patience: Duration) {
         match &decision {
             Decision::Rollback(reason) => {
                 let reason = reason.clone();
@@ -243,7 +256,7 @@ impl Simulation {
                 self.end(End::RolledBack { reason });
             }
             Decision::Wait(span) => {
-                let span = (*span).clamp(limits::WAIT_MIN, limits::WAIT_MAX);
+                let span = (*span).min(patience).clamp(limits::WAIT_MIN, limits::WAIT_MAX);
                 self.tell(Some(decision), "");
                 self.pass(self.now + span);
             }
@@ -286,7 +299,7 @@ impl Simulation {
             _ => self.now,
         };
         let approved = self.scenario.approves_after.map(|span| since.saturating_add(span));
-        let patience = self.outline.longest.saturating_add(limits::WAIT_MAX);
+        let patience = self.outline.longest.saturating_add(limits::WAIT_MAX).min(PAUSE_MAX);
         if approved.is_none() && self.now.saturating_sub(since) > patience {
             return self.end(End::Paused { on });
         }

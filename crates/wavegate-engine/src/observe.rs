@@ -21,7 +21,7 @@ const LOOKS_AT_ONCE: usize = 32;
 
 /// How long a strategy may think about its outline, in wall time. It is pure: anything longer is a
 /// hang.
-const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+const ANSWER_WITHIN: Duration = Duration::from_mins(2);
 
 /// How long the snapshot of all alarms may take, in wall time.
 const READ_WITHIN: Duration = Duration::from_mins(2);

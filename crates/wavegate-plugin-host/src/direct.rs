@@ -4,7 +4,7 @@
 //! plugin *wedged*: it is not called again.
 #![expect(unsafe_code, reason = "starts a plugin")]
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
@@ -138,13 +138,13 @@ impl Direct {
     /// One library once: `init` is called once in a process, and a second load would be the same
     /// code with the same variables.
     pub(crate) async fn loaded(plugin: &str, library: Library) -> Result<Self, HostError> {
-        static LOADED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
-        let is_new = {
+        static LOADED: Mutex<BTreeMap<PathBuf, String>> = Mutex::new(BTreeMap::new());
+        let before = {
             let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
-            loaded.insert(library.file.clone())
+            loaded.insert(library.file.clone(), plugin.to_owned())
         };
-        if !is_new {
-            return Err(HostError::LoadedTwice { plugin: plugin.to_owned() });
+        if let Some(other) = before {
+            return Err(HostError::LoadedTwice { plugin: plugin.to_owned(), other });
         }
         let side = Side::of(plugin);
         let ear: Arc<dyn Ear> = Arc::<Side>::clone(&side);

@@ -170,7 +170,7 @@ pub enum HostError {
         function: String,
     },
     /// WG314: `init` did not return.
-    #[error("plugin `{}` did not finish starting within {limit:?}", clean(.plugin))]
+    #[error("plugin `{}` did not finish starting within {}", clean(.plugin), span(*.limit))]
     StartTimeout {
         /// Its name in the manifest.
         plugin: String,
@@ -241,7 +241,7 @@ pub enum HostError {
         closest: Option<String>,
     },
     /// WG330: no answer in time.
-    #[error("plugin `{}` did not answer `{}` within {limit:?}", clean(.plugin), clean(.method))]
+    #[error("plugin `{}` did not answer `{}` within {}", clean(.plugin), clean(.method), span(*.limit))]
     NoAnswer {
         /// Its name in the manifest.
         plugin: String,
@@ -306,10 +306,15 @@ pub enum HostError {
         what: String,
     },
     /// WG339: its library is in this process already, and `init` is called once.
-    #[error("the library of plugin `{}` is loaded into this process already", clean(.plugin))]
+    #[error(
+        "plugins `{}` and `{}` are one library, which is loaded into this process once",
+        clean(.other), clean(.plugin)
+    )]
     LoadedTwice {
         /// Its name in the manifest.
         plugin: String,
+        /// The plugin for which it was loaded.
+        other: String,
     },
     /// WG337: the private copy cannot be kept.
     #[error("no private copy of plugin `{}`: could not {operation} `{}`", clean(.plugin), shown(.path))]
@@ -395,7 +400,7 @@ impl HostError {
             | Self::Answer { plugin, .. }
             | Self::Store { plugin, .. }
             | Self::Host { plugin, .. }
-            | Self::LoadedTwice { plugin } => plugin,
+            | Self::LoadedTwice { plugin, .. } => plugin,
         }
     }
 
@@ -566,6 +571,19 @@ fn remedies(findings: &[Finding]) -> String {
     remedies.join("; ")
 }
 
+/// A time limit for people: tenths of seconds are exact enough from one second on.
+fn span(limit: Duration) -> String {
+    let tenth = Duration::from_millis(100);
+    let tenths = (limit + tenth / 2).as_millis() / tenth.as_millis();
+    if limit < Duration::from_secs(1) {
+        return format!("{}ms", limit.as_millis());
+    }
+    match (tenths / 10, tenths % 10) {
+        (seconds, 0) => format!("{seconds}s"),
+        (seconds, rest) => format!("{seconds}.{rest}s"),
+    }
+}
+
 fn majors(found: &[u32]) -> String {
     let found: Vec<String> = found.iter().map(|major| format!("v{major}")).collect();
     found.join(", ")
@@ -594,7 +612,7 @@ fn twice(component: &str, other: Option<&str>) -> String {
     match other {
         None => format!("declares component `{component}` twice"),
         Some(other) => {
-            format!("declares component `{component}`, which clashes with `{}`", clean(other))
+            format!("declares component `{component}`, which plugin `{}` has too", clean(other))
         }
     }
 }

@@ -8,7 +8,7 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread;
 
 use wavegate_plugin_protocol::abi;
@@ -78,7 +78,7 @@ fn start(library: &Library, ear: Arc<dyn Ear>) -> Result<Functions, LoadFault> {
 }
 
 fn serve(functions: Functions, ear: &dyn Ear, work: &Receiver<Work>) {
-    while let Ok(work) = work.recv() {
+    while let Some(work) = next(work) {
         match work {
             Work::Call { id, message } => begin(functions, ear, id, &message),
             Work::Shutdown(done) => {
@@ -87,6 +87,22 @@ fn serve(functions: Functions, ear: &dyn Ear, work: &Receiver<Work>) {
             }
         }
     }
+}
+
+/// How often a thread looks again before it sleeps: some tens of microseconds, about what it costs
+/// to be woken up. Questions to a strategy come one right after the other, or minutes apart.
+pub(crate) const LOOKS: u32 = 100;
+
+/// The next piece of work; `None` if there will be none.
+fn next(work: &Receiver<Work>) -> Option<Work> {
+    for _ in 0..LOOKS {
+        match work.try_recv() {
+            Ok(work) => return Some(work),
+            Err(TryRecvError::Disconnected) => return None,
+            Err(TryRecvError::Empty) => thread::yield_now(),
+        }
+    }
+    work.recv().ok()
 }
 
 /// Begins a call, here or on the thread of somebody who can wait for it.

@@ -19,8 +19,11 @@
  *              touch a field that does not lie wholly below the other side's `struct_size`.
  *              A function pointer that is NULL is a function that is not offered.
  *
- * A plugin must leave the process as it found it: no signal handlers, no changed environment or
- * working directory, nothing on standard output. It has all rights of the process it runs in.
+ * A plugin must leave the process as it found it: no changed environment or working directory,
+ * nothing on standard output, and nothing changed about the signals that a host relies on: SIGINT,
+ * SIGTERM, SIGHUP, SIGQUIT, SIGCHLD, SIGPIPE, SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2 and
+ * SIGALRM. Handlers of faults (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP) and of SIGURG and SIGPROF
+ * are a language runtime's own business. It has all rights of the process it runs in.
  */
 #ifndef WAVEGATE_PLUGIN_H
 #define WAVEGATE_PLUGIN_H

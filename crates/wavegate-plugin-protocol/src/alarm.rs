@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::CloudAccess;
 
-/// One question to an alarm provider. `C` is the component's config: the provider's own type in
-/// the SDK, plain JSON on the wire.
+/// One question to an alarm provider.
+// `C` is the component's config: the provider's own type in the SDK, plain JSON on the wire.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AlarmQuery<C> {
     /// Names the question within its batch; the reading carries it back.
@@ -70,7 +70,7 @@ pub enum AlarmStatus {
     Missing,
 }
 
-/// The answer to one [`AlarmQuery`].
+/// The answer to one question.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AlarmReading {
     /// The query's key.

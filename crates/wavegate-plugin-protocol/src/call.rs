@@ -17,23 +17,26 @@ use crate::{
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 pub enum Method {
-    /// [`DescribeParams`] to [`Description`](crate::Description). The first call.
+    /// `plugin.describe.params.json` to `plugin.describe.ok.json`: what the plugin is and has. The
+    /// first call.
     #[serde(rename = "plugin.describe")]
     Describe,
-    /// [`ValidateParams`] to [`Validation`]. While planning, so that a config is never found wrong
-    /// in the middle of a rollout.
+    /// `config.validate.params.json` to `config.validate.ok.json`: what is wrong with a config. While
+    /// planning, so that none is found wrong in the middle of a rollout.
     #[serde(rename = "config.validate")]
     Validate,
-    /// [`OutlineParams`] to [`Outline`](crate::Outline). While planning; a fence afterwards.
+    /// `strategy.outline.params.json` to `strategy.outline.ok.json`: what a strategy will do. While
+    /// planning; a fence afterwards.
     #[serde(rename = "strategy.outline")]
     Outline,
-    /// [`DecideParams`] to [`Decided`]. Pure: all that it may know is in its params.
+    /// `strategy.decide.params.json` to `strategy.decide.ok.json`: what a strategy does next. Pure:
+    /// all that it may know is in its params.
     #[serde(rename = "strategy.decide")]
     Decide,
-    /// [`RunHookParams`] to [`HookVerdict`].
+    /// `hook.run.params.json` to `hook.run.ok.json`: a hook's verdict.
     #[serde(rename = "hook.run")]
     RunHook,
-    /// [`ReadAlarmsParams`] to [`Readings`].
+    /// `alarm.read.params.json` to `alarm.read.ok.json`: many alarms at once.
     #[serde(rename = "alarm.read")]
     ReadAlarms,
 }
@@ -58,8 +61,9 @@ impl std::fmt::Display for Method {
     }
 }
 
-/// One call. `M` is [`Method`] for the host that makes it; a plugin reads it as text first, so that
-/// it can answer a method that it does not know.
+/// One call. A plugin answers a method that it does not know with an error, so it reads the method as
+/// text first.
+// That is what `M` is for: `Method` for the host, text for a plugin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Request<P, M = Method> {
     /// Names the call until it is replied to.

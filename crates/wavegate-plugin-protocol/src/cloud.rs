@@ -12,10 +12,10 @@ pub struct CloudAccess {
     /// One endpoint for every service, instead of AWS's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint_url: Option<String>,
-    /// CloudWatch's endpoint, before [`endpoint_url`](Self::endpoint_url).
+    /// CloudWatch's endpoint; goes before `endpoint_url`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cloudwatch_endpoint_url: Option<String>,
-    /// Lambda's endpoint, before [`endpoint_url`](Self::endpoint_url).
+    /// Lambda's endpoint; goes before `endpoint_url`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lambda_endpoint_url: Option<String>,
     /// Whether this is the embedded local cloud, which takes any credentials: none of the user's

@@ -30,7 +30,7 @@ pub struct LogEntry {
     /// The call it belongs to, or 0.
     #[serde(default)]
     pub call_id: u64,
-    /// The record: [`LogRecord`], but any JSON is taken.
+    /// The record: `log-record.json`, but any JSON is taken.
     pub record: Value,
 }
 

@@ -10,7 +10,7 @@ use crate::WeightBp;
 pub struct Target {
     /// The app's name.
     pub app: String,
-    /// The function's name in the manifest.
+    /// The function's name in AWS; where a strategy is tried without one, the strategy's own name.
     pub function: String,
     /// The alias whose traffic moves.
     pub alias: String,
@@ -24,7 +24,7 @@ pub struct Target {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Outline {
     /// The weights in the order in which they are set, each above the one before and below
-    /// [`WeightBp::FULL`].
+    /// 10 000, which is all traffic.
     pub steps: Vec<OutlineStep>,
     /// The longest time from the first question to the promotion, in milliseconds, if every
     /// observation is healthy. Approvals that are waited for before the first shift are in it.
@@ -67,10 +67,8 @@ pub struct Observation {
     pub approvals: u32,
 }
 
-/// What a strategy says.
-///
-/// Non-exhaustive for hosts: a decision that a host does not know breaks the protocol, and it must
-/// say so instead of guessing.
+/// What a strategy says. A decision that the host does not know breaks the protocol.
+// Non-exhaustive for hosts: one that does not know a decision must say so instead of guessing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -86,7 +84,7 @@ pub enum Decision {
         millis: u64,
     },
     /// Stay where it stands until a person decides. The host asks again now and then, and at once
-    /// when a person says "go on" ([`Observation::approvals`]), so a strategy may give up waiting.
+    /// when a person says "go on" (the observation's `approvals`), so a strategy may give up waiting.
     Pause {
         /// Why, for people. The same pause says the same every time it is asked.
         reason: String,

@@ -9,7 +9,8 @@
 //! - A redirect is followed only within the origin that was written, and only if it keeps method and
 //!   body (307, 308). Headers with secrets go nowhere else.
 //! - No text tells more of an address than its origin, and none tells the value of an environment
-//!   variable, not even when the server sends it back.
+//!   variable, not even when the server sends it back. Nobody can say which part of an address or of
+//!   a written header came from `${env:NAME}`, so each that is long enough for a secret is one.
 //!
 //! Deliberately absent: other methods than POST, cookies, compression, and a timeout that nobody
 //! asked for: the host's deadline holds.
@@ -21,13 +22,14 @@ mod redirect;
 #[cfg(any(test, feature = "http-testing"))]
 pub mod testing;
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use reqwest::Client;
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER};
+use reqwest::{Client, Response};
 
 use crate::{PluginError, text};
 
@@ -39,11 +41,23 @@ pub use headers::{Headers, check_headers, check_variable, variable};
 /// handshake within a round trip or two.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long the body of an answer may take of which the status is all that counts.
+const BODY_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The longest time that is kept from servers, so that a component can still answer itself.
+const MAX_RESERVE: Duration = Duration::from_secs(1);
+
 /// How much of an answer is held if nobody says otherwise, in bytes.
 const DEFAULT_LIMIT: usize = 64 * 1_024;
 
 /// Who asks, unless the headers of a request say otherwise.
 const USER_AGENT: &str = concat!("wavegate/", env!("CARGO_PKG_VERSION"));
+
+/// How long servers may be waited for in a call with that deadline: what is left is enough to say
+/// which of them did not answer, before the host says that the component did not.
+pub fn within(deadline: Duration) -> Duration {
+    deadline.saturating_sub((deadline / 10).min(MAX_RESERVE))
+}
 
 /// One POST, ready to be sent.
 #[derive(Clone)]
@@ -54,6 +68,7 @@ pub struct Post {
     body: Vec<u8>,
     limit: usize,
     timeout: Option<Duration>,
+    by_status: bool,
 }
 
 impl Post {
@@ -70,7 +85,8 @@ impl Post {
 
     fn new(address: Address, content_type: &'static str, body: Vec<u8>) -> Self {
         let headers = Headers::default();
-        Self { address, headers, content_type, body, limit: DEFAULT_LIMIT, timeout: None }
+        let (limit, timeout, by_status) = (DEFAULT_LIMIT, None, false);
+        Self { address, headers, content_type, body, limit, timeout, by_status }
     }
 
     /// The same request with these headers.
@@ -92,6 +108,13 @@ impl Post {
         Self { timeout: Some(timeout), ..self }
     }
 
+    /// The same request, of whose answer the status is all that counts: a body that breaks off, or
+    /// is not there soon after the head, is taken as far as it came.
+    #[must_use]
+    pub fn by_status(self) -> Self {
+        Self { by_status: true, ..self }
+    }
+
     /// Sends it and reads the answer. Must be called on a tokio runtime with time and I/O.
     ///
     /// # Errors
@@ -99,7 +122,10 @@ impl Post {
     /// its status.
     pub async fn send(self) -> Result<Answer, PluginError> {
         let address = &self.address;
-        let (headers, secrets) = self.headers.into_parts();
+        let (headers, mut secrets) = self.headers.into_parts();
+        secrets.extend(address.secrets());
+        // A secret within another would leave the rest of that one in sight.
+        secrets.sort_unstable_by_key(|secret| Reverse(secret.len()));
         let mut request = client(Way::to(address))?
             .post(address.url().clone())
             .headers(headers)
@@ -111,19 +137,45 @@ impl Post {
         let failed = |error: reqwest::Error| failure::no_answer(address, &error);
         let mut response = request.send().await.map_err(failed)?;
         let mut body = Vec::new();
-        let mut is_cut = false;
-        while let Some(chunk) = response.chunk().await.map_err(failed)? {
-            let room = self.limit - body.len();
-            is_cut = chunk.len() > room;
-            body.extend_from_slice(&chunk[..chunk.len().min(room)]);
-            if is_cut {
-                break;
+        let reading = read(&mut response, self.limit, &mut body);
+        let end = if self.by_status {
+            match tokio::time::timeout(BODY_TIMEOUT, reading).await {
+                Ok(Ok(end)) => end,
+                Ok(Err(_)) | Err(_) => End::Missing,
             }
-        }
+        } else {
+            reading.await.map_err(failed)?
+        };
         let status = response.status().as_u16();
         let headers = std::mem::take(response.headers_mut());
-        Ok(Answer { status, headers, body, is_cut, secrets })
+        Ok(Answer { status, headers, body, end, secrets })
     }
+}
+
+/// Reads into `body`, which keeps what came before an error.
+async fn read(
+    response: &mut Response,
+    limit: usize,
+    body: &mut Vec<u8>,
+) -> Result<End, reqwest::Error> {
+    while let Some(chunk) = response.chunk().await? {
+        let room = limit - body.len();
+        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if chunk.len() > room {
+            return Ok(End::Limit);
+        }
+    }
+    Ok(End::Whole)
+}
+
+/// How the body of an answer came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Whole,
+    /// There was more than was asked for.
+    Limit,
+    /// It broke off, or took too long.
+    Missing,
 }
 
 /// What a server answered. Its words reach people only through methods that clean them.
@@ -132,7 +184,7 @@ pub struct Answer {
     status: u16,
     headers: HeaderMap,
     body: Vec<u8>,
-    is_cut: bool,
+    end: End,
     secrets: Vec<String>,
 }
 
@@ -149,7 +201,7 @@ impl Answer {
 
     /// Whether there was more than the limit of the request.
     pub fn is_cut(&self) -> bool {
-        self.is_cut
+        self.end == End::Limit
     }
 
     /// How long the server asks to wait (`Retry-After`). Absent if it does not, or not
@@ -170,17 +222,19 @@ impl Answer {
     /// `max_lines` lines of `max_chars` characters.
     pub fn last_lines(&self, max_lines: usize, max_chars: usize) -> String {
         let body = String::from_utf8_lossy(&self.body);
-        if !self.is_cut {
-            return text::last_lines(&self.redacted(&body), max_lines, max_chars);
-        }
+        let note = match self.end {
+            End::Whole => return text::last_lines(&self.redacted(&body), max_lines, max_chars),
+            End::Limit => format!("(more than {} bytes: not read to the end)", self.body.len()),
+            End::Missing => "(the end did not come)".to_owned(),
+        };
         // The last line is not whole: half a secret would not be known for one.
         let whole = body.rsplit_once('\n').map_or("", |(whole, _)| whole);
         let shown = text::last_lines(&self.redacted(whole), max_lines, max_chars);
-        let note = format!("(more than {} bytes: not read to the end)", self.body.len());
         if shown.is_empty() { note } else { format!("{shown}\n{note}") }
     }
 
-    /// A text that came with the answer, without control characters and with secrets blotted out.
+    /// A text that came with the answer, without control characters and with all blotted out that may
+    /// be a secret: long header values, and what is behind the origin of the address.
     pub fn redacted(&self, text: &str) -> String {
         let clean = text::printable(text);
         self.secrets.iter().fold(clean, |text, secret| text.replace(secret, "***"))

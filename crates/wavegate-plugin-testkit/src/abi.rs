@@ -10,6 +10,7 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use wavegate_plugin_host::entry_point;
@@ -322,7 +323,7 @@ fn world(ground: &Ground) -> Verdict {
 struct World {
     environment: BTreeMap<OsString, OsString>,
     directory: Option<PathBuf>,
-    handlers: Vec<(i32, usize, i32)>,
+    handlers: Vec<(Signal, usize, i32)>,
 }
 
 impl World {
@@ -345,7 +346,7 @@ impl World {
         } else if self.directory != after.directory {
             "the working directory".to_owned()
         } else if let Some((before, _)) = signals.into_iter().find(|(one, other)| one != other) {
-            format!("what happens at signal {}", before.0)
+            format!("what happens at {}", before.0)
         } else {
             return Ok(());
         };

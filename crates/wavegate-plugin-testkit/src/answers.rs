@@ -90,8 +90,8 @@ pub(crate) fn bad_error(code: &str, message: &str) -> Option<String> {
 /// The laws of an alarm provider. It only reads, so it may always be asked.
 pub(crate) async fn alarm_laws(under: &Under, configs: &Configs, report: &mut Report) {
     let title = under.title();
-    report.add(UNREACHABLE, Some(&title), unreachable(under, configs).await);
-    report.add(READINGS, Some(&title), readings(under, configs).await);
+    report.add(UNREACHABLE, Some(&title), under.holds(unreachable(under, configs)).await);
+    report.add(READINGS, Some(&title), under.holds(readings(under, configs)).await);
 }
 
 async fn unreachable(under: &Under, configs: &Configs) -> Verdict {
@@ -167,7 +167,7 @@ pub(crate) async fn effect_law(
     effects: &Effects,
     report: &mut Report,
 ) {
-    let verdict = one_effect(under, configs, effects).await;
+    let verdict = under.holds(one_effect(under, configs, effects)).await;
     report.add(ONE_EFFECT, Some(&under.title()), verdict);
 }
 

@@ -1,12 +1,12 @@
 //! A plugin under test: asked through messages, and started again when it has broken down, so that
 //! one broken law does not hide the others.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::sync::Arc;
 use tokio::sync::Mutex;
 use wavegate_plugin_host::{Host, HostError, Isolation, LibrarySpec, Limits, Plugin};
 use wavegate_plugin_protocol::abi::InitFn;
@@ -16,8 +16,9 @@ use wavegate_plugin_protocol::{
 };
 use wavegate_plugin_sdk::laws;
 
-/// How long a call may take that does no I/O. Far more than it needs on a busy machine.
-const COMPUTES_WITHIN: Duration = Duration::from_secs(3);
+/// How long a call may take that does no I/O, unless a library's limits say. Far more than it needs
+/// on a busy machine, and short enough to wait for one that never ends.
+pub(crate) const COMPUTES_WITHIN: Duration = Duration::from_secs(5);
 
 /// What is held against the laws.
 #[derive(Debug, Clone)]
@@ -41,6 +42,14 @@ impl Subject {
         }
     }
 
+    /// How long a call may take that does no I/O.
+    fn computes_within(&self) -> Duration {
+        match self {
+            Self::Library(spec) => spec.limits.call,
+            Self::Linked { .. } => COMPUTES_WITHIN,
+        }
+    }
+
     /// A library is started once per process; what the SDK links in, as often as one likes.
     fn starts_again(&self) -> bool {
         match self {
@@ -51,17 +60,33 @@ impl Subject {
 }
 
 /// See the module.
+///
+/// What did not answer once is not asked again: to wait for it takes long each time.
 #[derive(Debug)]
 pub(crate) struct Bench {
     host: Host,
     subject: Subject,
-    plugin: Mutex<Arc<Plugin>>,
+    plugin: Arc<Mutex<Arc<Plugin>>>,
+    /// How it did not answer, once it did not.
+    silence: Arc<OnceLock<HostError>>,
 }
 
 impl Bench {
     pub(crate) async fn start(host: &Host, subject: &Subject) -> Result<Self, HostError> {
-        let plugin = Mutex::new(Arc::new(start(host, subject).await?));
-        Ok(Self { host: host.clone(), subject: subject.clone(), plugin })
+        let plugin = Arc::new(Mutex::new(Arc::new(start(host, subject).await?)));
+        let (host, subject) = (host.clone(), subject.clone());
+        Ok(Self { host, subject, plugin, silence: Arc::default() })
+    }
+
+    /// The same plugin, for something else to be asked about, whatever did not answer so far.
+    pub(crate) fn afresh(&self) -> Self {
+        let Self { host, subject, plugin, .. } = self;
+        Self {
+            host: host.clone(),
+            subject: subject.clone(),
+            plugin: Arc::clone(plugin),
+            silence: Arc::default(),
+        }
     }
 
     /// The same plugin, started anew beside this one; this one, if it can be started only once.
@@ -69,7 +94,13 @@ impl Bench {
         if !self.subject.starts_again() {
             return Ok(Arc::clone(self));
         }
-        Self::start(&self.host, &self.subject).await.map(Arc::new)
+        let started = Self::start(&self.host, &self.subject).await?;
+        Ok(Arc::new(Self { silence: Arc::clone(&self.silence), ..started }))
+    }
+
+    /// How it did not answer, if it did not.
+    pub(crate) fn silence(&self) -> Option<&HostError> {
+        self.silence.get()
     }
 
     pub(crate) async fn description(&self) -> Description {
@@ -84,7 +115,8 @@ impl Bench {
     ) -> Result<Vec<Diagnostic>, HostError> {
         let params =
             ValidateParams { kind, component: component.to_owned(), config: config.clone() };
-        let found: Validation = self.ask(Method::Validate, &params, COMPUTES_WITHIN).await?;
+        let found: Validation =
+            self.ask(Method::Validate, &params, self.subject.computes_within()).await?;
         Ok(found.diagnostics)
     }
 
@@ -95,7 +127,7 @@ impl Bench {
     ) -> Result<Outline, HostError> {
         let (component, config) = (component.to_owned(), config.clone());
         let params = OutlineParams { component, config, target: laws::target() };
-        self.ask(Method::Outline, &params, COMPUTES_WITHIN).await
+        self.ask(Method::Outline, &params, self.subject.computes_within()).await
     }
 
     pub(crate) async fn decide(
@@ -107,7 +139,8 @@ impl Bench {
     ) -> Result<(Decision, Value), HostError> {
         let (component, config, state) = (component.to_owned(), config.clone(), state.clone());
         let params = DecideParams { component, config, state, observation };
-        let decided: Decided = self.ask(Method::Decide, &params, COMPUTES_WITHIN).await?;
+        let decided: Decided =
+            self.ask(Method::Decide, &params, self.subject.computes_within()).await?;
         Ok((decided.decision, decided.state))
     }
 
@@ -117,8 +150,15 @@ impl Bench {
         params: &impl Serialize,
         limit: Duration,
     ) -> Result<T, HostError> {
+        if let Some(error) = self.silence() {
+            return Err(error.clone());
+        }
         let plugin = Arc::clone(&*self.plugin.lock().await);
         let answer = plugin.call(method, params, limit).await;
+        if let Some(error) = answer.as_ref().err().filter(|error| is_silence(error)) {
+            // Of many that are made at once the first one tells.
+            let _ = self.silence.set(error.clone());
+        }
         if answer.as_ref().is_err_and(is_breakdown) && self.subject.starts_again() {
             // One that does not start any more says so at the next call.
             if let Ok(next) = start(&self.host, &self.subject).await {
@@ -137,7 +177,8 @@ async fn start(host: &Host, subject: &Subject) -> Result<Plugin, HostError> {
     match subject {
         Subject::Library(spec) => Plugin::load(host, spec).await,
         Subject::Linked { name, init } => {
-            Plugin::linked(host, name, *init, Limits::default()).await
+            let limits = Limits { call: COMPUTES_WITHIN, ..Limits::default() };
+            Plugin::linked(host, name, *init, limits).await
         }
     }
 }
@@ -145,4 +186,15 @@ async fn start(host: &Host, subject: &Subject) -> Result<Plugin, HostError> {
 /// Whether this is not an answer at all: the plugin panicked, hung, crashed, or spoke nonsense.
 pub(crate) fn is_breakdown(error: &HostError) -> bool {
     !matches!(error, HostError::Answer { .. })
+}
+
+/// Whether nothing came back: it hung, or its process ended.
+fn is_silence(error: &HostError) -> bool {
+    matches!(
+        error,
+        HostError::NoAnswer { .. }
+            | HostError::Wedged { .. }
+            | HostError::Ended { .. }
+            | HostError::StartTimeout { .. }
+    )
 }

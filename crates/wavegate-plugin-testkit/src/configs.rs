@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use proptest::strategy::Strategy;
 use serde_json::{Value, json};
+use wavegate_plugin_host::HostError;
 use wavegate_plugin_protocol::{
     ComponentDescription, ComponentKind, Diagnostic, Observation, Severity,
 };
@@ -16,6 +18,9 @@ const ACCEPTED: &str = "the configs that it shows, and those that were given, ar
 const UNKNOWN_KEY: &str = "a key that it does not know is rejected by its name";
 const MISSING_KEY: &str = "a key that must be there is missed by its name";
 const ANY_CONFIG: &str = "no config breaks it";
+
+/// Why the laws of a component are not tried that did not answer in one of them.
+const SILENT: &str = "not tried: it does not answer";
 
 /// Why most laws of a component cannot be tried.
 pub(crate) const NO_CONFIG: &str = "no config is known that it accepts";
@@ -55,17 +60,53 @@ impl Under {
         format!("{}: {law}", self.title())
     }
 
+    /// Tries a law. If a call is not answered, it is broken by that, whatever it is about; those that
+    /// come later are not tried, because each would wait as long.
+    pub(crate) async fn holds(&self, trying: impl Future<Output = Verdict>) -> Verdict {
+        if self.bench.silence().is_some() {
+            return Err(Unheld::skipped(SILENT));
+        }
+        let verdict = trying.await;
+        match (self.bench.silence(), verdict) {
+            (Some(error), Ok(_) | Err(Unheld::Skipped(_))) => {
+                Err(Unheld::broken(error.to_string()))
+            }
+            (_, verdict) => verdict,
+        }
+    }
+
+    /// Tries `test` on random cases of a law. One that is not answered is told as it is.
+    pub(crate) async fn random<S, M, F, Fut>(&self, law: &str, make: M, test: F) -> Verdict
+    where
+        S: Strategy,
+        M: FnOnce() -> S + Send + 'static,
+        F: Fn(S::Value) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<(), Breach>>,
+    {
+        let bench = Arc::clone(&self.bench);
+        let is_over = move || bench.silence().is_some();
+        self.search.run(&self.cases_of(law), make, test, is_over).await
+    }
+
     /// The errors in a config; or how the component broke.
     async fn errors(&self, config: &Value) -> Result<Vec<Diagnostic>, Breach> {
-        let ComponentDescription { kind, id, .. } = &*self.component;
-        let found = self.bench.validate(*kind, id, config).await;
-        let found = found.map_err(|error| Breach::new(error.to_string()).with_config(config))?;
-        Ok(found.into_iter().filter(|found| found.severity == Severity::Error).collect())
+        let found = errors(&self.bench, &self.component, config).await;
+        found.map_err(|error| Breach::new(error.to_string()).with_config(config))
     }
 
     async fn accepts(&self, config: &Value) -> bool {
         self.errors(config).await.is_ok_and(|errors| errors.is_empty())
     }
+}
+
+/// The errors in a config of a component.
+pub(crate) async fn errors(
+    bench: &Bench,
+    component: &ComponentDescription,
+    config: &Value,
+) -> Result<Vec<Diagnostic>, HostError> {
+    let found = bench.validate(component.kind, &component.id, config).await?;
+    Ok(found.into_iter().filter(|found| found.severity == Severity::Error).collect())
 }
 
 /// Finds configs, and tries the laws about them.
@@ -74,10 +115,17 @@ pub(crate) async fn laws(under: &Under, given: Vec<Value>, report: &mut Report) 
     let title = under.title();
     let (written, verdict) = accepted(under, written).await;
     report.add(ACCEPTED, Some(&title), verdict);
-    report.add(UNKNOWN_KEY, Some(&title), unknown_key(under, &written).await);
-    report.add(MISSING_KEY, Some(&title), missing_key(under, &written).await);
-    report.add(ANY_CONFIG, Some(&title), any_config(under).await);
-    let made_up = make_up(under).await;
+    let verdict = under.holds(unknown_key(under, &written)).await;
+    report.add(UNKNOWN_KEY, Some(&title), verdict);
+    let verdict = under.holds(missing_key(under, &written)).await;
+    report.add(MISSING_KEY, Some(&title), verdict);
+    let mut made_up = Vec::new();
+    let verdict = under.holds(async {
+        let verdict = any_config(under).await;
+        made_up = make_up(under).await;
+        verdict
+    });
+    report.add(ANY_CONFIG, Some(&title), verdict.await);
     Configs { written, made_up }
 }
 
@@ -101,9 +149,9 @@ async fn accepted(under: &Under, written: Vec<Value>) -> (Vec<Value>, Verdict) {
             Ok(errors) if errors.is_empty() => good.push(config),
             Ok(errors) => {
                 let words = Breach::new(format!("it is rejected: {}", told(&errors)));
-                verdict = Err(words.with_config(&config).into());
+                verdict = verdict.and(Err(words.with_config(&config).into()));
             }
-            Err(breach) => verdict = Err(breach.into()),
+            Err(breach) => verdict = verdict.and(Err(breach.into())),
         }
     }
     // A strategy is nothing but what it decides; without a config that is never seen.
@@ -159,7 +207,8 @@ async fn rejected_by_name(under: &Under, config: &Value, key: &str) -> Result<()
     Err(Breach::new(words).with_config(config))
 }
 
-fn told(errors: &[Diagnostic]) -> String {
+/// Errors in a config, in words.
+pub(crate) fn told(errors: &[Diagnostic]) -> String {
     let errors: Vec<String> = errors
         .iter()
         .map(|Diagnostic { path, message, .. }| format!("`{path}`: {message}"))
@@ -169,10 +218,9 @@ fn told(errors: &[Diagnostic]) -> String {
 
 /// Whatever is written, there is an answer; also from a strategy that is asked all the same.
 async fn any_config(under: &Under) -> Verdict {
-    let (law, search) = (under.cases_of(ANY_CONFIG), under.search);
-    let (component, under) = (Arc::clone(&under.component), under.clone());
+    let (component, tried) = (Arc::clone(&under.component), under.clone());
     let make = move || schema::anything(&component.config_schema);
-    search.run(&law, make, move |config| stands(under.clone(), config)).await
+    under.random(ANY_CONFIG, make, move |config| stands(tried.clone(), config)).await
 }
 
 async fn stands(under: Under, config: Value) -> Result<(), Breach> {

@@ -92,8 +92,8 @@ impl Conformance {
     /// Tries all laws, and tells what came of it.
     ///
     /// # Errors
-    /// If the plugin cannot be asked at all, or if a config was given for a component that it does
-    /// not have.
+    /// If the plugin cannot be asked at all, or if a config was given that its component rejects, or
+    /// for a component that it does not have.
     ///
     /// # Panics
     /// If there is no runtime to be had.

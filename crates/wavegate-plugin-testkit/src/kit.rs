@@ -9,13 +9,13 @@ use wavegate_plugin_host::{
     Expect, Host, HostError, Isolation, Launcher, LibrarySpec, Limits, verify,
 };
 use wavegate_plugin_protocol::abi::InitFn;
-use wavegate_plugin_protocol::{ComponentDescription, ComponentKind, Description};
+use wavegate_plugin_protocol::{ComponentDescription, ComponentKind, Description, Diagnostic};
 
 use crate::abi::{CALL_LAWS, CONCURRENT_LAWS, Endpoint, Ground, Law, PLUGIN_LAWS, Source};
 use crate::answers::{self, Effects};
-use crate::bench::{Bench, Subject};
+use crate::bench::{Bench, COMPUTES_WITHIN, Subject};
 use crate::child::Task;
-use crate::configs::{self, Configs, NO_CONFIG, Under};
+use crate::configs::{self, Configs, NO_CONFIG, Under, told};
 use crate::parent::Library;
 use crate::report::{Outcome, Report, Unheld, Verdict};
 use crate::search::Search;
@@ -113,6 +113,14 @@ pub enum CheckError {
     /// It cannot be asked at all.
     #[error(transparent)]
     Host(#[from] HostError),
+    /// A config that was given is rejected.
+    #[error("a config that was given for `{component}` is rejected: {}", told(.diagnostics))]
+    BadConfig {
+        /// The component's id.
+        component: String,
+        /// The errors in it, as the component says. Never empty.
+        diagnostics: Vec<Diagnostic>,
+    },
     /// A config was given for a component that it does not have.
     #[error("the plugin has no component `{component}`; it has: {}", .has.join(", "))]
     NoSuchComponent {
@@ -132,7 +140,7 @@ impl Subject {
             path: path.to_path_buf(),
             expect: Expect::Unpinned,
             isolation,
-            limits: Limits::default(),
+            limits: Limits { call: COMPUTES_WITHIN, ..Limits::default() },
             environment: Vec::new(),
         })
     }
@@ -152,16 +160,17 @@ impl Kit {
     /// a plugin is started once per process. Those of a linked plugin are tried in this one.
     ///
     /// # Errors
-    /// If the plugin cannot be asked at all, or if a config was given for a component that it does
-    /// not have.
+    /// If the plugin cannot be asked at all, or if a config was given that its component rejects, or
+    /// for a component that it does not have.
     pub async fn check(&self, subject: &Subject, options: &Options) -> Result<Report, CheckError> {
         let (subject, abi) = self.prepared(subject).await?;
-        let bench = Arc::new(Bench::start(&self.host, &subject).await?);
+        let bench = Bench::start(&self.host, &subject).await?;
         let description = bench.description().await;
         all_known(&options.configs, &description)?;
+        all_accepted(&bench, &options.configs, &description).await?;
         let seed = options.seed.unwrap_or_else(any_seed);
         let mut report = Report {
-            plugin: subject.name().to_owned(),
+            plugin: name_of(&description, &subject),
             version: description.version,
             seed,
             laws: Vec::new(),
@@ -172,7 +181,9 @@ impl Kit {
         }
         let search = Search { seed, cases: options.cases };
         for component in description.components {
-            let under = Under { bench: Arc::clone(&bench), component: Arc::new(component), search };
+            // One that does not answer does not keep the others from being asked.
+            let bench = Arc::new(bench.afresh());
+            let under = Under { bench, component: Arc::new(component), search };
             component_laws(&under, options, &abi, &mut report).await;
         }
         bench.shutdown().await;
@@ -305,6 +316,33 @@ fn all_known(given: &[Given], description: &Description) -> Result<(), CheckErro
             has: description.components.iter().map(|component| component.id.clone()).collect(),
         }),
     }
+}
+
+/// A config that was given and is no config is the caller's mistake, not the plugin's. How a plugin
+/// breaks down over it is told by the laws.
+async fn all_accepted(
+    bench: &Bench,
+    given: &[Given],
+    description: &Description,
+) -> Result<(), CheckError> {
+    for Given { component, config } in given {
+        for described in description.components.iter().filter(|other| other.id == *component) {
+            let found = configs::errors(&bench.afresh(), described, config).await;
+            if let Ok(diagnostics) = found
+                && !diagnostics.is_empty()
+            {
+                bench.shutdown().await;
+                return Err(CheckError::BadConfig { component: component.clone(), diagnostics });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// How the plugin calls itself; one that does not is called as it was found.
+fn name_of(description: &Description, subject: &Subject) -> String {
+    let name = if description.name.is_empty() { subject.name() } else { &description.name };
+    name.to_owned()
 }
 
 /// Without randomness the same cases are tried each time, which is no harm.

@@ -10,7 +10,25 @@ use std::mem::{MaybeUninit, offset_of};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use wavegate_plugin_protocol::abi::{self, InitFn, Status};
+
+/// The signals that a host relies on. Those of faults, and those with which a language's runtime
+/// talks to itself, are the runtime's own business: Go and the JVM take them in every process.
+const RELIED_ON: [Signal; 12] = [
+    Signal::SIGINT,
+    Signal::SIGTERM,
+    Signal::SIGHUP,
+    Signal::SIGQUIT,
+    Signal::SIGCHLD,
+    Signal::SIGPIPE,
+    Signal::SIGTSTP,
+    Signal::SIGTTIN,
+    Signal::SIGTTOU,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+    Signal::SIGALRM,
+];
 
 /// What stands where the other side must not look or write.
 const BEYOND: u64 = 0xa5a5_a5a5_a5a5_a5a5;
@@ -349,18 +367,19 @@ pub(crate) fn flush_stdout() {
     }
 }
 
-/// What happens at each signal: its number, the handler's address and its flags.
-pub(crate) fn signal_handlers() -> Vec<(c_int, usize, c_int)> {
-    (1..32)
+/// What happens at each signal that a host relies on: the handler's address and its flags.
+pub(crate) fn signal_handlers() -> Vec<(Signal, usize, c_int)> {
+    RELIED_ON
+        .into_iter()
         .filter_map(|signal| signal_handler(signal).map(|(at, flags)| (signal, at, flags)))
         .collect()
 }
 
-fn signal_handler(signal: c_int) -> Option<(usize, c_int)> {
+fn signal_handler(signal: Signal) -> Option<(usize, c_int)> {
     let mut action = MaybeUninit::<nix::libc::sigaction>::uninit();
     // SAFETY: nothing is changed; where there is such a signal, the action is filled in.
     unsafe {
-        if nix::libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) != 0 {
+        if nix::libc::sigaction(signal as c_int, std::ptr::null(), action.as_mut_ptr()) != 0 {
             return None;
         }
         let action = action.assume_init();

@@ -8,7 +8,7 @@ use serde_json::Value;
 /// Every law that was tried on one plugin.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    /// The plugin's name.
+    /// The plugin's name, as it says.
     pub plugin: String,
     /// Its version, as it says.
     pub version: String,
@@ -82,13 +82,13 @@ impl Breach {
 /// Why a law cannot be said to hold.
 #[derive(Debug)]
 pub(crate) enum Unheld {
-    Broken(Breach),
+    Broken(Box<Breach>),
     Skipped(String),
 }
 
 impl Unheld {
     pub(crate) fn broken(words: impl Into<String>) -> Self {
-        Self::Broken(Breach::new(words))
+        Breach::new(words).into()
     }
 
     pub(crate) fn skipped(why: impl Into<String>) -> Self {
@@ -98,7 +98,7 @@ impl Unheld {
 
 impl From<Breach> for Unheld {
     fn from(breach: Breach) -> Self {
-        Self::Broken(breach)
+        Self::Broken(Box::new(breach))
     }
 }
 
@@ -109,7 +109,7 @@ impl From<Verdict> for Outcome {
     fn from(verdict: Verdict) -> Self {
         match verdict {
             Ok(cases) => Self::Held { cases },
-            Err(Unheld::Broken(breach)) => Self::Broken(breach),
+            Err(Unheld::Broken(breach)) => Self::Broken(*breach),
             Err(Unheld::Skipped(why)) => Self::Skipped { why },
         }
     }

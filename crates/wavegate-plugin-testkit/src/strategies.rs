@@ -19,7 +19,7 @@ use wavegate_plugin_sdk::laws::{self, Rollout, Turn, Waits};
 
 use crate::bench::{Bench, is_breakdown};
 use crate::configs::{Configs, NO_CONFIG, Under};
-use crate::report::{Breach, Outcome, Report, Unheld, Verdict};
+use crate::report::{Breach, Report, Unheld, Verdict};
 use healthy::OfPauses;
 
 const OUTLINE: &str = "its outline climbs, and its times add up";
@@ -52,40 +52,46 @@ const STEPS_MAX: usize = 200;
 /// Tries all of them.
 pub(crate) async fn laws(under: &Under, configs: Configs, report: &mut Report) {
     let title = under.title();
-    let (courses, verdict) = courses(under, configs).await;
-    report.add(OUTLINE, Some(&title), verdict);
-    let stand = Arc::new(Stand { under: under.clone(), courses, failed: Mutex::default() });
+    let mut found = Vec::new();
+    let verdict = under.holds(async {
+        let (legal, verdict) = courses(under, configs).await;
+        found = legal;
+        verdict
+    });
+    report.add(OUTLINE, Some(&title), verdict.await);
+    let stand = Arc::new(Stand { under: under.clone(), courses: found, failed: Mutex::default() });
     if stand.courses.is_empty() {
         let rest = DECISIONS.iter().map(|(law, _)| *law);
         for law in [TOTAL, SAME, RESUMED, ENDS, APPROVED, STEADY].into_iter().chain(rest) {
             let why = "there is no config with a legal outline to try it with";
-            report.add(law, Some(&title), Outcome::Skipped { why: why.to_owned() });
+            let verdict = under.holds(async { Err(Unheld::skipped(why)) }).await;
+            report.add(law, Some(&title), verdict);
         }
         return;
     }
-    let total = total(&stand).await;
+    let total = under.holds(total(&stand)).await;
     let is_total = total.is_ok();
     report.add(TOTAL, Some(&title), total);
     let mut add = |law, verdict: Verdict| {
         report.add(law, Some(&title), stand.told(verdict, is_total));
     };
     for (law, judge) in DECISIONS {
-        add(law, decisions(&stand, law, judge).await);
+        add(law, under.holds(decisions(&stand, law, judge)).await);
     }
-    add(SAME, same(&stand).await);
-    add(RESUMED, resumed(&stand).await);
-    let ends = healthy::ends(&stand).await;
+    add(SAME, under.holds(same(&stand)).await);
+    add(RESUMED, under.holds(resumed(&stand)).await);
+    let ends = under.holds(healthy::ends(&stand)).await;
     let is_endless = matches!(ends, Err(Unheld::Broken(_)));
     add(ENDS, ends);
-    let unended = || Err(Unheld::skipped("a healthy rollout does not end as it should"));
-    add(
-        APPROVED,
-        if is_endless { unended() } else { healthy::at_pauses(&stand, OfPauses::Approved).await },
-    );
-    add(
-        STEADY,
-        if is_endless { unended() } else { healthy::at_pauses(&stand, OfPauses::Steady).await },
-    );
+    for (law, of_pauses) in [(APPROVED, OfPauses::Approved), (STEADY, OfPauses::Steady)] {
+        let trying = async {
+            if is_endless {
+                return Err(Unheld::skipped("a healthy rollout does not end as it should"));
+            }
+            healthy::at_pauses(&stand, of_pauses).await
+        };
+        add(law, under.holds(trying).await);
+    }
 }
 
 /// A config, and what the strategy promises with it.
@@ -170,7 +176,9 @@ impl Stand {
 
     /// A random rollout: which course, and what happens.
     fn rollouts(&self) -> impl Strategy<Value = (usize, Vec<Move>)> + use<> {
-        (0..self.courses.len(), vec(moves(), 0..40))
+        // What comes first is made shorter first: few moves break a law with the first config, too,
+        // and that one was written by a person.
+        (vec(moves(), 0..40), 0..self.courses.len()).prop_map(|(moves, course)| (course, moves))
     }
 
     /// Plays a rollout until it ends, or nothing more happens.
@@ -302,13 +310,10 @@ fn situation(seen: &Observation) -> String {
 
 /// It answers in every rollout, and whatever odd things it is shown then.
 async fn total(stand: &Arc<Stand>) -> Verdict {
-    let law = stand.under.cases_of(TOTAL);
     let rollouts = stand.rollouts();
-    let stand = Arc::clone(stand);
-    let search = stand.under.search;
-    let tried = Arc::clone(&stand);
+    let tried = Arc::clone(stand);
     let make = move || (rollouts, vec(oddities(), 0..4));
-    let verdict = search.run(&law, make, move |((course, moves), oddities)| {
+    let verdict = stand.under.random(TOTAL, make, move |((course, moves), oddities)| {
         let stand = Arc::clone(&tried);
         async move {
             // Each case on its own: the last one's breakdown is not this one's.
@@ -335,8 +340,7 @@ async fn total(stand: &Arc<Stand>) -> Verdict {
 
 /// Every decision of every rollout passes the judge.
 async fn decisions(stand: &Arc<Stand>, law: &str, judge: Judge) -> Verdict {
-    let law = stand.under.cases_of(law);
-    let (search, rollouts, stand) = (stand.under.search, stand.rollouts(), Arc::clone(stand));
+    let (under, rollouts, stand) = (&stand.under, stand.rollouts(), Arc::clone(stand));
     let judged = move |(course, moves): (usize, Vec<Move>)| {
         let stand = Arc::clone(&stand);
         async move {
@@ -349,13 +353,12 @@ async fn decisions(stand: &Arc<Stand>, law: &str, judge: Judge) -> Verdict {
             Ok(())
         }
     };
-    search.run(&law, || rollouts, judged).await
+    under.random(law, || rollouts, judged).await
 }
 
 /// Asked a second time at once, it says the same.
 async fn same(stand: &Arc<Stand>) -> Verdict {
-    let law = stand.under.cases_of(SAME);
-    let (search, rollouts, stand) = (stand.under.search, stand.rollouts(), Arc::clone(stand));
+    let (under, rollouts, stand) = (&stand.under, stand.rollouts(), Arc::clone(stand));
     let asked_twice = move |(course, moves): (usize, Vec<Move>)| {
         let stand = Arc::clone(&stand);
         async move {
@@ -376,7 +379,7 @@ async fn same(stand: &Arc<Stand>) -> Verdict {
             Ok(())
         }
     };
-    search.run(&law, || rollouts, asked_twice).await
+    under.random(SAME, || rollouts, asked_twice).await
 }
 
 /// Asked the same by another process, to which the state came as a text and which has not seen what
@@ -384,8 +387,7 @@ async fn same(stand: &Arc<Stand>) -> Verdict {
 async fn resumed(stand: &Arc<Stand>) -> Verdict {
     let another = stand.bench().another().await;
     let another = another.map_err(|error| Unheld::broken(error.to_string()))?;
-    let law = stand.under.cases_of(RESUMED);
-    let (search, rollouts, stand) = (stand.under.search, stand.rollouts(), Arc::clone(stand));
+    let (under, rollouts, stand) = (&stand.under, stand.rollouts(), Arc::clone(stand));
     let asked_again = move |(course, moves): (usize, Vec<Move>)| {
         let (stand, another) = (Arc::clone(&stand), Arc::clone(&another));
         async move {
@@ -411,7 +413,7 @@ async fn resumed(stand: &Arc<Stand>) -> Verdict {
             Ok(())
         }
     };
-    search.run(&law, || rollouts, asked_again).await
+    under.random(RESUMED, || rollouts, asked_again).await
 }
 
 /// What is left of a state that was written down.

@@ -94,7 +94,7 @@ impl Icon {
             Self::Unknown => ("?", "?"),
             Self::Good => ("✔", "+"),
             Self::Bad => ("✖", "x"),
-            Self::Paused => ("॥", "\""),
+            Self::Paused => ("‖", "="),
             Self::Neutral => ("•", "-"),
             Self::Same => ("=", "="),
         };

@@ -17,10 +17,13 @@
 //! - Asks again by itself when there is no answer and waiting may mend that: the server was not
 //!   reached, was too slow, or broke off. It must bear being asked twice; the key is there for that.
 //! - A header from the environment is read when it is needed, goes to the server that was written and
-//!   nowhere else, and is shown to nobody, not even when the server sends it back.
+//!   nowhere else, and is shown to nobody, not even when the server sends it back. The same holds for
+//!   what `${env:NAME}` stood for, in a header or in the address.
+//! - The status is the verdict as soon as it is there: a body that breaks off or never ends changes
+//!   nothing. A server without a status is named, before the host would name this hook.
 //!
-//! Deliberately absent: a timeout of its own (the host's deadline holds), other methods than POST,
-//! and a reading of the body: the status is the verdict.
+//! Deliberately absent: a timeout of its own (a try may take what the host's deadline leaves), other
+//! methods than POST, and a reading of the body: it is shown, and no more.
 
 mod verdict;
 
@@ -49,7 +52,7 @@ pub struct HttpHook;
 pub struct Config {
     /// Where the judge is asked: an `https://` or `http://` address without user and password.
     pub url: Address,
-    /// More headers, with their values.
+    /// More headers, with their values. Where the answer repeats a long one, it is not shown.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
     /// More headers, each with the name of the environment variable that holds its value.
@@ -108,6 +111,8 @@ async fn ask(cx: &CallContext, config: &Config, event: &HookEvent) -> Result<Ans
     Post::json(config.url.clone(), payload)
         .with_headers(headers)
         .with_limit(MAX_BODY_BYTES)
+        .with_timeout(http::within(cx.deadline))
+        .by_status()
         .send()
         .await
 }

@@ -5,8 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use wavegate_plugin_sdk::http::testing::{Asked, Reply, Server};
 use wavegate_plugin_sdk::{
-    CallContext, CloudAccess, DynHook, HookEvent, HookOutcome, HookPhase, PluginError, VersionRef,
-    WeightBp,
+    CallContext, CloudAccess, DynHook, HookEvent, HookOutcome, HookPhase, VersionRef, WeightBp,
 };
 
 use super::*;
@@ -166,6 +165,20 @@ async fn a_secret_is_in_no_text_even_if_the_server_sends_it_back() {
 }
 
 #[tokio::test]
+async fn what_stood_in_the_config_for_a_variable_is_in_no_text() {
+    let server = Server::start(|asked| {
+        let key = asked.header("x-api-key").unwrap();
+        Reply::new(404, format!("Cannot POST {} key={key}", asked.target()))
+    })
+    .await;
+    let config = json!({
+        "url": server.url("/services/tok-hunter2"), "headers": {"X-Api-Key": "key-hunter2"},
+    });
+    let reason = format!("{} answered 404\nCannot POST *** key=***", server.url(""));
+    assert_eq!(run(&config).await, HookOutcome::Fail { reason });
+}
+
+#[tokio::test]
 async fn an_address_may_hold_a_secret_and_is_not_told() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
@@ -231,12 +244,32 @@ async fn a_server_that_does_not_speak_tls_fails_closed() {
 }
 
 #[tokio::test]
-async fn an_answer_that_never_comes_ends_at_the_deadline() {
+async fn a_server_that_never_answers_is_named_before_the_deadline() {
     let server = Server::start(|_| Reply::silent()).await;
-    let cx = CallContext::new(Duration::from_millis(300), "k");
-    let error = HOOK.run(&cx, &json!({"url": server.url("")}), event()).await.unwrap_err();
-    assert_eq!(error.code(), PluginError::DEADLINE);
+    let cx = CallContext::new(Duration::from_secs(1), "k");
+    let outcome = HOOK.run(&cx, &json!({"url": server.url("")}), event()).await.unwrap();
+    let detail = format!("{} did not answer in time", server.url(""));
+    assert_eq!(outcome, HookOutcome::Retry { after_ms: 5_000, detail });
     assert_eq!(server.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn the_status_is_the_verdict_even_if_the_rest_never_comes() {
+    // The first runs into the limit of bodies, the second into that of the call.
+    for (status, deadline) in [(200, Duration::from_secs(30)), (500, Duration::from_secs(1))] {
+        let server =
+            Server::start(move |_| Reply::stuck(status, "p95 is 900 ms\nhalf a sec")).await;
+        let cx = CallContext::new(deadline, "k");
+        let outcome = HOOK.run(&cx, &json!({"url": server.url("")}), event()).await.unwrap();
+        let words = "p95 is 900 ms\n(the end did not come)";
+        let reason = format!("{} answered 500\n{words}", server.url(""));
+        let verdict = match status {
+            200 => HookOutcome::Pass { detail: words.to_owned() },
+            _ => HookOutcome::Fail { reason },
+        };
+        assert_eq!(outcome, verdict);
+        assert_eq!(server.asked().len(), 1);
+    }
 }
 
 #[test]
@@ -271,7 +304,7 @@ fn the_example_of_the_schema_is_a_good_config_and_every_key_is_described() {
     let validator = jsonschema::validator_for(&schema).unwrap();
     let example = &schema["examples"][0];
     assert!(validator.is_valid(example), "{example}");
-    assert_eq!(HOOK.validate(example), []);
+    assert_eq!(HOOK.validate(example).unwrap(), []);
     for (key, property) in schema["properties"].as_object().unwrap() {
         assert!(property["description"].is_string(), "{key}");
     }

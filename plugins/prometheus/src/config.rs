@@ -15,9 +15,9 @@ use crate::promql;
 #[serde(deny_unknown_fields)]
 #[schemars(extend("examples" = [{
     "url": "https://prometheus.example.com",
-    "query": "sum(rate(http_errors_total{app=\"$app\", version=\"$candidate\"}[2m]))",
-    "max": 0.5,
-    "missing_data": "ok",
+    "query": "(sum(rate(http_requests_total{version=\"$candidate\", code=~\"5..\"}[2m])) or vector(0)) \
+              / sum(rate(http_requests_total{version=\"$candidate\"}[2m]))",
+    "max": 0.01,
     "bearer_token_env": "PROMETHEUS_TOKEN",
 }]))]
 pub struct Config {
@@ -33,7 +33,7 @@ pub struct Config {
     /// The most that is still fine. One of `min` and `max` is needed.
     #[serde(default)]
     pub max: Option<f64>,
-    /// What it means when the result is empty.
+    /// What it means when the result is empty, or holds no number but 0/0.
     #[serde(default)]
     pub missing_data: MissingData,
     /// The environment variable that holds the bearer token of the server.
@@ -164,7 +164,7 @@ mod tests {
         let validator = jsonschema::validator_for(&schema).unwrap();
         let example = &schema["examples"][0];
         assert!(validator.is_valid(example), "{example}");
-        assert_eq!(PROVIDER.validate(example), []);
+        assert_eq!(PROVIDER.validate(example).unwrap(), []);
         for (key, property) in schema["properties"].as_object().unwrap() {
             assert!(property["description"].is_string(), "{key}");
         }

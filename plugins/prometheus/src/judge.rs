@@ -11,6 +11,8 @@ pub(crate) fn judge(config: &Config, measured: &Measured) -> (AlarmStatus, Strin
     if measured.warnings.is_empty() {
         return (status, detail);
     }
+    // The part of the data that is missing may be the bad one.
+    let status = if status == AlarmStatus::Ok { AlarmStatus::Unknown } else { status };
     (status, format!("{detail}; the server warns: {}", measured.warnings))
 }
 
@@ -30,13 +32,15 @@ fn verdict(config: &Config, series: &[Series]) -> (AlarmStatus, String) {
         (Some(worst), _) if breaching > 0 => {
             (AlarmStatus::Firing, worst.words() + &of_all(breaching, series.len()))
         }
-        (_, Some(strange)) => {
-            let detail = format!("{} is not a number, as 0/0 is not", named(&strange.labels));
-            (AlarmStatus::Unknown, detail)
-        }
+        (Some(_), Some(strange)) => (AlarmStatus::Unknown, no_number(strange)),
+        (None, Some(strange)) => without_data(config, &no_number(strange)),
         (Some(worst), None) => (AlarmStatus::Ok, worst.words() + &all_of(series.len())),
         (None, None) => without_data(config, "the query gives nothing"),
     }
+}
+
+fn no_number(series: &Series) -> String {
+    format!("{} is not a number, as 0/0 is not", named(&series.labels))
 }
 
 /// One series beside the limit that it comes closest to, or is farthest beyond.
@@ -166,7 +170,6 @@ mod tests {
             (json!({"max": 5}), f64::NEG_INFINITY, Ok, "the result -Inf <= 5"),
             (json!({"min": 5}), f64::NEG_INFINITY, Firing, "the result -Inf < 5"),
             (json!({"min": 5}), f64::INFINITY, Ok, "the result +Inf >= 5"),
-            (json!({"max": 5}), f64::NAN, Unknown, "the result is not a number, as 0/0 is not"),
         ] {
             let told = judge(&config(limits), &measured(&[("", value)]));
             assert_eq!(told, (status, detail.to_owned()));
@@ -196,13 +199,35 @@ mod tests {
     }
 
     #[test]
-    fn a_warning_of_the_server_is_passed_on() {
-        let measured = Measured { warnings: "half of it".into(), ..measured(&[("", 1.0)]) };
-        let (status, detail) = judge(&config(json!({"max": 5})), &measured);
-        assert_eq!(
-            (status, detail.as_str()),
-            (Ok, "the result 1 <= 5; the server warns: half of it")
-        );
+    fn a_result_without_any_number_is_silence_too() {
+        let nan = f64::NAN;
+        for (missing_data, status) in [("unknown", Unknown), ("ok", Ok), ("breaching", Firing)] {
+            let config = config(json!({"max": 5, "missing_data": missing_data}));
+            let told = "is not a number, as 0/0 is not; missing data is";
+            for (series, name) in
+                [(&[("", nan)][..], "the result"), (&[("a", nan), ("b", nan)], "a")]
+            {
+                let detail = format!("{name} {told} {missing_data}");
+                assert_eq!(judge(&config, &measured(series)), (status, detail));
+            }
+        }
+        // Beside numbers it is none: the rest of the series is there.
+        let config = config(json!({"max": 5, "missing_data": "ok"}));
+        assert_eq!(judge(&config, &measured(&[("a", 1.0), ("b", nan)])).0, Unknown);
+    }
+
+    #[test]
+    fn half_of_the_data_puts_no_alarm_out() {
+        let config = config(json!({"max": 5, "missing_data": "ok"}));
+        for (series, status, detail) in [
+            (&[("", 1.0)][..], Unknown, "the result 1 <= 5"),
+            (&[], Unknown, "the query gives nothing; missing data is ok"),
+            (&[("", 7.0)], Firing, "the result 7 > 5"),
+        ] {
+            let measured = Measured { warnings: "half of it".into(), ..measured(series) };
+            let detail = format!("{detail}; the server warns: half of it");
+            assert_eq!(judge(&config, &measured), (status, detail));
+        }
     }
 
     proptest! {

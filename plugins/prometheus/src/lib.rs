@@ -5,19 +5,24 @@
 //! use = "prometheus"
 //! url = "https://prometheus.example.com"
 //! query = '''
-//!   sum(rate(http_requests_total{app="$app", version="$candidate", code=~"5.."}[2m]))
+//!   (sum(rate(http_requests_total{app="$app", version="$candidate", code=~"5.."}[2m])) or vector(0))
 //!     / sum(rate(http_requests_total{app="$app", version="$candidate"}[2m]))
 //! '''
 //! max = 0.01
 //! ```
 //!
 //! Works with anything that speaks Prometheus's `/api/v1/query`: Thanos, Mimir, VictoriaMetrics.
-//! `$app`, `$function`, `$alias`, `$stable` and `$candidate` stand for what is looked at.
+//! `$app`, `$function`, `$alias`, `$stable` and `$candidate` stand for what is looked at. The
+//! `or vector(0)` is for an app that never had an error: the sum of no series is no 0, it is nothing.
 //!
 //! Invariants:
 //! - One series in breach fires, however many are quiet.
-//! - What cannot be told is `unknown`, never `ok`: not a number, no answer, a refused query. Only of
-//!   an empty result the config says what it means.
+//! - What cannot be told is `unknown`, never `ok`: no answer, a refused query, half of the data. Only
+//!   of a result without any number the config says what it means.
+//! - A query that cannot be answered is found out before the start of a release, also if it measures
+//!   the candidate, which has no traffic by then.
+//! - One server that does not answer hides nothing of what others say: the call ends before its
+//!   deadline, with what was told until then.
 //! - Equal queries of one call are one request.
 //!
 //! Deliberately absent: a clock (a query is evaluated at the server's own time), ranges (`rate` and
@@ -34,8 +39,8 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use wavegate_plugin_sdk::http::{self, Address, Headers, Post};
 use wavegate_plugin_sdk::{
-    AlarmProvider, AlarmQuery, AlarmReading, AlarmStatus, CallContext, Diagnostics, Look,
-    PluginError, export_plugin,
+    AlarmProvider, AlarmQuery, AlarmReading, AlarmStatus, AlarmSubject, CallContext, Diagnostics,
+    Look, PluginError, export_plugin,
 };
 
 use answer::Measured;
@@ -44,11 +49,12 @@ pub use config::Config;
 /// The provider.
 pub struct Prometheus;
 
-/// How many requests are under way at a time: what one server takes from one client without notice.
+/// How many requests are under way to one server at a time: what it takes from one client without
+/// notice.
 const MAX_AT_ONCE: usize = 8;
 
-/// How long one request may take. Servers give up on a query after two minutes; one that takes
-/// longer than this is no gate.
+/// How long one request may take at most. Servers give up on a query after two minutes; one that
+/// takes longer than this is no gate.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How much of an answer is read, in bytes: some thousands of series. More are a query that forgot
@@ -62,25 +68,27 @@ impl AlarmProvider for Prometheus {
 
     async fn read(
         &self,
-        _cx: &CallContext,
+        cx: &CallContext,
         queries: Vec<AlarmQuery<Config>>,
     ) -> Result<Vec<AlarmReading>, PluginError> {
         let mut readings = Vec::with_capacity(queries.len());
         let mut by_request: BTreeMap<Request, Vec<AlarmQuery<Config>>> = BTreeMap::new();
         for query in queries {
-            match nothing_to_ask(&query) {
-                Some((status, detail)) => readings.push(reading(&query, status, detail)),
-                None => by_request.entry(Request::of(&query)).or_default().push(query),
+            match known_beforehand(&query) {
+                Some((status, detail)) if query.look == Look::Watch => {
+                    readings.push(reading(&query, status, detail));
+                }
+                _ => by_request.entry(Request::of(&query)).or_default().push(query),
             }
         }
-        let mut answers = stream::iter(by_request)
-            .map(|(request, queries)| async move { (request.send().await, request, queries) })
-            .buffer_unordered(MAX_AT_ONCE);
+        let (requests, asked): (Vec<_>, Vec<_>) = by_request.into_iter().unzip();
+        let answers = answers(cx.deadline, &requests).await;
         let mut failures = Failures::default();
-        while let Some((answer, request, queries)) = answers.next().await {
+        for ((request, queries), answer) in requests.iter().zip(asked).zip(answers) {
             for query in &queries {
                 let (status, detail) = match &answer {
-                    Ok(measured) => judge::judge(&query.config, measured),
+                    Ok(measured) => known_beforehand(query)
+                        .unwrap_or_else(|| judge::judge(&query.config, measured)),
                     Err(error) => failures.of(query, error),
                 };
                 let link = Some(request.link());
@@ -95,8 +103,9 @@ impl AlarmProvider for Prometheus {
     }
 }
 
-/// What can be told without asking the server.
-fn nothing_to_ask(query: &AlarmQuery<Config>) -> Option<(AlarmStatus, String)> {
+/// What can be told whatever the server measures. Before the start it is asked all the same: whether
+/// it can answer must not be found out on the way.
+fn known_beforehand(query: &AlarmQuery<Config>) -> Option<(AlarmStatus, String)> {
     let subject = &query.subject;
     let mentions = |word| promql::mentions(&query.config.query, word);
     if mentions("candidate") {
@@ -110,6 +119,29 @@ fn nothing_to_ask(query: &AlarmQuery<Config>) -> Option<(AlarmStatus, String)> {
     }
     let is_alone = mentions("stable") && subject.stable.is_none();
     is_alone.then(|| judge::without_data(&query.config, "there is no stable version"))
+}
+
+/// What each of the requests came to, as far as it is there soon enough for this call to tell.
+async fn answers(deadline: Duration, requests: &[Request]) -> Vec<Result<Measured, PluginError>> {
+    let timeout = TIMEOUT.min(deadline / 4 * 3);
+    let mut answers: Vec<_> = requests.iter().map(|request| Err(request.is_late())).collect();
+    let mut by_server: BTreeMap<Address, Vec<(usize, Request)>> = BTreeMap::new();
+    for (n, request) in requests.iter().enumerate() {
+        by_server.entry(request.url.clone()).or_default().push((n, request.clone()));
+    }
+    let mut coming = stream::select_all(by_server.into_values().map(|requests| {
+        stream::iter(requests)
+            .map(|(n, request)| async move { (n, request.send(timeout).await) })
+            .buffer_unordered(MAX_AT_ONCE)
+    }));
+    let collect = async {
+        while let Some((n, answer)) = coming.next().await {
+            answers[n] = answer;
+        }
+    };
+    // Those that are not there by then stay late.
+    let _ = tokio::time::timeout(http::within(deadline), collect).await;
+    answers
 }
 
 fn reading(query: &AlarmQuery<Config>, status: AlarmStatus, detail: String) -> AlarmReading {
@@ -131,14 +163,14 @@ impl Request {
         let config = &query.config;
         Self {
             url: config.url.clone(),
-            promql: promql::fill(&config.query, &query.subject),
+            promql: promql::fill(&config.query, &asked_about(query)),
             headers: config.headers.clone(),
             headers_from_env: config.headers_from_env.clone(),
             bearer_token_env: config.bearer_token_env.clone(),
         }
     }
 
-    async fn send(&self) -> Result<Measured, PluginError> {
+    async fn send(&self, timeout: Duration) -> Result<Measured, PluginError> {
         let mut headers = Headers::read(&self.headers, &self.headers_from_env)?;
         if let Some(name) = &self.bearer_token_env {
             let token = http::variable(name)?;
@@ -147,10 +179,15 @@ impl Request {
         let answer = Post::form(self.url.below("api/v1/query"), &[("query", &self.promql)])
             .with_headers(headers)
             .with_limit(MAX_BODY_BYTES)
-            .with_timeout(TIMEOUT)
+            .with_timeout(timeout)
             .send()
             .await?;
         answer::understand(&self.url, &answer)
+    }
+
+    fn is_late(&self) -> PluginError {
+        let message = format!("{} did not answer before the call had to end", self.url);
+        PluginError::new(http::TIMEOUT, message).retryable()
     }
 
     /// The server's own page with the graph of the query.
@@ -158,6 +195,17 @@ impl Request {
         let fields = [("g0.expr", self.promql.as_str()), ("g0.tab", "0"), ("g0.range_input", "1h")];
         self.url.below("graph").link(&fields)
     }
+}
+
+/// The subject of a query. Before the start there need be no candidate, and before the first release
+/// no stable version: something stands in for them, so that the query can be asked.
+fn asked_about(query: &AlarmQuery<Config>) -> AlarmSubject {
+    let mut subject = query.subject.clone();
+    if query.look == Look::Snapshot {
+        let stable = subject.stable.get_or_insert_with(|| "0".to_owned());
+        subject.candidate.get_or_insert_with(|| stable.clone());
+    }
+    subject
 }
 
 /// The requests of one call that went wrong.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use wavegate_plugin_sdk::http::testing::{Asked, Reply, Server};
-use wavegate_plugin_sdk::{AlarmSubject, CloudAccess, DynAlarmProvider};
+use wavegate_plugin_sdk::{CloudAccess, DynAlarmProvider};
 
 use super::*;
 use AlarmStatus::{Firing, Ok as Quiet, Unknown};
@@ -64,6 +64,12 @@ async fn read(queries: Vec<AlarmQuery<Value>>) -> Result<Vec<AlarmReading>, Plug
     PROVIDER.read(&CallContext::new(Duration::from_secs(30), "k"), queries).await
 }
 
+/// An address where nobody listens.
+async fn closed_url() -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    format!("http://{}", listener.local_addr().unwrap())
+}
+
 async fn reading_of(reply: Reply) -> (AlarmStatus, String) {
     let server = Server::start(move |_| reply.clone()).await;
     let config = json!({"url": server.url(""), "query": "q", "max": 5});
@@ -115,7 +121,7 @@ async fn results_are_read_whatever_their_shape() {
     for (reply, status, detail) in [
         (one("1e-05"), Quiet, "the result 0.00001 <= 5"),
         (one("+Inf"), Firing, "the result +Inf > 5"),
-        (one("NaN"), Unknown, "the result is not a number, as 0/0 is not"),
+        (one("NaN"), Unknown, "the result is not a number, as 0/0 is not; missing data is unknown"),
         (success("scalar", &json!([1.5, "6"])), Firing, "the result 6 > 5"),
         (
             success("vector", &json!([series("a", "1"), series("b\u{7}", "9"), series("c", "8")])),
@@ -133,13 +139,13 @@ async fn results_are_read_whatever_their_shape() {
 }
 
 #[tokio::test]
-async fn warnings_are_passed_on() {
+async fn a_warning_of_the_server_makes_a_quiet_alarm_unknown() {
     let body = json!({
         "status": "success", "warnings": ["store a is down\u{1b}[2J"], "infos": ["x"],
         "data": {"resultType": "vector", "result": [{"metric": {}, "value": [1, "1"]}]},
     });
     let (status, detail) = reading_of(Reply::new(200, body.to_string())).await;
-    assert_eq!(status, Quiet);
+    assert_eq!(status, Unknown);
     assert_eq!(detail, "the result 1 <= 5; the server warns: store a is down");
 }
 
@@ -287,7 +293,9 @@ async fn a_measure_of_the_candidate_waits_for_its_traffic() {
             (Unknown, "there is no stable version; missing data is unknown"),
         ]
     );
-    assert_eq!(server.asked(), []);
+    // Before the start it is asked in the name of the stable version, for whether it can be.
+    let asked: Vec<_> = server.asked().iter().map(query_of).collect();
+    assert_eq!(asked, ["a{v=\"4\"}"]);
     // Red before the start is told of what does not depend on the candidate.
     snapshot.config = asking("a{app=\"$app\"}");
     assert_eq!(read(vec![snapshot]).await.unwrap()[0].status, Firing);
@@ -312,10 +320,62 @@ async fn one_query_that_fails_blinds_nobody_else_but_stops_a_release_before_it_s
 }
 
 #[tokio::test]
+async fn a_measure_of_the_candidate_that_cannot_be_asked_stops_a_release_before_it_starts() {
+    let server = Server::start(|asked| match query_of(asked).as_str() {
+        "bad{s=\"0\", c=\"0\"}" => Reply::new(400, r#"{"status": "error", "error": "no"}"#),
+        "whole{c=\"4\"}" => success("matrix", &json!([])),
+        query => panic!("{query}"),
+    })
+    .await;
+    let asking = |promql: &str, extra: Value| {
+        let mut config = json!({"url": server.url(""), "query": promql, "max": 5});
+        config.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        let mut query = query("k", config);
+        query.look = Look::Snapshot;
+        query.subject.candidate = None;
+        query
+    };
+    let mut first_release = asking("bad{s=\"$stable\", c=\"$candidate\"}", json!({}));
+    first_release.subject.stable = None;
+    let without_token = json!({"bearer_token_env": "WG_NOT_SET"});
+    for (query, code) in [
+        (first_release, answer::QUERY),
+        (asking("whole{c=\"$candidate\"}", json!({})), answer::QUERY),
+        (asking("a{c=\"$candidate\"}", without_token), http::VARIABLE),
+        (asking("a{c=\"$candidate\"}", json!({"url": closed_url().await})), http::UNREACHABLE),
+    ] {
+        assert_eq!(read(vec![query]).await.unwrap_err().code(), code);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_hides_no_firing_alarm_of_others() {
+    let hangs = Server::start(|_| Reply::silent()).await;
+    let answers = Server::start(|_| one("7")).await;
+    let asking =
+        |server: &Server, promql: &str| json!({"url": server.url(""), "query": promql, "max": 5});
+    // Three rounds of requests: later ones are not even sent before the call must end.
+    let mut queries: Vec<_> = (0..3 * MAX_AT_ONCE)
+        .map(|n| query(&format!("slow{n}"), asking(&hangs, &format!("q{n}"))))
+        .collect();
+    queries.push(query("red", asking(&answers, "q")));
+    let cx = CallContext::new(Duration::from_secs(1), "k");
+    let readings = PROVIDER.read(&cx, queries.clone()).await.unwrap();
+    let (red, late) = readings.split_last().unwrap();
+    assert_eq!((red.key.as_str(), red.status), ("red", Firing));
+    for reading in late {
+        assert_eq!(reading.status, Unknown);
+        let start = format!("{} did not answer", hangs.url(""));
+        assert!(reading.detail.starts_with(&start), "{}", reading.detail);
+    }
+    // Alone it is an error of the server, not of the plugin.
+    let error = PROVIDER.read(&cx, queries[..1].to_vec()).await.unwrap_err();
+    assert_eq!((error.code(), error.is_retryable()), (http::TIMEOUT, true));
+}
+
+#[tokio::test]
 async fn a_server_that_is_not_there_is_an_error_that_may_pass() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
+    let url = closed_url().await;
     let config = json!({"url": url, "query": "q", "max": 5});
     let error = read(vec![query("k", config)]).await.unwrap_err();
     assert_eq!((error.code(), error.is_retryable()), (http::UNREACHABLE, true));

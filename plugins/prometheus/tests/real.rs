@@ -50,7 +50,10 @@ async fn the_queries_of_a_release_are_answered_by_a_real_server() {
     let ratio = r#"sum(errors{version="0"} or vector(0)) / sum(requests{version="$candidate"})"#;
     let (status, detail) = told(ratio).await;
     assert_eq!(status, AlarmStatus::Unknown);
-    assert_eq!(detail, "the result is not a number, as 0/0 is not");
+    assert_eq!(detail, "the result is not a number, as 0/0 is not; missing data is unknown");
+    let of_no_errors =
+        r#"(sum(errors{version="7"}) or vector(0)) / sum(requests{version="$stable"})"#;
+    assert_eq!(told(of_no_errors).await, (AlarmStatus::Ok, "the result 0 <= 10".into()));
     let infinite = r#"sum(errors) / sum(requests{version="$candidate"})"#;
     assert_eq!(told(infinite).await, (AlarmStatus::Firing, "the result +Inf > 10".into()));
     let nothing = (AlarmStatus::Unknown, "the query gives nothing; missing data is unknown".into());

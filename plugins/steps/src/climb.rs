@@ -3,9 +3,9 @@
 //! Where a rollout stands follows from the weight in force, from how long it has been, and from how
 //! often a person said "go on" at it. Only *when* an approval came is in none of these, and a bake
 //! that follows it begins then: that is what [`State`] remembers. Without it (a new owner), or when
-//! the time at the weight has begun again (somebody was at the alias), the rung begins again, and
-//! an approval that is known counts from the moment its turn comes: later than it was, never
-//! earlier.
+//! the time at the weight has begun again (somebody was at the alias), the rung begins again: a
+//! host asks its people again then. An approval that a host has kept all the same counts from the
+//! moment its turn comes: later than it was, never earlier.
 
 use serde::{Deserialize, Serialize};
 use wavegate_plugin_sdk::config::{HumanDuration, Percent};
@@ -200,7 +200,9 @@ impl State {
 
     /// Forgets what was about another weight, or about a time that has begun again.
     fn look(&mut self, seen: &Observation) {
-        let goes_on = self.weight_bp == seen.weight_bp && self.looked_ms <= seen.bake_elapsed_ms;
+        let goes_on = self.weight_bp == seen.weight_bp
+            && self.looked_ms <= seen.bake_elapsed_ms
+            && self.given <= seen.approvals;
         if !goes_on {
             *self = Self { weight_bp: seen.weight_bp, ..Self::default() };
         }

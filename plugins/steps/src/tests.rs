@@ -217,13 +217,36 @@ fn whoever_does_not_know_when_an_approval_came_waits_too_long_never_too_short() 
     let mut asked = Asked::new(json!({"steps": steps}));
     assert_eq!(asked.at(1000, HOUR, 1), wait(5 * MINUTE));
     assert_eq!(asked.at(1000, HOUR + 5 * MINUTE, 1), Decision::Promote);
-    // Somebody was at the alias: it bakes again, and is not asked about again.
+    // Somebody was at the alias, and the host has kept what was approved: it bakes again.
     let mut asked = Asked::new(asked.config);
     assert!(matches!(asked.at(1000, 10 * MINUTE, 0), Decision::Pause { .. }));
     assert_eq!(asked.at(1000, 50 * MINUTE, 1), wait(5 * MINUTE));
     assert_eq!(asked.at(1000, 0, 1), wait(10 * MINUTE));
     assert_eq!(asked.at(1000, 10 * MINUTE, 1), wait(5 * MINUTE));
     assert_eq!(asked.at(1000, 15 * MINUTE, 1), Decision::Promote);
+}
+
+#[test]
+fn what_was_approved_before_the_time_began_again_is_asked_again() {
+    let steps = json!([
+        {"weight": 10},
+        {"approve": "first", "timeout": "10m", "on_timeout": "continue"},
+        {"approve": "second", "timeout": "10m"},
+        {"bake": "5m"},
+    ]);
+    let [first, second] = [
+        pause("first (within 10m, else it goes on)"),
+        pause("second (within 10m, else it goes back)"),
+    ];
+    // Nobody answered the first; the second was given; then somebody was at the alias. The time
+    // seen next may be less than it was, or more.
+    for seen_next_ms in [0, 12 * MINUTE] {
+        let mut asked = Asked::new(json!({"steps": steps}));
+        assert_eq!(asked.at(1000, 10 * MINUTE, 0), second);
+        assert_eq!(asked.at(1000, 11 * MINUTE, 1), wait(5 * MINUTE));
+        let again = if seen_next_ms == 0 { first.clone() } else { second.clone() };
+        assert_eq!(asked.at(1000, seen_next_ms, 0), again);
+    }
 }
 
 #[test]

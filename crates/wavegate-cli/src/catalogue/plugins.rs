@@ -159,8 +159,9 @@ pub(super) const PAGES: &[Entry] = &[
         "WG331",
         "a plugin that breaks the protocol",
         "It answered with something that is no answer, or twice, or to something that was not asked. \
-      What it said cannot be trusted, so it is not asked again. This is a mistake in the plugin: report \
-      it to its author; `wavegate plugin check FILE` shows it.",
+      The call has failed; after a second answer, or talk that is no message at all, nothing that it \
+      says can be trusted, and it is not asked again. This is a mistake in the plugin: report it to its \
+      author; `wavegate plugin check FILE` shows it.",
     ),
     (
         "WG332",

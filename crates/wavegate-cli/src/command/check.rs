@@ -5,11 +5,14 @@ use serde_json::json;
 use crate::Context;
 use crate::console;
 use crate::error::CliError;
+use crate::interrupt::Interrupts;
 use crate::manifest;
 
 pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
     let console = context.console;
-    let loaded = manifest::load(&context.global, &context.environment, console).await;
+    let mut interrupts = Interrupts::listen()?;
+    let loading = manifest::load(&context.global, &context.environment, console);
+    let loaded = interrupts.guard(loading).await;
     if let Ok(loaded) = &loaded {
         loaded.registry.close().await;
     }
@@ -20,20 +23,7 @@ pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
             Err(error) => (&[][..], error.problems.as_ref()),
         };
         let all = warnings.iter().chain(errors.into_iter().flatten());
-        let problems: Vec<_> = all
-            .map(|problem| {
-                json!({
-                    "code": problem.code,
-                    "severity": if problem.is_warning() { "warning" } else { "error" },
-                    "message": problem.message,
-                    "help": problem.help,
-                    "file": problem.place.path(),
-                    "line": problem.place.line(),
-                    "column": problem.place.column(),
-                    "place": problem.place.to_string(),
-                })
-            })
-            .collect();
+        let problems: Vec<_> = all.map(console::problem_json).collect();
         console::json(&json!({ "v": 1, "ok": loaded.is_ok(), "problems": problems }))?;
     }
     let manifest = loaded?;

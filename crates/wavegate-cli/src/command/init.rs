@@ -39,7 +39,14 @@ pub(super) fn write_new(dir: &Path, files: &[(&str, String)], hint: &str) -> Res
     let names = files.iter().map(|(file, _)| *file);
     let taken: Vec<&str> = names.filter(|file| dir.join(file).exists()).collect();
     if !taken.is_empty() {
-        let message = format!("{} is there already: nothing was written", taken.join(" and "));
+        let message = match taken.as_slice() {
+            [file] => format!("{file} is there already: nothing was written"),
+            [files @ .., last] => {
+                let files = files.join(", ");
+                format!("{files} and {last} are there already: nothing was written")
+            }
+            [] => String::new(),
+        };
         return Err(CliError::usage(EXISTS, message).hint(hint));
     }
     files.iter().try_for_each(|(file, text)| write(&dir.join(file), text))

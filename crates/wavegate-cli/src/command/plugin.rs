@@ -4,13 +4,17 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use wavegate_plugin_host::{Inspection, Isolation, Origin, Plugin, host_target, inspect};
-use wavegate_plugin_sdk::ComponentKind;
+use wavegate_config::{Problem, Problems};
+use wavegate_plugin_host::{
+    HostError, Inspection, Isolation, Origin, Plugin, host_target, inspect,
+};
+use wavegate_plugin_sdk::{ComponentKind, Diagnostic, Severity};
 use wavegate_report::safe_line;
 
 use crate::Context;
 use crate::console;
 use crate::error::CliError;
+use crate::interrupt::Interrupts;
 use crate::manifest;
 use crate::registry::{self, Registry};
 
@@ -22,36 +26,58 @@ const UNWRITABLE: &str = "WG618";
 /// The format version of the JSON answers.
 const FORMAT: u32 = 1;
 
-/// `plugin list`: all plugins, where they come from, and their components.
+/// `plugin list`: all plugins, where they come from, and their components; those that cannot be
+/// loaded are told with the reason.
 pub(crate) async fn list(context: &Context) -> Result<(), CliError> {
-    let registry = surroundings(context).await?;
+    let mut interrupts = Interrupts::listen()?;
+    let (registry, problems) = interrupts.guard(surroundings(context)).await?;
     let told = if context.console.is_json() {
-        console::json(&list_json(&registry))
+        console::json(&list_json(&registry, &problems))
     } else {
         console::data(&list_text(&registry))
     };
     registry.close().await;
-    told
+    told?;
+    sound(context, problems)
 }
 
-/// The plugins of the manifest, where there is one, and those that are linked in.
-pub(super) async fn surroundings(context: &Context) -> Result<Registry, CliError> {
-    match manifest::read(&context.global, &context.environment) {
-        Ok(draft) => {
-            let (registry, problems) = Registry::open(&draft, &context.environment).await?;
-            for problem in &problems {
-                context.console.diagnostic(problem);
-            }
-            Ok(registry)
-        }
+/// The plugins of the manifest, where there is one, and those that are linked in; and what is wrong
+/// with the manifest, as far as it may be about plugins.
+pub(super) async fn surroundings(context: &Context) -> Result<(Registry, Vec<Problem>), CliError> {
+    let draft = match manifest::read(&context.global, &context.environment) {
+        Ok(draft) => draft,
         Err(error) if error.code == Some("WG100") && context.global.config.is_none() => {
-            Registry::linked(&registry::host(Path::new(crate::home::NAME))).await
+            return Ok((linked().await?, Vec::new()));
         }
-        Err(error) => Err(error),
-    }
+        Err(error) => return Err(error),
+    };
+    let (registry, found) = Registry::open(&draft, &context.environment).await?;
+    let problems = match draft.check(&registry.ids(), found) {
+        Ok(manifest) => manifest.warnings,
+        Err(problems) => problems.into_vec(),
+    };
+    let is_about_plugins =
+        |problem: &Problem| !problem.is_warning() || problem.code.starts_with("WG3");
+    Ok((registry, problems.into_iter().filter(is_about_plugins).collect()))
 }
 
-fn list_json(registry: &Registry) -> Value {
+/// The plugins that are there without a manifest.
+pub(super) async fn linked() -> Result<Registry, CliError> {
+    Registry::linked(&registry::host(Path::new(crate::home::NAME))).await
+}
+
+/// Tells warnings, and fails with all problems if one is an error.
+pub(super) fn sound(context: &Context, problems: Vec<Problem>) -> Result<(), CliError> {
+    if problems.iter().any(|problem| !problem.is_warning()) {
+        return Err(CliError::manifest(Problems::new(problems)));
+    }
+    for problem in &problems {
+        context.console.diagnostic(problem);
+    }
+    Ok(())
+}
+
+fn list_json(registry: &Registry, problems: &[Problem]) -> Value {
     let components: Vec<Value> = registry
         .components()
         .map(|(kind, id, plugin)| {
@@ -72,7 +98,8 @@ fn list_json(registry: &Registry) -> Value {
             })
         })
         .collect();
-    json!({ "v": FORMAT, "components": components })
+    let problems: Vec<Value> = problems.iter().map(console::problem_json).collect();
+    json!({ "v": FORMAT, "components": components, "problems": problems })
 }
 
 fn list_text(registry: &Registry) -> String {
@@ -129,18 +156,43 @@ pub(crate) fn inspect_file(context: &Context, file: &Path) -> Result<(), CliErro
 }
 
 /// A library that cannot be used, as an error of the command line.
-pub(crate) fn refused(error: &wavegate_plugin_host::HostError) -> CliError {
+pub(crate) fn refused(error: &HostError) -> CliError {
     let told = CliError::usage(error.code(), registry::words(error));
-    match error.hint() {
+    let hint = match error {
+        // The manifest's words would lead astray: here the path is the command line's.
+        HostError::Missing { .. } => Some("is it built, and is the path right?".to_owned()),
+        error => error.hint(),
+    };
+    match hint {
         Some(hint) => told.hint(hint),
         None => told,
+    }
+}
+
+/// The error with all that is wrong with a config, and how to put it right.
+pub(super) fn blamed(error: CliError, found: &[Diagnostic]) -> CliError {
+    let errors = found.iter().filter(|finding| finding.severity == Severity::Error);
+    errors.fold(error, |error, finding| {
+        let error = error.because(about(finding));
+        match &finding.hint {
+            Some(hint) => error.hint(hint.clone()),
+            None => error,
+        }
+    })
+}
+
+/// A finding with the key that it is about.
+pub(super) fn about(finding: &Diagnostic) -> String {
+    match finding.path.as_str() {
+        "" => finding.message.clone(),
+        path => format!("`{path}`: {}", finding.message),
     }
 }
 
 fn inspection_json(found: &Inspection) -> Value {
     json!({
         "v": FORMAT,
-        "path": found.path,
+        "path": found.path.display().to_string(),
         "bytes": found.bytes,
         "sha256": found.sha256.to_string(),
         "platform": found.platform.to_string(),
@@ -186,24 +238,17 @@ fn inspection_text(found: &Inspection) -> String {
 
 /// `plugin pin`: the SHA-256 that the library has now, written into the manifest.
 pub(crate) fn pin(context: &Context, name: &str) -> Result<(), CliError> {
-    let draft = manifest::read(&context.global, &context.environment)?;
-    let Some(used) = draft.plugins().get(name) else {
-        let known: Vec<&str> = draft.plugins().keys().map(String::as_str).collect();
-        let hint = match known.as_slice() {
-            [] => "name its library first: [plugins.NAME] with `path`".to_owned(),
-            known => format!("there are: {}", known.join(", ")),
-        };
-        let message = format!("there is no sound table [plugins.{}]", safe_line(name));
-        return Err(CliError::usage(NO_PLUGIN, message).hint(hint));
-    };
-    let found = inspect(&used.path).map_err(|error| refused(&error))?;
-    let (target, sha256) = (host_target(), found.sha256.to_string());
     let path = manifest::path(&context.global, &context.environment)?;
     let failed = |error: &std::io::Error| {
         CliError::usage(UNWRITABLE, format!("{} cannot be written", path.display()))
             .caused_by(error)
     };
     let text = std::fs::read_to_string(&path).map_err(|error| failed(&error))?;
+    let draft = manifest::read(&context.global, &context.environment)?;
+    let Some(library) = draft.plugin_path_in_file(name) else { return Err(no_plugin(name)) };
+    let found = inspect(&library).map_err(|error| refused(&error))?;
+    can_be_pinned(name, &found)?;
+    let (target, sha256) = (host_target(), found.sha256.to_string());
     let profile = context.global.profile.as_deref();
     let pinned = wavegate_config::set_plugin_pin(&text, profile, name, target, &sha256)
         .map_err(|error| CliError::usage(NO_PLUGIN, error.to_string()))?;
@@ -211,24 +256,61 @@ pub(crate) fn pin(context: &Context, name: &str) -> Result<(), CliError> {
         console::say(&format!("plugin `{name}` is pinned so already: {sha256}"));
         return Ok(());
     }
-    replace(&path, &pinned).map_err(|error| failed(&error))?;
-    console::say(&format!(
-        "pinned plugin `{name}` for {target}: {sha256}\n  {}",
-        found.path.display()
-    ));
+    replace(&path, &text, &pinned).map_err(|error| failed(&error))?;
+    let before = draft.plugins().get(name).and_then(|used| used.sha256.get(target));
+    let replaced = before.map_or_else(String::new, |before| format!("\n  replaces {before}"));
+    let library = found.path.display();
+    console::say(&format!("pinned plugin `{name}` for {target}: {sha256}\n  {library}{replaced}"));
     Ok(())
 }
 
-/// Replaces a file whole or not at all, and keeps its mode.
-fn replace(path: &Path, text: &str) -> std::io::Result<()> {
+fn no_plugin(name: &str) -> CliError {
+    let message = format!(
+        "the manifest has no table [plugins.{}] that says where its library is",
+        wavegate_report::safe_line(name)
+    );
+    CliError::usage(NO_PLUGIN, message).hint("name its library there: `path = \"...\"`")
+}
+
+/// A pin says that somebody means this library: one that could not be loaded here is not meant.
+fn can_be_pinned(name: &str, found: &Inspection) -> Result<(), CliError> {
+    let refuse = |why: String| {
+        let message = format!("plugin `{name}` is not pinned: {why}");
+        Err(CliError::usage(NO_PLUGIN, message)
+            .hint("`wavegate plugin inspect FILE` tells what the library is"))
+    };
+    if let Some(target) = &found.target
+        && target != host_target()
+    {
+        return refuse(format!("its library is for {target}, and this is {}", host_target()));
+    }
+    if found.entries.len() != 1 {
+        let count = found.entries.len();
+        return refuse(format!("its library has {count} entry points, and a plugin has one"));
+    }
+    for finding in &found.findings {
+        console::note(&format!("{finding}: it will not be loaded like this"));
+    }
+    Ok(())
+}
+
+/// Replaces a file whole or not at all, if nobody else changed it meanwhile and it may be written;
+/// keeps its mode.
+fn replace(path: &Path, before: &str, text: &str) -> std::io::Result<()> {
     use std::io::Write as _;
 
     // Behind a link, the file itself is replaced.
     let path = path.canonicalize()?;
+    // A file that may not be written must not be replaced either.
+    drop(std::fs::OpenOptions::new().write(true).open(&path)?);
     let dir = path.parent().unwrap_or_else(|| Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(dir)?;
     file.write_all(text.as_bytes())?;
     file.as_file().set_permissions(std::fs::metadata(&path)?.permissions())?;
+    file.as_file().sync_all()?;
+    if std::fs::read_to_string(&path)? != before {
+        return Err(std::io::Error::other("somebody else is changing it"));
+    }
     file.persist(&path).map_err(|error| error.error)?;
     Ok(())
 }

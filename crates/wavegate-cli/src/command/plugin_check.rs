@@ -6,12 +6,14 @@ use wavegate_plugin_testkit::{CheckError, Hooks, Kit, Options, Subject};
 use crate::Context;
 use crate::args::PluginCheckArgs;
 use crate::console;
-use crate::error::{CliError, ErrorKind};
+use crate::error::CliError;
 use crate::interrupt::Interrupts;
 use crate::registry::{self, LAWS};
 
 /// A law is broken.
 const BROKEN: &str = "WG627";
+/// A config that the component refuses.
+const BAD_CONFIG: &str = "WG643";
 /// A config for a component that is not there.
 const NO_COMPONENT: &str = "WG320";
 
@@ -23,6 +25,11 @@ pub(crate) async fn run(context: &Context, args: PluginCheckArgs) -> Result<(), 
     })?;
     let kit = Kit::new(registry::host(cache.path()), registry::launcher(LAWS));
     let isolation = if args.in_process { Isolation::InProcess } else { Isolation::Process };
+    if args.in_process {
+        console::keep_stdout().map_err(|error| {
+            CliError::bug("standard output cannot be kept from the plugin").caused_by(&error)
+        })?;
+    }
     let subject = Subject::library(&args.file, isolation);
     let options = Options {
         seed: args.seed,
@@ -50,7 +57,7 @@ pub(crate) async fn run(context: &Context, args: PluginCheckArgs) -> Result<(), 
             let laws = if count == 1 { "a law is" } else { "some laws are" };
             let message =
                 format!("{laws} broken by plugin {}", wavegate_report::safe_line(&report.plugin));
-            Err(CliError::new(ErrorKind::Failed, BROKEN, message)
+            Err(CliError::usage(BROKEN, message)
                 .hint(format!("--seed {} repeats the cases", report.seed)))
         }
     }
@@ -61,6 +68,10 @@ fn refused(error: &CheckError) -> CliError {
         CheckError::Host(error) => super::plugin::refused(error),
         error @ CheckError::NoSuchComponent { .. } => {
             CliError::usage(NO_COMPONENT, error.to_string())
+        }
+        CheckError::BadConfig { component, diagnostics } => {
+            let message = format!("component `{component}` refuses the config");
+            super::plugin::blamed(CliError::usage(BAD_CONFIG, message), diagnostics)
         }
     }
 }

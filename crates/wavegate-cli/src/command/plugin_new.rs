@@ -7,10 +7,13 @@ use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use wavegate_plugin_sdk::ComponentKind;
+
 use super::init::write_new;
 use crate::Context;
 use crate::console;
 use crate::error::CliError;
+use crate::registry::LINKED;
 
 /// A name that no plugin can have.
 const BAD_NAME: &str = "WG628";
@@ -61,6 +64,7 @@ pub enum PluginKind {
 pub(crate) fn run(context: &Context, args: &PluginNewArgs) -> Result<(), CliError> {
     let template = Template::of(args.kind);
     let name = Name::of(&args.name, &template)?;
+    not_built_in(args.kind, &name.kebab)?;
     let cwd = &context.environment.cwd;
     let sdk = match &args.sdk {
         Some(path) => Sdk::at(&cwd.join(path))?,
@@ -73,6 +77,21 @@ pub(crate) fn run(context: &Context, args: &PluginNewArgs) -> Result<(), CliErro
     let written: Vec<&str> = files.iter().map(|(file, _)| *file).collect();
     let (written, dir) = (written.join(", "), args.dir.display());
     console::say(&format!("wrote to {dir}: {written}\n{}", next(&args.dir, &name)));
+    Ok(())
+}
+
+/// A component that ships with wavegate cannot be shadowed, so there is no use in its name.
+fn not_built_in(kind: PluginKind, name: &str) -> Result<(), CliError> {
+    let kind = match kind {
+        PluginKind::Strategy => ComponentKind::Strategy,
+        PluginKind::Hook => ComponentKind::Hook,
+        PluginKind::Alarm => ComponentKind::Alarm,
+    };
+    let mut components = LINKED.iter().flat_map(|plugin| plugin.components());
+    if components.any(|component| component.kind() == kind && component.id() == name) {
+        let message = format!("the {} `{name}` ships with wavegate", kind.as_str());
+        return Err(CliError::usage(BAD_NAME, message).hint("choose another name"));
+    }
     Ok(())
 }
 

@@ -12,8 +12,9 @@ use crate::Context;
 use crate::adapter::PluginStrategies;
 use crate::args::SimulateArgs;
 use crate::console;
-use crate::error::{CliError, ErrorKind};
+use crate::error::CliError;
 use crate::fault;
+use crate::interrupt::Interrupts;
 use crate::manifest::{self, Loaded};
 use crate::registry::Registry;
 
@@ -27,14 +28,18 @@ const BAD_CONFIG: &str = "WG643";
 const BROKEN: &str = "WG335";
 
 pub(crate) async fn run(context: &Context, args: &SimulateArgs) -> Result<(), CliError> {
+    let mut interrupts = Interrupts::listen()?;
     let scenario = scenario(&args.scenario)?;
-    let (registry, strategy) = match &args.component_config {
-        Some(config) => component(context, &args.strategy, config).await?,
-        None => of_manifest(context, &args.strategy).await?,
+    let playing = async {
+        let (registry, strategy) = match &args.component_config {
+            Some(config) => component(context, &args.strategy, config).await?,
+            None => of_manifest(context, &args.strategy).await?,
+        };
+        let story = play(&registry, &strategy, scenario).await;
+        registry.close().await;
+        Ok((strategy, story?))
     };
-    let story = play(&registry, &strategy, scenario).await;
-    registry.close().await;
-    let story = story?;
+    let (strategy, story) = interrupts.guard(playing).await?;
     let title = title(&strategy);
     if context.console.is_json() {
         console::json(&wavegate_report::simulation_json(&title, &story))?;
@@ -52,16 +57,28 @@ fn scenario(words: &[String]) -> Result<Scenario, CliError> {
     })
 }
 
-/// A strategy as the manifest names it: a table, or a name of AWS's.
+/// A strategy as a manifest names it: a table, or a name of AWS's, which needs no manifest.
 async fn of_manifest(
     context: &Context,
     name: &str,
 ) -> Result<(Arc<Registry>, ComponentUse), CliError> {
-    let Loaded { manifest, registry } =
-        manifest::load(&context.global, &context.environment, context.console).await?;
-    let Some(used) = manifest.strategy(name) else {
+    let (registry, manifest) = match manifest::load_quietly(context).await {
+        Ok(Loaded { manifest, registry }) => (registry, Some(manifest)),
+        Err(error) if error.code == Some("WG100") && context.global.config.is_none() => {
+            (Arc::new(super::plugin::linked().await?), None)
+        }
+        Err(error) => return Err(error),
+    };
+    let used = match &manifest {
+        Some(manifest) => manifest.strategy(name),
+        None => wavegate_config::aws_strategy(name),
+    };
+    let Some(used) = used else {
         let name = wavegate_report::safe_line(name);
-        let message = format!("the manifest has no strategy `{name}`");
+        let message = match manifest {
+            Some(_) => format!("the manifest has no strategy `{name}`"),
+            None => format!("`{name}` is no name of AWS's, and there is no manifest here"),
+        };
         return Err(CliError::usage(NO_STRATEGY, message).hint(
             "name a [strategies.NAME] table or an AWS name such as Canary10Percent5Minutes; with \
              --component-config, a component (`wavegate plugin list`)",
@@ -80,7 +97,8 @@ async fn component(
 ) -> Result<(Arc<Registry>, ComponentUse), CliError> {
     let config: Value = serde_json::from_str(config)
         .map_err(|error| CliError::usage(BAD_CONFIG, format!("the config is not JSON: {error}")))?;
-    let registry = super::plugin::surroundings(context).await?;
+    let (registry, problems) = super::plugin::surroundings(context).await?;
+    super::plugin::sound(context, problems)?;
     accepts(&registry, id, &config).await?;
     let used = ComponentUse {
         name: id.to_owned(),
@@ -102,21 +120,14 @@ async fn accepts(registry: &Registry, id: &str, config: &Value) -> Result<(), Cl
         .validate(ComponentKind::Strategy, id, config)
         .await
         .map_err(|error| super::plugin::refused(&error))?;
-    let mut errors = found.iter().filter(|finding| finding.severity == Severity::Error).peekable();
-    if errors.peek().is_none() {
+    for finding in found.iter().filter(|finding| finding.severity == Severity::Warning) {
+        console::note(&format!("strategy `{id}`: {}", super::plugin::about(finding)));
+    }
+    if found.iter().all(|finding| finding.severity != Severity::Error) {
         return Ok(());
     }
     let refused = CliError::usage(BAD_CONFIG, format!("strategy `{id}` refuses the config"));
-    Err(errors.fold(refused, |error, finding| {
-        let error = error.because(match finding.path.as_str() {
-            "" => finding.message.clone(),
-            path => format!("`{path}`: {}", finding.message),
-        });
-        match &finding.hint {
-            Some(hint) => error.hint(hint.clone()),
-            None => error,
-        }
-    }))
+    Err(super::plugin::blamed(refused, &found))
 }
 
 async fn play(
@@ -132,7 +143,8 @@ async fn play(
     };
     let outline = strategies.outline(strategy, &subject).await.map_err(|reason| {
         let code = fault::advice(&reason).map_or(fault::STRATEGY, |(code, _)| code);
-        CliError::usage(code, format!("strategy {}: {reason}", title(strategy)))
+        let words = format!("strategy {}: {reason}", title(strategy));
+        CliError::usage(code, fault::without_code(&words, code))
     })?;
     let mut simulation = Simulation::new(outline, scenario);
     loop {
@@ -167,5 +179,5 @@ fn ended(title: &str, story: &Story) -> Result<(), CliError> {
             (fault::advice(reason).map_or(fault::STRATEGY, |(code, _)| code), reason.clone())
         }
     };
-    Err(CliError::new(ErrorKind::Failed, code, format!("strategy {title}: {words}")))
+    Err(CliError::usage(code, fault::without_code(&format!("strategy {title}: {words}"), code)))
 }

@@ -62,14 +62,14 @@ fn a_small_plugin_has_the_defaults() {
 fn every_key_of_a_plugin_is_understood() {
     let keys = format!(
         "{LADDER}isolation = \"process\"\nenv = [\"AWS_REGION\", \"_x1\", \"AWS_REGION\"]\n\
-         timeout = \"1m30s\"\nmax_in_flight = 7\nmemory = \"256MB\"\nbuiltin = true\n\
+         timeout = \"45s\"\nmax_in_flight = 7\nmemory = \"256MB\"\nbuiltin = true\n\
          [plugins.ladder.sha256]\nx86_64-unknown-linux-gnu = \"{PIN}\"\n\"thumbv8m.main-none-eabi\" = \"{PIN}\"\n"
     );
     let manifest =
         checked(&shop(&keys), &Over::default(), |_| (with_ladder(), Vec::new())).unwrap();
     let plugin = &manifest.plugins["ladder"];
     assert_eq!(plugin.env, ["AWS_REGION", "_x1"]);
-    assert_eq!(plugin.timeout, Duration::from_secs(90));
+    assert_eq!(plugin.timeout, Duration::from_secs(45));
     assert_eq!((plugin.max_in_flight, plugin.memory_bytes), (7, 256 << 20));
     assert!(plugin.builtin);
     assert_eq!(plugin.sha256["thumbv8m.main-none-eabi"], PIN);

@@ -372,11 +372,7 @@ impl Release {
             rollout.gate_at = now;
             rollout.blind_since = None;
         }
-        if waits {
-            self.ask_alarms(AskFor::Quiet(name.clone()), std::slice::from_ref(name));
-            return Ok(());
-        }
-        self.decide(name)
+        if waits { self.start_shifting_again(name) } else { self.decide(name) }
     }
 
     pub(super) fn wake_at(&mut self, name: &FunctionName, at: Mono) {
@@ -435,9 +431,9 @@ impl Release {
         self.is_idle(&object)
     }
 
-    pub(super) fn start_shifting_again(&mut self, name: &FunctionName) -> Result<(), Illegal> {
-        let waiting = self.rollouts.get(name).is_some_and(|r| r.blind_since.is_some());
-        if waiting {
+    /// Before the first shift nothing else watches: whatever was waited for, alarms are read afresh.
+    fn start_shifting_again(&mut self, name: &FunctionName) -> Result<(), Illegal> {
+        if self.plan.functions.get(name).is_some_and(|f| !f.alarms.is_empty()) {
             self.ask_alarms(AskFor::Quiet(name.clone()), std::slice::from_ref(name));
             return Ok(());
         }
@@ -487,21 +483,18 @@ impl Release {
 
     pub(super) fn observe(&self, name: &FunctionName) -> Observation {
         let Some(rollout) = self.rollouts.get(name) else { return Observation::default() };
-        let count = |status: AlarmStatus| {
-            let alarms = rollout.alarms.values();
-            u32::try_from(
-                alarms.filter(|a| a.status == status && (!a.baselined || a.is_unread)).count(),
-            )
-            .unwrap_or(0)
+        let count = |says: fn(AlarmStatus) -> bool| {
+            let alarms = rollout.alarms.values().filter(|seen| says(seen.status));
+            u32::try_from(alarms.filter(|seen| rollout.counts(seen)).count()).unwrap_or(0)
         };
         Observation {
             weight: rollout.weight,
             // Up to when the alarms were asked: what they say covers no more than that.
             bake_elapsed: rollout.gate_at.since(rollout.in_force),
             rollout_elapsed: rollout.since.map(|since| self.now.since(since)).unwrap_or_default(),
-            alarms_ok: count(AlarmStatus::Ok),
-            alarms_firing: count(AlarmStatus::Firing),
-            alarms_unknown: count(AlarmStatus::Unknown) + count(AlarmStatus::Missing),
+            alarms_ok: count(|status| status == AlarmStatus::Ok),
+            alarms_firing: count(|status| status == AlarmStatus::Firing),
+            alarms_unknown: count(cannot_tell),
             approvals: rollout.approvals,
         }
     }
@@ -539,27 +532,24 @@ impl Release {
                 format!("its strategy `{strategy}` decided outside its outline (WG335): {breach}");
             return self.fail(Some(name), reason);
         }
-        let is_overdue = fence::is_overdue(&function.outline, &seen);
+        let holds = fence::holds_blind(&function.outline, &seen, &decision);
+        let patience = fence::patience(&function.outline, &seen);
         let Some(rollout) = self.rollouts.get_mut(name) else { return Ok(()) };
-        if !matches!(decision, Decision::Pause(_)) {
-            rollout.paused = None;
-        }
-        let is_blind = seen.alarms_unknown > 0 && rollout.weight > Weight::ZERO;
-        if goes_up && is_blind {
-            // The strategy's state stays as it was: it will be asked the same question again.
-            return self.hold_blind(name);
-        }
-        if goes_up {
-            rollout.next_state = Some(state);
-        } else {
+        rollout.note_pause(&decision);
+        if !goes_up {
             rollout.strategy_state = Some(state);
+        } else if !holds {
+            rollout.next_state = Some(state);
         }
-        if is_blind && is_overdue && !matches!(decision, Decision::Rollback(_)) {
-            // A strategy that waits for alarms by itself does not wait for ever.
+        if holds {
+            // Held from going up, its state stays as it was: it is asked the same question again.
             return self.hold_blind(name);
         }
         rollout.blind_since = None;
-        self.follow(name, decision)
+        match decision {
+            Decision::Wait(span) => self.follow(name, Decision::Wait(span.min(patience))),
+            decision => self.follow(name, decision),
+        }
     }
 
     pub(super) fn follow(
@@ -660,7 +650,7 @@ impl Release {
         let unknown = rollout
             .alarms
             .iter()
-            .filter(|(_, a)| matches!(a.status, AlarmStatus::Unknown | AlarmStatus::Missing));
+            .filter(|(_, seen)| cannot_tell(seen.status) && rollout.counts(seen));
         let since = rollout.blind_since.unwrap_or(now);
         if now.since(since) > limits::BLIND {
             let what = unknown.map(|(alarm, seen)| last_words(alarm, seen)).collect::<Vec<_>>();
@@ -678,6 +668,10 @@ impl Release {
         self.wake_at(name, now + limits::POLL);
         Ok(())
     }
+}
+
+fn cannot_tell(status: AlarmStatus) -> bool {
+    matches!(status, AlarmStatus::Unknown | AlarmStatus::Missing)
 }
 
 /// An alarm that cannot tell, with what was heard of it last.

@@ -74,7 +74,7 @@ impl Release {
         let now = self.now;
         let Some(rollout) = self.rollouts.get_mut(name) else { return };
         rollout.since.get_or_insert(now);
-        rollout.in_force = now + limits::SETTLE;
+        rollout.begin_again(now + limits::SETTLE);
         rollout.is_open = false;
         if matches!(purpose, Purpose::Promote | Purpose::CreateLive) {
             rollout.transient_since.get_or_insert(now);
@@ -134,7 +134,7 @@ impl Release {
                 if moved && purpose == Purpose::ReadBack {
                     let now = self.now;
                     if let Some(rollout) = self.rollouts.get_mut(name) {
-                        rollout.in_force = rollout.in_force.max(now);
+                        rollout.begin_again(rollout.in_force.max(now));
                     }
                 } else if moved {
                     self.touched(name);
@@ -177,9 +177,6 @@ impl Release {
         }
         let before = rollout.weight;
         rollout.weight = token.weight;
-        if before != token.weight {
-            rollout.approvals = 0;
-        }
         if before != token.weight && rollout.next_state.is_some() {
             rollout.strategy_state = rollout.next_state.take();
         }
@@ -220,11 +217,12 @@ impl Release {
         }
     }
 
-    /// Somebody rewrote the alias without changing it: what was baked so far does not count.
+    /// Somebody rewrote the alias without changing it: what was baked and approved so far does not
+    /// count.
     pub(super) fn touched(&mut self, name: &FunctionName) {
         let now = self.now;
         let Some(rollout) = self.rollouts.get_mut(name) else { return };
-        rollout.in_force = now;
+        rollout.begin_again(now);
         rollout.next_state = None;
         rollout.forget_questions();
         let phase = rollout.phase;
@@ -257,7 +255,7 @@ impl Release {
             return Ok(()); // The unwinding goes on by itself.
         }
         rollout.since.get_or_insert(now);
-        rollout.in_force = now + limits::SETTLE;
+        rollout.begin_again(now + limits::SETTLE);
         let is_baking = rollout.phase == Phase::Baking;
         if same {
             self.report(Event::Touched { function: name.clone() });

@@ -373,10 +373,11 @@ pub struct Observation {
     pub alarms_ok: u32,
     /// Alarms that are red.
     pub alarms_firing: u32,
-    /// Alarms that cannot tell.
+    /// Alarms that cannot tell. Before the first shift: alarms that could not be read; one that
+    /// measures the candidate has nothing to tell yet.
     pub alarms_unknown: u32,
-    /// How often a person said "go on" to a pause since the weight in force was set. Starts again
-    /// with every change of weight and with a new owner.
+    /// How often a person said "go on" to a pause since the weight is in force, untouched. Starts
+    /// again whenever `bake_elapsed` does, and with a new owner.
     pub approvals: u32,
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{Illegal, Prepared, TimerId};
+use super::{Decision, Illegal, Prepared, TimerId};
 use crate::inventory::AliasState;
 use crate::name::VersionId;
 use crate::plan::AlarmStatus;
@@ -124,16 +124,19 @@ pub(super) struct Rollout {
     pub(super) proven: Option<Mono>,
     pub(super) hook: usize,
     pub(super) strategy_state: Option<Opaque>,
+    /// How often the strategy was asked; a pause that goes on counts once.
     pub(super) asks: u32,
     /// The question whose answer counts; older answers are dropped.
     pub(super) ask: Option<u64>,
     /// What the strategy pauses for, as it was told; a person may say "go on".
     pub(super) paused: Option<String>,
-    /// How often a person did, at this weight.
+    /// How often a person did, since the weight is in force.
     pub(super) approvals: u32,
     pub(super) alarms: BTreeMap<String, AlarmSeen>,
     /// Alarms cannot tell since then, at a gate that waits for them.
     pub(super) blind_since: Option<Mono>,
+    /// Alarms that were red before the release hold the first shift since then.
+    pub(super) red_since: Option<Mono>,
     /// A look at the alias that may be somebody else's change.
     pub(super) suspect: Option<Sight>,
     /// Somebody else's change, believed.
@@ -217,6 +220,7 @@ impl Rollout {
             approvals: 0,
             alarms: BTreeMap::new(),
             blind_since: None,
+            red_since: None,
             suspect: None,
             contested: None,
             rejudged: 0,
@@ -244,6 +248,33 @@ impl Rollout {
     pub(super) fn forget_questions(&mut self) {
         self.ask = None;
         self.gate = None;
+    }
+
+    /// Whether the strategy is told of an alarm. One that is excused counts only where it could not
+    /// be read; so does one that cannot tell before the candidate takes traffic, where there is
+    /// nothing to tell.
+    pub(super) fn counts(&self, seen: &AlarmSeen) -> bool {
+        let has_nothing_to_tell = self.weight == Weight::ZERO
+            && matches!(seen.status, AlarmStatus::Unknown | AlarmStatus::Missing);
+        seen.is_unread || !(seen.baselined || has_nothing_to_tell)
+    }
+
+    /// A pause ends with the first other decision. One that goes on is no new decision, however
+    /// often it is asked about.
+    pub(super) fn note_pause(&mut self, decision: &Decision) {
+        match decision {
+            Decision::Pause(on) if self.paused.as_ref() == Some(on) => self.asks -= 1,
+            Decision::Pause(_) => {}
+            _ => self.paused = None,
+        }
+    }
+
+    /// The weight counts as in force from then on. What was baked, asked and approved before does
+    /// not count: who approved had not seen what has happened since.
+    pub(super) fn begin_again(&mut self, at: Mono) {
+        self.in_force = at;
+        self.paused = None;
+        self.approvals = 0;
     }
 
     /// Whether the candidate takes, or took, any traffic that was not taken back.

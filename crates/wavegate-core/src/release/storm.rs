@@ -915,7 +915,8 @@ impl Storm {
             return;
         }
         let approved = self.approved.get(name).copied().unwrap_or_default();
-        let is_approved = !self.pauses || (approved > ghost.written_at && approved <= sent);
+        // Whatever anybody did to the alias, a person has said "go on" since.
+        let is_approved = !self.pauses || (approved > since && approved <= sent);
         self.law(is_approved, "approval", || format!("{name}: {was}, approved {}", approved.0));
         if was == Weight::ZERO {
             return;

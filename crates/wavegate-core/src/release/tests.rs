@@ -117,6 +117,21 @@ pub(super) fn plan(edges: &[(&str, &[&str])]) -> Plan {
     }
 }
 
+/// A plan of one function whose strategy may wait for people, an hour in all and at its step.
+fn attended_plan() -> Plan {
+    let mut plan = plan(&[("a", &[])]);
+    let outline = &mut plan.functions.get_mut(&f("a")).unwrap().outline;
+    (outline.steps[0].bake_max, outline.longest) =
+        (Duration::from_hours(1), Duration::from_hours(1));
+    plan
+}
+
+/// The alarm of `a` holds the first shift while it is red.
+fn hold_while_red(plan: &mut Plan) {
+    let alarm = &mut plan.functions.get_mut(&f("a")).unwrap().alarms[0];
+    alarm.alarm.if_already_alarming = IfAlreadyAlarming::Wait;
+}
+
 #[derive(Debug, PartialEq, Eq)]
 struct Due(Mono, u64, Input2);
 
@@ -155,6 +170,8 @@ struct World {
     /// The alarm of a function fires from then on.
     firing: BTreeMap<FunctionName, Mono>,
     unknown: BTreeSet<FunctionName>,
+    /// Alarms measure the candidate: without traffic on it they cannot tell.
+    measures_the_candidate: bool,
     hook_fails: BTreeSet<FunctionName>,
     /// What happens to the nth call: lost before, lost after, refused for now.
     faults: BTreeMap<usize, char>,
@@ -231,6 +248,7 @@ impl World {
             events: vec![],
             firing: BTreeMap::new(),
             unknown: BTreeSet::new(),
+            measures_the_candidate: false,
             hook_fails: BTreeSet::new(),
             faults: BTreeMap::new(),
             hands: vec![],
@@ -332,7 +350,11 @@ impl World {
                     .map(|subject| {
                         let red =
                             self.firing.get(&subject.function).is_some_and(|at| *at <= self.now);
-                        let status = match (red, self.unknown.contains(&subject.function)) {
+                        let live = &self.aliases[&Object::Live(subject.function.clone())];
+                        let is_idle = live.version == "1" && live.extra.is_none();
+                        let is_unknown = self.unknown.contains(&subject.function)
+                            || (self.measures_the_candidate && is_idle);
+                        let status = match (red, is_unknown) {
                             (true, _) => AlarmStatus::Firing,
                             (_, true) => AlarmStatus::Unknown,
                             _ => AlarmStatus::Ok,
@@ -589,17 +611,117 @@ fn patient(seen: &Observation) -> Decision {
 
 #[test]
 fn a_strategy_that_waits_for_alarms_does_not_wait_for_ever() {
-    let plan = plan(&[("a", &[])]);
+    // However much longer than its bake it may stay for other reasons.
+    for bake_max in [Duration::from_mins(10), Duration::from_hours(25)] {
+        let mut plan = plan(&[("a", &[])]);
+        plan.functions.get_mut(&f("a")).unwrap().outline.steps[0].bake_max = bake_max;
+        let mut world = World::new(&plan);
+        world.strategy = patient;
+        world.unknown.insert(f("a"));
+        let began = world.now;
+        let outcome = world.run(&mut Release::new(plan, runner()));
+        let reason =
+            "a: alarm errors (3/4) could not tell for 10m; unknown is never taken for quiet";
+        assert_eq!(outcome, Outcome::RolledBack { reason: reason.into() });
+        // Ten minutes of bake, ten of patience, and what the way there and back takes.
+        let took = world.now.since(began);
+        assert!(took > Duration::from_mins(20) && took < Duration::from_mins(23), "{took:?}");
+    }
+}
+
+/// As the strategies that ship are: whatever cannot tell holds it, at any weight.
+fn wary(seen: &Observation) -> Decision {
+    match canary(seen) {
+        Decision::Shift(_) | Decision::Promote if seen.alarms_unknown > 0 => {
+            Decision::Wait(Duration::from_secs(10))
+        }
+        decision => decision,
+    }
+}
+
+/// Regression: such a release stood at 0% for eleven days.
+#[test]
+fn what_measures_the_candidate_never_holds_the_first_shift() {
+    let mut plan = plan(&[("a", &[])]);
+    hold_while_red(&mut plan);
     let mut world = World::new(&plan);
-    world.strategy = patient;
-    world.unknown.insert(f("a"));
+    world.strategy = wary;
+    world.measures_the_candidate = true;
     let began = world.now;
-    let outcome = world.run(&mut Release::new(plan, runner()));
-    let reason = "a: alarm errors (3/4) could not tell for 10m; unknown is never taken for quiet";
-    assert_eq!(outcome, Outcome::RolledBack { reason: reason.into() });
-    // Ten minutes of bake, ten of patience, and what the way there and back takes.
+    assert_eq!(world.run(&mut Release::new(plan, runner())), Outcome::Done);
     let took = world.now.since(began);
-    assert!(took > Duration::from_mins(20) && took < Duration::from_mins(23), "{took:?}");
+    assert!(took < Duration::from_mins(13), "{took:?}");
+}
+
+#[test]
+fn an_alarm_that_is_not_read_holds_the_first_shift_and_not_for_ever() {
+    for strategy in [wary as Decides, canary] {
+        let mut plan = plan(&[("a", &[])]);
+        hold_while_red(&mut plan);
+        let mut world = World::new(&plan);
+        world.strategy = strategy;
+        world.mute = Some(world.now);
+        let began = world.now;
+        let outcome = world.run(&mut Release::new(plan, runner()));
+        let reason = "a: alarm errors (nothing was answered about it) could not tell for 10m; \
+            unknown is never taken for quiet";
+        assert_eq!(outcome, Outcome::RolledBack { reason: reason.into() });
+        let took = world.now.since(began);
+        assert!(took < Duration::from_mins(12), "{took:?}");
+        assert!(!world.events.iter().any(|e| matches!(e, Event::Weight { .. })));
+    }
+}
+
+#[test]
+fn an_alarm_that_turns_red_during_a_pause_stops_the_first_shift() {
+    for (holds, reason) in [
+        (false, "a: alarm `errors` is firing: 3/4"),
+        (true, "a: alarm errors has not been quiet for 1h"),
+    ] {
+        let mut plan = attended_plan();
+        if holds {
+            hold_while_red(&mut plan);
+        }
+        let mut world = World::new(&plan);
+        world.strategy = careful;
+        world.firing.insert(f("a"), world.now + Duration::from_mins(5));
+        world.later(600_000, approve(None));
+        let outcome = world.run(&mut Release::new(plan, runner()));
+        assert_eq!(outcome, Outcome::RolledBack { reason: reason.into() });
+        assert!(!world.events.iter().any(|e| matches!(e, Event::Weight { .. })));
+    }
+}
+
+#[test]
+fn a_strategy_that_only_waits_or_pauses_does_not_hold_its_weight_for_ever() {
+    let waits = |seen: &Observation| match canary(seen) {
+        Decision::Promote => Decision::Wait(Duration::from_hours(48)),
+        decision => decision,
+    };
+    let pauses = |seen: &Observation| match canary(seen) {
+        Decision::Promote => Decision::Pause("good?".into()),
+        decision => decision,
+    };
+    let idles = |_: &Observation| Decision::Wait(Duration::from_hours(48));
+    let strategies: [(Decides, &str, Duration); 3] = [
+        (waits, "to wait at 10% after 20m", Duration::from_mins(10)),
+        (pauses, "to pause at 10% after 20m", Duration::from_mins(10)),
+        (idles, "to wait at 0% after 21m", Duration::from_mins(11)),
+    ];
+    for (strategy, words, longest) in strategies {
+        let plan = plan(&[("a", &[])]);
+        let mut world = World::new(&plan);
+        world.strategy = strategy;
+        let began = world.now;
+        let outcome = world.run(&mut Release::new(plan, runner()));
+        let Outcome::RolledBack { reason } = &outcome else { panic!("{outcome:?}") };
+        let said = format!("a: its strategy `canary` decided outside its outline (WG335): {words}");
+        assert!(reason.starts_with(&said), "{reason}");
+        let took = world.now.since(began);
+        let expected = longest + crate::fence::GRACE;
+        assert!(took > expected && took < expected + Duration::from_mins(2), "{took:?}");
+        assert_eq!((world.live("a").version.as_str(), world.live("a").extra), ("1", None));
+    }
 }
 
 #[test]
@@ -788,7 +910,7 @@ fn approve(function: Option<&str>) -> Input {
 
 #[test]
 fn a_pause_goes_on_at_once_when_a_person_says_so() {
-    let plan = plan(&[("a", &[])]);
+    let plan = attended_plan();
     let mut world = World::new(&plan);
     world.strategy = careful;
     let (first, second) = (310_000, 1_500_000);
@@ -807,9 +929,9 @@ fn a_pause_goes_on_at_once_when_a_person_says_so() {
     let approved = Event::Approved { function, by };
     let expected = [paused("may it begin?"), approved.clone(), paused("is it good?"), approved];
     assert_eq!(told, expected.iter().collect::<Vec<_>>());
-    // Asked in the moment of the approval; the second one is asked after its alarms were read.
-    for (at, weight, late) in [(first, Weight::ZERO, 0), (second, bp(1000), 100)] {
-        let asked = (began.0 + at..=began.0 + at + late, weight, 1);
+    // Asked as soon as its alarms were read.
+    for (at, weight) in [(first, Weight::ZERO), (second, bp(1000))] {
+        let asked = (began.0 + at..=began.0 + at + 100, weight, 1);
         let is_asked = world.shown.iter().any(|(at, s)| {
             asked.0.contains(&at.0) && (s.weight, s.approvals) == (asked.1, asked.2)
         });
@@ -822,7 +944,10 @@ fn a_pause_goes_on_at_once_when_a_person_says_so() {
 
 #[test]
 fn an_approval_counts_for_what_is_held_at_that_moment_and_for_nothing_else() {
-    let plan = plan(&[("a", &[]), ("b", &["a"])]);
+    let mut plan = plan(&[("a", &[]), ("b", &["a"])]);
+    for function in plan.functions.values_mut() {
+        function.outline = attended_plan().functions[&f("a")].outline.clone();
+    }
     let mut world = World::new(&plan);
     world.strategy = careful;
     for (ms, function) in [
@@ -856,7 +981,7 @@ fn an_approval_counts_for_what_is_held_at_that_moment_and_for_nothing_else() {
 
 #[test]
 fn a_pause_before_the_first_shift_can_time_out() {
-    let plan = plan(&[("a", &[])]);
+    let plan = attended_plan();
     let mut world = World::new(&plan);
     world.strategy = careful;
     let began = world.now;
@@ -868,10 +993,49 @@ fn a_pause_before_the_first_shift_can_time_out() {
 }
 
 #[test]
+fn a_pause_that_goes_on_is_one_decision() {
+    let plan = attended_plan();
+    let mut world = World::new(&plan);
+    world.strategy = careful;
+    world.later(1_500_000, approve(None));
+    world.later(4_000_000, approve(None));
+    let mut release = Release::new(plan, runner());
+    assert_eq!(world.run(&mut release), Outcome::Done);
+    assert!(world.shown.len() > 200, "asked again and again: {}", world.shown.len());
+    // A pause and a shift, a bake, a pause and the promotion.
+    assert_eq!(release.rollouts[&f("a")].asks, 5);
+}
+
+/// Wants a person's word as soon as the candidate takes traffic, and bakes then.
+fn curious(seen: &Observation) -> Decision {
+    match canary(seen) {
+        Decision::Wait(_) if seen.approvals == 0 => Decision::Pause("seen it?".into()),
+        decision => decision,
+    }
+}
+
+#[test]
+fn who_approved_before_a_touch_is_asked_again() {
+    let plan = attended_plan();
+    let mut world = World::new(&plan);
+    world.strategy = curious;
+    world.later(120_000, approve(None));
+    let touched = world.now + Duration::from_mins(5);
+    world.bumps.push((touched, f("a")));
+    world.later(480_000, approve(None));
+    assert_eq!(world.run(&mut Release::new(plan, runner())), Outcome::Done);
+    let told = |is: fn(&Event) -> bool| world.events.iter().filter(|event| is(event)).count();
+    assert_eq!(told(|event| matches!(event, Event::Touched { .. })), 1);
+    assert_eq!(told(|event| matches!(event, Event::Paused { .. })), 2);
+    assert_eq!(told(|event| matches!(event, Event::Approved { .. })), 2);
+    let again = world.shown.iter().find(|(at, _)| *at > touched).map(|(_, seen)| seen.approvals);
+    assert_eq!(again, Some(0));
+}
+
+#[test]
 fn the_strategys_clock_starts_with_its_first_question() {
     let mut plan = plan(&[("a", &[])]);
-    let alarm = &mut plan.functions.get_mut(&f("a")).unwrap().alarms[0];
-    alarm.alarm.if_already_alarming = IfAlreadyAlarming::Wait;
+    hold_while_red(&mut plan);
     let mut world = World::new(&plan);
     world.firing.insert(f("a"), Mono(0));
     let mut release = Release::new(plan, runner());

@@ -162,23 +162,26 @@ impl Release {
             })
             .collect();
         if red.is_empty() {
-            rollout.blind_since = None;
+            // This wait is not the strategy's: its clock starts with its first question, and
+            // stands still while a later one is held.
             if rollout.asks == 0 {
-                // The strategy's clock starts with its first question, not with this wait.
                 rollout.in_force = rollout.gate_at;
+            } else if let Some(since) = rollout.red_since {
+                rollout.in_force = rollout.in_force + rollout.gate_at.since(since);
             }
+            rollout.red_since = None;
             return self.decide(name);
         }
         let what = red.join(", ");
         let now = self.now;
-        let since = *rollout.blind_since.get_or_insert(now);
+        let since = *rollout.red_since.get_or_insert(now);
         if now.since(since) > limits::QUIET {
             let span = crate::time::human(limits::QUIET);
             let reason = format!("alarm {what} has not been quiet for {span}");
             return self.fail(Some(name), reason);
         }
         if since == now {
-            let on = format!("alarm {what}: red since before the release");
+            let on = format!("alarm {what}: not quiet before the first shift");
             self.report(Event::Held { function: name.clone(), on });
         }
         self.wake_at(name, now + limits::POLL);

@@ -47,8 +47,24 @@ fn careful(seen: &Observation) -> Decision {
 }
 
 fn play(decides: Decides, scenario: &str) -> Story {
+    play_in(outline(), decides, scenario)
+}
+
+fn days(days: u64) -> Duration {
+    Duration::from_hours(24 * days)
+}
+
+/// The outline of a climb that may stay at 50% for so long.
+fn attended(bake_max: Duration) -> Outline {
+    let mut outline = outline();
+    outline.steps[1].bake_max = bake_max;
+    outline.longest = 5 * MINUTE + bake_max;
+    outline
+}
+
+fn play_in(outline: Outline, decides: Decides, scenario: &str) -> Story {
     let scenario = Scenario::parse([scenario]).unwrap();
-    let mut simulation = Simulation::new(outline(), scenario);
+    let mut simulation = Simulation::new(outline, scenario);
     loop {
         match simulation.next() {
             Next::Ask { seen, .. } => simulation.answer(decides(&seen), Opaque("1".into())),
@@ -153,6 +169,8 @@ fn unknown_is_never_taken_for_quiet() {
 
 #[test]
 fn a_pause_is_approved_as_the_scenario_says_or_never() {
+    let hour = Duration::from_hours(1);
+    let play = |decides, scenario| play_in(attended(hour), decides, scenario);
     let story = play(careful, "approve-after-10m");
     let lines = told(&story);
     assert_eq!(
@@ -160,9 +178,8 @@ fn a_pause_is_approved_as_the_scenario_says_or_never() {
         ["15m 50% pause good? x40", "25m 50% a person says: go on", "25m 100% promote"]
     );
     let story = play(careful, "healthy");
-    assert_eq!(story.end, End::Paused { on: "good?".into() });
-    let patience = Duration::from_hours(48) + 30 * MINUTE;
-    assert!(story.took > patience && story.took < patience + MINUTE, "{:?}", story.took);
+    let End::BrokeOutline(breach) = &story.end else { panic!("{story:?}") };
+    assert_eq!(breach.to_string(), "to pause at 50% after 1h10m, where it promised 1h at the most");
     // While it pauses, alarms still count.
     let story = play(careful, "alarm-at-20m");
     assert_eq!(
@@ -185,9 +202,58 @@ fn a_strategy_that_leaves_its_outline_is_stopped_by_the_same_fence() {
 
 #[test]
 fn a_strategy_that_never_decides_comes_to_an_end_all_the_same() {
-    let story = play(|_| Decision::Wait(Duration::ZERO), "healthy");
+    let for_ever = Outline { longest: Duration::MAX, ..outline() };
+    let story = play_in(for_ever, |_| Decision::Wait(Duration::ZERO), "healthy");
     assert_eq!((&story.end, story.decisions), (&End::Endless, limits::DECISIONS));
     assert_eq!(story.entries.len(), 2);
+}
+
+#[test]
+fn a_pause_that_is_promised_for_ever_comes_to_an_end_all_the_same() {
+    let for_ever = Outline { longest: Duration::MAX, ..outline() };
+    let story = play_in(for_ever, |_| Decision::Pause("good?".into()), "healthy");
+    assert_eq!(story.end, End::Paused { on: "good?".into() });
+    assert!(story.took >= days(30) && story.took < days(31), "{:?}", story.took);
+}
+
+#[test]
+fn a_strategy_that_only_waits_does_not_hold_its_weight_for_ever() {
+    let idle: Decides = |seen| match climb(seen) {
+        Decision::Promote => Decision::Wait(Duration::from_hours(48)),
+        decision => decision,
+    };
+    let story = play(idle, "healthy");
+    let End::BrokeOutline(breach) = &story.end else { panic!("{story:?}") };
+    assert_eq!(breach.to_string(), "to wait at 50% after 20m, where it promised 10m at the most");
+    assert_eq!(story.took, 25 * MINUTE);
+}
+
+#[test]
+fn blindness_counts_from_the_shortest_bake_however_long_a_person_may_take() {
+    let story = play_in(attended(days(1)), climb, "unknown-at-14m");
+    let why = "an alarm could not tell for 10m";
+    assert_eq!(story.end, End::RolledBack { reason: why.into() });
+    assert!(story.took < 26 * MINUTE, "{:?}", story.took);
+    // A pause is not ended by it: a person may take that time.
+    let pauses: Decides = |seen| match climb(&Observation { alarms_unknown: 0, ..*seen }) {
+        Decision::Promote if seen.approvals == 0 => Decision::Pause("good?".into()),
+        decision => decision,
+    };
+    let story = play_in(attended(days(1)), pauses, "unknown-at-14m-for-2h,approve-after-3h");
+    assert_eq!(story.end, End::Promoted);
+}
+
+#[test]
+fn a_pause_that_goes_on_is_one_decision() {
+    let curious: Decides = |seen| match climb(seen) {
+        Decision::Promote if seen.approvals == 0 && seen.bake_elapsed < days(18) => {
+            Decision::Pause("good?".into())
+        }
+        decision => decision,
+    };
+    let story = play_in(attended(days(21)), curious, "healthy");
+    assert_eq!(story.end, End::Promoted);
+    assert!(story.took >= days(18) && story.decisions > limits::DECISIONS, "{}", story.decisions);
 }
 
 #[test]

@@ -15,6 +15,10 @@ use crate::ports::{HookCall, HookVerdict};
 /// A hook that asks to be asked again at once is still not asked more often than this.
 const AGAIN_MIN: Duration = Duration::from_secs(1);
 
+/// A hook that asks for more time than it has left is asked once more so long before its end, or in
+/// the last quarter of its time.
+const LAST_TRY_WITHIN: Duration = Duration::from_secs(1);
+
 /// How much longer than its time a hook is waited for: whoever runs it knows better why it is late.
 const LAST_WORDS_WITHIN: Duration = Duration::from_secs(1);
 
@@ -100,25 +104,56 @@ async fn tries(
                 say("failed", &reason);
                 return Err(reason);
             }
-            Ok(HookVerdict::Retry { after, detail })
-                if used.saturating_add(after) < hook.timeout =>
-            {
+            Ok(HookVerdict::Retry { after, detail }) => {
+                let Some(after) = pause_before_next(hook.timeout, used, after) else {
+                    let reason = format!("not passed within {}: {detail}", human(hook.timeout));
+                    say("failed", &reason);
+                    return Err(reason);
+                };
                 say("retrying", &detail);
-                let after = after.max(AGAIN_MIN);
                 used += after;
                 let until = context.now_ms().saturating_add(wavegate_core::time::millis(after));
                 context.engine.world.clock.sleep_until(until).await;
-            }
-            Ok(HookVerdict::Retry { detail, .. }) => {
-                let reason = format!("not passed within {}: {detail}", human(hook.timeout));
-                say("failed", &reason);
-                return Err(reason);
             }
             Err(_) => {
                 let reason = format!("no answer within {}", human(hook.timeout));
                 say("failed", &reason);
                 return Err(reason);
             }
+        }
+    }
+}
+
+/// How long to wait before a hook is tried again that asks to be after `wanted`; `None`: it has had
+/// its last try.
+fn pause_before_next(timeout: Duration, used: Duration, wanted: Duration) -> Option<Duration> {
+    let last = timeout.saturating_sub(LAST_TRY_WITHIN.min(timeout / 4));
+    let room = last.checked_sub(used).filter(|room| !room.is_zero())?;
+    Some(wanted.max(AGAIN_MIN).min(room))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hook_that_wants_more_time_than_is_left_is_asked_once_more() {
+        let ms = Duration::from_millis;
+        for (timeout, used, wanted, pause) in [
+            (60_000, 500, 0, Some(1_000)),
+            (60_000, 500, 20_000, Some(20_000)),
+            (4_000, 500, 120_000, Some(2_500)),
+            (4_000, 3_000, 0, None),
+            (4_000, 3_010, 120_000, None),
+            (600, 50, 100, Some(400)),
+            (600, 450, 0, None),
+            (0, 0, 0, None),
+        ] {
+            assert_eq!(
+                pause_before_next(ms(timeout), ms(used), ms(wanted)),
+                pause.map(ms),
+                "{timeout} {used} {wanted}"
+            );
         }
     }
 }

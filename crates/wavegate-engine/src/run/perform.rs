@@ -19,10 +19,10 @@ use crate::event::Event;
 use crate::ports::{AlarmQuestion, AliasUpdate, CloudError, FaultKind, NewAlias, Subject};
 
 /// How long a strategy may think, in wall time. It is pure: anything longer is a hang.
-const DECIDE_WITHIN: Duration = Duration::from_secs(30);
+const DECIDE_WITHIN: Duration = Duration::from_mins(2);
 
 /// How long one reading of alarms may take, in wall time.
-const READ_WITHIN: Duration = Duration::from_mins(1);
+const READ_WITHIN: Duration = Duration::from_mins(2);
 
 /// Starts an effect; its result comes back as an input.
 pub(super) fn perform(context: &Context, tasks: &mut JoinSet<()>, effect: Effect) {

@@ -454,12 +454,24 @@ async fn a_hook_that_hangs_is_stopped_by_an_abort() {
 async fn a_hook_that_wants_to_wait_for_ever_fails() {
     let verdict = HookVerdict::Retry { after: Duration::MAX, detail: "later".to_owned() };
     let stage = stage(Scripted { verdict: Some(verdict), running: Arc::default() });
-    let (run, _events, _orders) = a_run();
+    let (run, mut events, _orders) = a_run();
     let outcome = stage.engine.deploy(stage.plan, run).await.unwrap();
     assert!(
-        matches!(&outcome, Outcome::RolledBack { reason } if reason.contains("not passed within")),
+        matches!(&outcome, Outcome::RolledBack { reason } if reason.contains("not passed within 10m: later")),
         "{outcome:?}"
     );
+    // Asked once more at the end of its ten minutes.
+    let mut retries = Vec::new();
+    let mut failed_ms = 0;
+    while let Ok(record) = events.try_recv() {
+        match record.event {
+            Event::Hook { state, .. } if state == "retrying" => retries.push(record.elapsed_ms),
+            Event::Hook { state, .. } if state == "failed" => failed_ms = record.elapsed_ms,
+            _ => {}
+        }
+    }
+    assert_eq!(retries.len(), 1);
+    assert!((598_000..=600_000).contains(&(failed_ms - retries[0])), "{failed_ms} {retries:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -507,6 +519,7 @@ async fn a_release_that_pauses_goes_on_when_a_person_says_so() {
     let function = plan.functions.get_mut(&name()).unwrap();
     function.live = aliases.get(&at(alias)).cloned();
     function.action = Action::Switch { stable: VersionId(1), target: VersionId(2) };
+    function.outline.longest = Duration::from_hours(1);
 
     let (run, mut events, orders) = a_run();
     let person = async {

@@ -209,7 +209,7 @@ WG317: plugin `ladder` is built with panic=abort and cannot run in-process
     set `isolation = "process"`, or build the plugin with panic = "unwind"
 WG319: plugin `ladder` declares component `ladder` twice
     tell the author of the plugin
-WG319: plugin `ladder` declares component `canary`, which clashes with `canary`
+WG319: plugin `ladder` declares component `canary`, which plugin `canary` has too
     take one of the two plugins out of deploy.toml
 WG320: plugin `ladder` has no strategy named `lader`; it has: `ladder`, `stairs`
     did you mean `ladder`?

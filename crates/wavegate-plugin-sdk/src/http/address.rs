@@ -8,6 +8,8 @@ use reqwest::Url;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 
+use super::headers::MIN_SECRET_CHARS;
+
 /// The address of a server or of something on it: `https://hooks.example.com/judge`.
 ///
 /// Shown to people it is its origin alone: path and query may hold what only the two ends should
@@ -62,6 +64,25 @@ impl Address {
         &self.0
     }
 
+    /// What of it may be a secret, as it is sent and as the server may read it: the path, with and
+    /// without the query, and each part of them that is long enough for one.
+    pub(super) fn secrets(&self) -> Vec<String> {
+        let (path, query) = (self.0.path(), self.0.query().unwrap_or_default());
+        let values =
+            query.split('&').map(|pair| pair.split_once('=').map_or(pair, |(_, value)| value));
+        let values = values.flat_map(|value| [value.to_owned(), decoded(value)]);
+        // Only in a query a `+` is a space.
+        let segments = path.split('/');
+        let segments =
+            segments.flat_map(|part| [part.to_owned(), decoded(&part.replace('+', "%2B"))]);
+        let whole = self.0.query().map_or(path.to_owned(), |query| format!("{path}?{query}"));
+        segments
+            .chain(values)
+            .filter(|part| part.chars().count() >= MIN_SECRET_CHARS)
+            .chain([path.to_owned(), whole].into_iter().filter(|path| path != "/"))
+            .collect()
+    }
+
     pub(super) fn is_https(&self) -> bool {
         self.0.scheme() == "https"
     }
@@ -72,6 +93,12 @@ impl Address {
         let ip = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
         host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
     }
+}
+
+/// A part of a path or of a query, freed of its percent signs.
+fn decoded(part: &str) -> String {
+    let whole = part.replace('&', "%26").replace('=', "%3D");
+    form_urlencoded::parse(whole.as_bytes()).map(|(name, _)| name).collect()
 }
 
 /// What of a URL can be told to anybody.
@@ -205,6 +232,27 @@ mod tests {
         assert_eq!(address.to_string(), "https://example.com:8443");
         assert_eq!(format!("{address:?}"), "Address(https://example.com:8443)");
         assert_eq!(self::address("https://example.com:443/a").origin(), "https://example.com");
+    }
+
+    #[test]
+    fn all_that_is_behind_the_origin_may_be_a_secret_as_sent_and_as_read() {
+        let secrets =
+            address("https://h/v1/tok-hunter2/a+%2Fb%20c=&d?key%20=x%3Dy+z=w&naked-token&s=1")
+                .secrets();
+        for secret in [
+            "/v1/tok-hunter2/a+%2Fb%20c=&d?key%20=x%3Dy+z=w&naked-token&s=1",
+            "tok-hunter2",
+            "a+%2Fb%20c=&d",
+            "a+/b c=&d",
+            "x%3Dy+z=w",
+            "x=y z=w",
+            "naked-token",
+        ] {
+            assert!(secrets.iter().any(|known| known == secret), "{secret}: {secrets:?}");
+        }
+        assert!(!secrets.iter().any(|known| ["v1", "1", "", "/"].contains(&known.as_str())));
+        assert_eq!(address("https://h").secrets(), [""; 0]);
+        assert_eq!(address("https://h/T0K?a").secrets(), ["/T0K", "/T0K?a"]);
     }
 
     #[test]

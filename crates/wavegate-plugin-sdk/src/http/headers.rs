@@ -23,13 +23,14 @@ const FRAMING: [&str; 9] = [
     "upgrade",
 ];
 
-/// Headers whose values are secrets wherever they come from: `${env:TOKEN}` may stand in them.
+/// Headers whose values are secrets wherever they come from, and however short.
 const ALWAYS_SECRET: [HeaderName; 3] = [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION];
 
-/// From how many characters on a word of a secret is a secret itself: `Bearer` is none.
-const MIN_SECRET_WORD_CHARS: usize = 7;
+/// From how many characters on something written may be a secret, and a word of a secret is one
+/// itself: `Bearer` is none.
+pub(super) const MIN_SECRET_CHARS: usize = 7;
 
-/// The headers of a request. Which of their values are secrets is remembered, so that they can be
+/// The headers of a request. Which of their values may be secrets is remembered, so that they can be
 /// blotted out of what the server answers.
 #[derive(Clone, Default)]
 pub struct Headers {
@@ -39,7 +40,8 @@ pub struct Headers {
 
 impl Headers {
     /// The headers of two tables: names with their values, and names with the environment variables
-    /// that hold their values now.
+    /// that hold their values now. Nobody but the server sees any of them again, if it is long enough
+    /// for a secret: `${env:TOKEN}` may have stood in each.
     ///
     /// # Errors
     /// With [`VARIABLE`], naming every variable that is not there, or with [`REQUEST`] for what no
@@ -51,6 +53,9 @@ impl Headers {
         let mut headers = Self::default();
         for (name, value) in values {
             headers.insert(name, value)?;
+            if value.len() >= MIN_SECRET_CHARS {
+                headers.remember(value);
+            }
         }
         let mut missing = Vec::new();
         for (name, from) in variables {
@@ -69,7 +74,7 @@ impl Headers {
     pub fn insert(&mut self, name: &str, value: &str) -> Result<(), PluginError> {
         let (name, value) = checked(name, value)?;
         if ALWAYS_SECRET.contains(&name) {
-            self.remember(&value);
+            self.remember(value.to_str().unwrap_or_default());
         }
         self.map.insert(name, value);
         Ok(())
@@ -82,7 +87,7 @@ impl Headers {
     pub fn insert_secret(&mut self, name: &str, value: &str) -> Result<(), PluginError> {
         let (name, mut value) = checked(name, value)?;
         value.set_sensitive(true);
-        self.remember(&value);
+        self.remember(value.to_str().unwrap_or_default());
         self.map.insert(name, value);
         Ok(())
     }
@@ -92,9 +97,8 @@ impl Headers {
     }
 
     /// The value as a whole comes first, then the words of `Bearer TOKEN` and its like.
-    fn remember(&mut self, value: &HeaderValue) {
-        let Ok(value) = value.to_str() else { return };
-        let words = value.split_whitespace().filter(|word| word.len() >= MIN_SECRET_WORD_CHARS);
+    fn remember(&mut self, value: &str) {
+        let words = value.split_whitespace().filter(|word| word.len() >= MIN_SECRET_CHARS);
         let all = std::iter::once(value.trim()).chain(words);
         self.secrets.extend(all.filter(|secret| !secret.is_empty()).map(str::to_owned));
     }
@@ -236,6 +240,13 @@ mod tests {
         headers.insert("X-Team", "checkout-team").unwrap();
         let (_, secrets) = headers.into_parts();
         assert_eq!(secrets, ["Bearer hunter2-hunter2", "hunter2-hunter2"]);
+    }
+
+    #[test]
+    fn what_is_written_may_hold_a_secret_unless_it_is_too_short_for_one() {
+        let written = table(&[("X-Key", "key hunter2"), ("X-Stage", "prod")]);
+        let (_, secrets) = Headers::read(&written, &table(&[])).unwrap().into_parts();
+        assert_eq!(secrets, ["key hunter2", "hunter2"]);
     }
 
     #[test]

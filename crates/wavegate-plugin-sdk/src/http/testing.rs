@@ -33,6 +33,7 @@ pub struct Reply(Kind);
 enum Kind {
     Whole { head: String, body: String },
     Endless { line: String },
+    Stuck { head: String, body: String },
     HangUp,
     Silent,
 }
@@ -61,6 +62,12 @@ impl Reply {
     /// An answer that repeats a line until nobody reads it any more.
     pub fn endless(line: impl Into<String>) -> Self {
         Self(Kind::Endless { line: line.into() })
+    }
+
+    /// The head of an answer and the start of its body, whose rest never comes.
+    pub fn stuck(status: u16, start: impl Into<String>) -> Self {
+        let head = format!("HTTP/1.1 {status} x\r\nconnection: close\r\n");
+        Self(Kind::Stuck { head, body: start.into() })
     }
 
     /// The end of the connection instead of an answer.
@@ -155,6 +162,13 @@ async fn serve(
             loop {
                 stream.write_all(lines.as_bytes()).await?;
             }
+        }
+        Kind::Stuck { head, body } => {
+            let length = body.len() + 1;
+            let answer = format!("{head}content-length: {length}\r\n\r\n{body}");
+            stream.write_all(answer.as_bytes()).await?;
+            // Ends when the client does.
+            stream.read_u8().await.map(drop)
         }
         Kind::HangUp => Ok(()),
         // Ends when the client does.

@@ -79,6 +79,49 @@ async fn a_secret_that_the_server_sends_back_is_blotted_out() {
 }
 
 #[tokio::test]
+async fn what_may_come_from_the_environment_is_blotted_out_wherever_it_was_written() {
+    let server = Server::start(|asked| {
+        let key = asked.header("x-api-key").unwrap();
+        Reply::new(404, format!("Cannot POST {} key={key}\nno such tok-hunter2", asked.target()))
+    })
+    .await;
+    let written = BTreeMap::from([("X-Api-Key".to_owned(), "key-hunter2".to_owned())]);
+    let headers = Headers::read(&written, &BTreeMap::new()).unwrap();
+    let url = server.url("/services/tok-hunter2?sig=a%20hunter2");
+    let answer = post(&url).with_headers(headers).send().await.unwrap();
+    assert_eq!(answer.last_lines(5, 100), "Cannot POST *** key=***\nno such ***");
+    assert_eq!(answer.redacted("sig: a hunter2"), "sig: ***");
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_takes_nothing_from_a_status_that_counts_alone() {
+    // One piece of ten bytes, and then no end.
+    let reply = Reply::new(200, "a\r\nall fine\nx\r\n").with("Transfer-Encoding", "chunked");
+    let server = Server::start(move |_| reply.clone()).await;
+    let answer = post(&server.url("")).by_status().send().await.unwrap();
+    assert_eq!(answer.last_lines(5, 100), "all fine\n(the end did not come)");
+    assert_eq!(post(&server.url("")).send().await.unwrap_err().code(), BROKEN);
+}
+
+#[tokio::test]
+async fn a_body_that_never_ends_takes_nothing_from_a_status_that_counts_alone() {
+    let server = Server::start(|_| Reply::stuck(200, "all fine\nhalf a sec")).await;
+    let answer = post(&server.url("")).by_status().send().await.unwrap();
+    assert_eq!((answer.status(), answer.is_cut()), (200, false));
+    assert_eq!(answer.last_lines(5, 100), "all fine\n(the end did not come)");
+    let late = post(&server.url("")).with_timeout(Duration::from_millis(100)).send().await;
+    assert_eq!(late.unwrap_err().code(), TIMEOUT);
+}
+
+#[test]
+fn what_is_kept_from_servers_is_enough_to_answer_and_no_more() {
+    for (deadline_ms, within_ms) in [(10_000, 9_000), (60_000, 59_000), (300, 270), (0, 0)] {
+        let within = within(Duration::from_millis(deadline_ms));
+        assert_eq!(within, Duration::from_millis(within_ms));
+    }
+}
+
+#[tokio::test]
 async fn the_server_says_how_long_to_wait_in_seconds_or_by_its_own_clock() {
     let now = "Tue, 15 Nov 1994 08:12:31 GMT";
     for (after, date, wait_s) in [

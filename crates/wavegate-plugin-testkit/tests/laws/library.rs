@@ -2,18 +2,19 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::json;
 use wavegate_plugin_host::{Host, Isolation, Launcher};
 use wavegate_plugin_protocol::HostIdentity;
-use wavegate_plugin_testkit::{Given, Kit, Options, Report, Subject};
+use wavegate_plugin_testkit::{Given, Kit, Options, Outcome, Report, Subject};
 
 use crate::{held, the_one_broken};
 
 /// Compiles the plugin with a fault.
 fn library(dir: &Path, fault: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let output = dir.join("libtiny.so");
+    let output = dir.join("libfile.so");
     let done = Command::new("cc")
         .args([
             "-std=c11",
@@ -43,6 +44,9 @@ fn set_mode(file: &Path) {
     std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 
+/// How long a call may take here: a plugin that hangs is waited for.
+const CALL_WITHIN: Duration = Duration::from_secs(2);
+
 fn checked(fault: &str, isolation: Isolation) -> Report {
     let dir = tempfile::tempdir().unwrap();
     let library = library(dir.path(), fault);
@@ -59,7 +63,11 @@ fn checked(fault: &str, isolation: Isolation) -> Report {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let config = Given { component: "tiny".into(), config: json!({}) };
     let options = Options { seed: Some(7), configs: vec![config], ..Options::default() };
-    let checking = async move { kit.check(&Subject::library(&library, isolation), &options).await };
+    let mut subject = Subject::library(&library, isolation);
+    if let Subject::Library(spec) = &mut subject {
+        spec.limits.call = CALL_WITHIN;
+    }
+    let checking = async move { kit.check(&subject, &options).await };
     // A program with a runtime of many threads may check, too.
     runtime.block_on(async { tokio::spawn(checking).await.unwrap().unwrap() })
 }
@@ -69,7 +77,7 @@ fn a_plugin_in_c_keeps_every_law_wherever_it_runs() {
     for isolation in [Isolation::Process, Isolation::InProcess] {
         let report = checked("NO_FAULT", isolation);
         assert!(report.is_ok(), "{report}");
-        assert_eq!(report.plugin, "tiny");
+        assert_eq!(report.plugin, "tiny", "as it says, not as its file");
         for law in [
             "the larger structs of a newer host are taken",
             "the smaller structs of an older host are kept to",
@@ -143,9 +151,37 @@ mutants! {
         saying "the working directory";
     a_plugin_that_takes_a_signal_is_caught: TAKES_SIGNAL breaks
         "the environment, the directory and the signal handlers stay as they are"
-        saying "signal 15";
+        saying "what happens at SIGTERM was changed while it was loaded";
     a_plugin_whose_errors_have_no_code_is_caught: NO_CODE breaks
         "an error carries a dotted code and words" saying "is no code";
     a_plugin_that_crashes_in_a_decision_is_caught: CRASHES breaks
         "whatever it sees, it decides" saying "SIGSEGV";
+    a_plugin_that_hangs_in_a_decision_is_caught: HANGS_AT_THE_END breaks
+        "whatever it sees, it decides" saying "did not answer `strategy.decide`";
+}
+
+/// A language's runtime does so before any of the plugin's own code runs.
+#[test]
+fn a_plugin_may_take_the_signals_of_faults() {
+    let report = checked("TAKES_FAULTS", Isolation::Process);
+    assert!(report.is_ok(), "{report}");
+    let law = "the environment, the directory and the signal handlers stay as they are";
+    assert!(held(&report, law), "{report}");
+}
+
+/// One case is waited for, and no law hides what it did not try.
+#[test]
+fn a_plugin_that_hangs_is_told_by_one_case_and_asked_no_more() {
+    for isolation in [Isolation::Process, Isolation::InProcess] {
+        let report = checked("HANGS", isolation);
+        let (law, breach) = the_one_broken(&report);
+        assert_eq!(law.law, "no config breaks it", "{report}");
+        assert!(breach.words.contains("did not answer `strategy.decide`"), "{report}");
+        assert!(breach.config.is_some(), "{report}");
+        let silent = Outcome::Skipped { why: "not tried: it does not answer".to_owned() };
+        let place = report.laws.iter().position(|other| other == law).unwrap();
+        let later = &report.laws[place + 1..];
+        assert_eq!(later.len(), 12, "{report}");
+        assert!(later.iter().all(|law| law.outcome == silent), "{report}");
+    }
 }

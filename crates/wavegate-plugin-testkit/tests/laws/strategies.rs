@@ -9,7 +9,7 @@ use wavegate_plugin_sdk::{
     Component, Decision, Diagnostic, DynStrategy, Observation, Outline, OutlineStep, PluginDecl,
     PluginError, Strategy, Target, WeightBp,
 };
-use wavegate_plugin_testkit::{Report, conformance};
+use wavegate_plugin_testkit::{CheckError, Report, conformance};
 
 use crate::{held, plugin, the_one_broken};
 
@@ -349,6 +349,20 @@ fn a_config_that_makes_it_panic_is_caught() {
     assert_eq!(law.law, "no config breaks it");
     assert!(breach.words.contains("a config is always an object"), "{report}");
     assert!(!breach.config.as_ref().unwrap().is_object(), "{report}");
+}
+
+/// Whoever gave it has made the mistake: no law is broken by it.
+#[test]
+fn a_config_that_was_given_and_is_none_is_told_before_any_law_is_tried() {
+    plugin!(PLUGIN, Component::Strategy(&Mutant(Fault::ShiftsWhileFiring)));
+    let config = json!({"rungs": [1_000], "bake_ms": "long"});
+    let error = conformance(&PLUGIN).config("mutant", config).report().unwrap_err();
+    let words = error.to_string();
+    assert!(words.starts_with("a config that was given for `mutant` is rejected: "), "{words}");
+    let CheckError::BadConfig { component, diagnostics } = error else { panic!("{words}") };
+    assert_eq!(component, "mutant");
+    assert_eq!(diagnostics.len(), 1, "{diagnostics:?}");
+    assert_eq!(diagnostics[0].path, "bake_ms");
 }
 
 #[test]

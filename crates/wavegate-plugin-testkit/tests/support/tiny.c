@@ -1,7 +1,7 @@
 /* A plugin in C: strategy `tiny`, which promotes at once. One fault can be compiled in.
  *
  * Its JSON is read by looking for keys, which is enough for what a host sends. */
-#define _POSIX_C_SOURCE 200809L
+#define _XOPEN_SOURCE 700
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,6 +55,12 @@ static void validate(uint64_t id, const char *text) {
 static void decide(uint64_t id, const char *text) {
 #ifdef CRASHES
   if (says(text, "\"bake_elapsed_ms\":18446744073709551615")) raise(SIGSEGV);
+#endif
+#ifdef HANGS
+  for (;;) pause();
+#endif
+#ifdef HANGS_AT_THE_END
+  while (says(text, "\"bake_elapsed_ms\":18446744073709551615")) pause();
 #endif
   const char *decision = "promote\"";
   if (number(text, "\"alarms_firing\":", 0) > 0)
@@ -167,6 +173,11 @@ static void take_down(void *ctx) {
 #endif
 }
 
+#ifdef TAKES_FAULTS
+/* As a language's runtime does, which knows what to make of them. */
+static void fault(int number) { _exit(128 + number); }
+#endif
+
 #define REACHES(size, type, field) ((size) >= offsetof(type, field) + sizeof(void *))
 
 WAVEGATE_EXPORT wavegate_status wavegate_plugin_init_v1(const wavegate_host *given,
@@ -187,6 +198,12 @@ WAVEGATE_EXPORT wavegate_status wavegate_plugin_init_v1(const wavegate_host *giv
 #endif
 #ifdef TAKES_SIGNAL
   signal(SIGTERM, SIG_IGN);
+#endif
+#ifdef TAKES_FAULTS
+  {
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGURG, SIGPROF};
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) signal(faults[i], fault);
+  }
 #endif
 #ifdef CALLS_BEYOND
   {

@@ -82,8 +82,8 @@ fn a_healthy_climb_with_an_approval() {
       0% ┤
          └──────────────────────────────────────────────────────
           0s                      10m                      20m
-               ???                              ॥॥॥॥॥॥॥॥॥॥॥॥॥
-          ? an alarm cannot tell  ॥ a person is waited for
+               ???                              ‖‖‖‖‖‖‖‖‖‖‖‖‖
+          ? an alarm cannot tell  ‖ a person is waited for
 
     [    0s]    10%  shift to 10%
     [    0s]    10%  wait 5m
@@ -192,7 +192,7 @@ fn nothing_takes_time() {
 
 #[test]
 fn every_end_is_told_in_words() {
-    let outline = outline(&[(1000, 5)]);
+    let outline = Outline { longest: Duration::MAX, ..outline(&[(1000, 5)]) };
     let end = |decision: Decision| {
         let story = play(&outline, "healthy", |_| decision.clone());
         simulation_text("odd", &story, Style::PLAIN, 40).lines().last().unwrap().to_owned()
@@ -204,7 +204,7 @@ fn every_end_is_told_in_words() {
         end(Decision::Rollback("no\x1b[2J".into())),
     ];
     insta::assert_snapshot!(ends.join("\n"), @r"
-    pauses for ever, as nobody approves in this scenario: good?; asked 11542 times
+    pauses for ever, as nobody approves in this scenario: good?; asked 172802 times
     broke its outline after 0s (WG335): it decided to promote, but 10% comes first; asked once
     never ends: 1d03h, and asked 100000 times
     rolled back after 0s: no; asked once

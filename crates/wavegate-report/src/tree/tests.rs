@@ -58,7 +58,7 @@ fn a_pause_stands_in_the_tree_until_a_person_has_ended_it() {
         let text = at(&Script::approval(), second, UNICODE, WIDE);
         text.lines().find(|line| line.contains("checkout  ")).unwrap().to_owned()
     };
-    insta::assert_snapshot!(line(500), @"│   └── checkout          ॥ Paused        10%     10%     0s      v8 -> v9  to approve: product looks (within 2h, else …");
+    insta::assert_snapshot!(line(500), @"│   └── checkout          ‖ Paused        10%     10%     0s      v8 -> v9  to approve: product looks (within 2h, else …");
     insta::assert_snapshot!(line(900), @"│   └── checkout          ◌ Shifting      10%     10%     0s      v8 -> v9  v9 served 36, none failed");
 }
 
