@@ -59,7 +59,7 @@ pub struct Breach {
     pub seed: Option<u64>,
     /// The component's config.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub config: Option<Value>,
+    pub config: Option<Box<Value>>,
     /// What happened, line by line, up to the breach.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trace: Vec<String>,
@@ -71,7 +71,7 @@ impl Breach {
     }
 
     pub(crate) fn with_config(self, config: &Value) -> Self {
-        Self { config: Some(config.clone()), ..self }
+        Self { config: Some(Box::new(config.clone())), ..self }
     }
 
     pub(crate) fn with_trace(self, trace: Vec<String>) -> Self {
@@ -82,7 +82,7 @@ impl Breach {
 /// Why a law cannot be said to hold.
 #[derive(Debug)]
 pub(crate) enum Unheld {
-    Broken(Box<Breach>),
+    Broken(Breach),
     Skipped(String),
 }
 
@@ -98,7 +98,7 @@ impl Unheld {
 
 impl From<Breach> for Unheld {
     fn from(breach: Breach) -> Self {
-        Self::Broken(Box::new(breach))
+        Self::Broken(breach)
     }
 }
 
@@ -109,7 +109,7 @@ impl From<Verdict> for Outcome {
     fn from(verdict: Verdict) -> Self {
         match verdict {
             Ok(cases) => Self::Held { cases },
-            Err(Unheld::Broken(breach)) => Self::Broken(*breach),
+            Err(Unheld::Broken(breach)) => Self::Broken(breach),
             Err(Unheld::Skipped(why)) => Self::Skipped { why },
         }
     }

@@ -314,7 +314,7 @@ fn a_breach_is_told_with_its_seed_its_config_and_the_shortest_trace() {
     };
     let breach = found(11);
     assert_eq!(breach.seed, Some(11));
-    assert_eq!(breach.config, Some(config.clone()));
+    assert_eq!(breach.config, Some(Box::new(config.clone())));
     assert_eq!(breach.trace, ["at 0% for 0 ms, 1 firing: shift to 10%"]);
     assert_eq!(breach, found(11));
 }
