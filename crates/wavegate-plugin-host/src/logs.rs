@@ -101,7 +101,10 @@ pub(crate) fn sentence_of(call_id: u64, record: &Value) -> String {
 
 fn line(call_id: u64, record: &LogRecord) -> String {
     let mut line = clean(&record.message).to_string();
-    for (name, value) in &record.fields {
+    // Whether a JSON object keeps its order depends on what else is compiled in.
+    let mut fields: Vec<_> = record.fields.iter().collect();
+    fields.sort_unstable_by_key(|(name, _)| *name);
+    for (name, value) in fields {
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let _ = write!(line, " {}={}", clean(name), clean(&value));
     }
