@@ -92,7 +92,7 @@ fn no_plugin_outlives_a_wavegate_that_is_killed() {
     let app = App::deployed();
     // Busy when its input ends, and then in no hurry.
     let plugin = stubborn("DECIDE").on("SHUTDOWN", "hang();").on("UNLOAD", "hang();");
-    app.involve(Part::Strategy).add("moody", &plugin, r#"timeout = "1h""#);
+    app.involve(Part::Strategy).add("moody", &plugin, r#"timeout = "1m""#);
     let release = app.project.begin_deploy();
     let process = await_note(&note(&app));
     let killed = release.kill();
@@ -103,7 +103,7 @@ fn no_plugin_outlives_a_wavegate_that_is_killed() {
 #[test]
 fn a_release_that_a_plugin_held_can_be_put_back_by_another_wavegate() {
     let app = App::deployed();
-    app.involve(Part::Strategy).add("moody", &stubborn("DECIDE"), r#"timeout = "1h""#);
+    app.involve(Part::Strategy).add("moody", &stubborn("DECIDE"), r#"timeout = "1m""#);
     let release = app.project.begin_deploy();
     let _ = await_note(&note(&app));
     let _ = release.kill();
