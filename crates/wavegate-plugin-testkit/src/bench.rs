@@ -11,8 +11,7 @@ use tokio::sync::Mutex;
 use wavegate_plugin_host::{Host, HostError, Isolation, LibrarySpec, Limits, Plugin};
 use wavegate_plugin_protocol::abi::InitFn;
 use wavegate_plugin_protocol::{
-    ComponentKind, DecideParams, Decided, Decision, Description, Diagnostic, Method, Observation,
-    Outline, OutlineParams, ValidateParams, Validation,
+    ComponentKind, Decision, Description, Diagnostic, Method, Observation, Outline,
 };
 use wavegate_plugin_sdk::laws;
 
@@ -39,14 +38,6 @@ impl Subject {
         match self {
             Self::Library(spec) => &spec.name,
             Self::Linked { name, .. } => name,
-        }
-    }
-
-    /// How long a call may take that does no I/O.
-    fn computes_within(&self) -> Duration {
-        match self {
-            Self::Library(spec) => spec.limits.call,
-            Self::Linked { .. } => COMPUTES_WITHIN,
         }
     }
 
@@ -113,11 +104,7 @@ impl Bench {
         component: &str,
         config: &Value,
     ) -> Result<Vec<Diagnostic>, HostError> {
-        let params =
-            ValidateParams { kind, component: component.to_owned(), config: config.clone() };
-        let found: Validation =
-            self.ask(Method::Validate, &params, self.subject.computes_within()).await?;
-        Ok(found.diagnostics)
+        self.through(async |plugin| plugin.validate(kind, component, config).await).await
     }
 
     pub(crate) async fn outline(
@@ -125,9 +112,7 @@ impl Bench {
         component: &str,
         config: &Value,
     ) -> Result<Outline, HostError> {
-        let (component, config) = (component.to_owned(), config.clone());
-        let params = OutlineParams { component, config, target: laws::target() };
-        self.ask(Method::Outline, &params, self.subject.computes_within()).await
+        self.through(async |plugin| plugin.outline(component, config, laws::target()).await).await
     }
 
     pub(crate) async fn decide(
@@ -137,24 +122,31 @@ impl Bench {
         state: &Value,
         observation: Observation,
     ) -> Result<(Decision, Value), HostError> {
-        let (component, config, state) = (component.to_owned(), config.clone(), state.clone());
-        let params = DecideParams { component, config, state, observation };
-        let decided: Decided =
-            self.ask(Method::Decide, &params, self.subject.computes_within()).await?;
-        Ok((decided.decision, decided.state))
+        let state = state.clone();
+        self.through(async |plugin| plugin.decide(component, config, state, observation).await)
+            .await
     }
 
+    /// Makes any call, within a limit of its own.
     pub(crate) async fn ask<T: DeserializeOwned>(
         &self,
         method: Method,
         params: &impl Serialize,
         limit: Duration,
     ) -> Result<T, HostError> {
+        self.through(async |plugin| plugin.call(method, params, limit).await).await
+    }
+
+    /// Asks the plugin that runs now, and sees to it that one runs the next time.
+    async fn through<T>(
+        &self,
+        question: impl AsyncFnOnce(&Plugin) -> Result<T, HostError>,
+    ) -> Result<T, HostError> {
         if let Some(error) = self.silence() {
             return Err(error.clone());
         }
         let plugin = Arc::clone(&*self.plugin.lock().await);
-        let answer = plugin.call(method, params, limit).await;
+        let answer = question(&plugin).await;
         if let Some(error) = answer.as_ref().err().filter(|error| is_silence(error)) {
             // Of many that are made at once the first one tells.
             let _ = self.silence.set(error.clone());
