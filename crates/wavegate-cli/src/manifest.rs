@@ -18,6 +18,8 @@ use crate::environment::Environment;
 use crate::error::CliError;
 use crate::registry::{self, Registry};
 
+/// There is no manifest.
+const NO_MANIFEST: &str = "WG100";
 /// A component refuses its config.
 const REFUSED: &str = "WG321";
 /// A component doubts its config.
@@ -154,6 +156,19 @@ pub(crate) fn read(global: &Global, environment: &Environment) -> Result<Draft, 
     Draft::read(&request).map_err(CliError::manifest)
 }
 
+/// What was read of the manifest, for those who can do without: `None` where there is none and none
+/// was asked for.
+///
+/// # Errors
+/// Any other error of the reading.
+pub(crate) fn if_any<T>(read: Result<T, CliError>, global: &Global) -> Result<Option<T>, CliError> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(error) if error.code == Some(NO_MANIFEST) && global.config.is_none() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// The manifest's file.
 ///
 /// # Errors
@@ -163,7 +178,7 @@ pub(crate) fn path(global: &Global, environment: &Environment) -> Result<PathBuf
         Some(path) if path.is_dir() => Ok(path.join(FILE_NAME)),
         Some(path) => Ok(path.clone()),
         None => nearest(&environment.cwd).ok_or_else(|| {
-            CliError::usage("WG100", format!("there is no {FILE_NAME} here or in a directory above"))
+            CliError::usage(NO_MANIFEST, format!("there is no {FILE_NAME} here or in a directory above"))
                 .hint("run it where the app is, name the file with --config, or write a first one with `wavegate init`")
         }),
     }

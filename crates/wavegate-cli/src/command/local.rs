@@ -40,11 +40,8 @@ pub(crate) async fn run(context: &Context, command: LocalCommand) -> Result<(), 
 
 /// The manifest, where there is one: the local cloud also runs without.
 fn manifest_if_any(context: &Context) -> Result<Option<Manifest>, CliError> {
-    match manifest::load_alone(&context.global, &context.environment, context.console) {
-        Ok(manifest) => Ok(Some(manifest)),
-        Err(error) if error.code == Some("WG100") && context.global.config.is_none() => Ok(None),
-        Err(error) => Err(error),
-    }
+    let read = manifest::load_alone(&context.global, &context.environment, context.console);
+    manifest::if_any(read, &context.global)
 }
 
 fn state_dir(context: &Context, args: &LocalStateArgs) -> PathBuf {

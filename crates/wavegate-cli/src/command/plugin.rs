@@ -44,12 +44,9 @@ pub(crate) async fn list(context: &Context) -> Result<(), CliError> {
 /// The plugins of the manifest, where there is one, and those that are linked in; and what is wrong
 /// with the manifest, as far as it may be about plugins.
 pub(super) async fn surroundings(context: &Context) -> Result<(Registry, Vec<Problem>), CliError> {
-    let draft = match manifest::read(&context.global, &context.environment) {
-        Ok(draft) => draft,
-        Err(error) if error.code == Some("WG100") && context.global.config.is_none() => {
-            return Ok((linked().await?, Vec::new()));
-        }
-        Err(error) => return Err(error),
+    let read = manifest::read(&context.global, &context.environment);
+    let Some(draft) = manifest::if_any(read, &context.global)? else {
+        return Ok((linked().await?, Vec::new()));
     };
     let (registry, found) = Registry::open(&draft, &context.environment).await?;
     let problems = match draft.check(&registry.ids(), found) {

@@ -62,12 +62,10 @@ async fn of_manifest(
     context: &Context,
     name: &str,
 ) -> Result<(Arc<Registry>, ComponentUse), CliError> {
-    let (registry, manifest) = match manifest::load_quietly(context).await {
-        Ok(Loaded { manifest, registry }) => (registry, Some(manifest)),
-        Err(error) if error.code == Some("WG100") && context.global.config.is_none() => {
-            (Arc::new(super::plugin::linked().await?), None)
-        }
-        Err(error) => return Err(error),
+    let loaded = manifest::load_quietly(context).await;
+    let (registry, manifest) = match manifest::if_any(loaded, &context.global)? {
+        Some(Loaded { manifest, registry }) => (registry, Some(manifest)),
+        None => (Arc::new(super::plugin::linked().await?), None),
     };
     let used = match &manifest {
         Some(manifest) => manifest.strategy(name),
