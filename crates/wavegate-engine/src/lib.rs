@@ -14,6 +14,7 @@ mod run;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use wavegate_core::inventory::{Artifact, Inventory};
@@ -26,6 +27,12 @@ use wavegate_core::token::LockRecord;
 use crate::caller::Caller;
 use crate::event::Record;
 use crate::ports::{Alarms, Clock, Cloud, CloudError, Hooks, Strategies};
+
+/// How long a strategy may think, in wall time. It is pure: anything longer is a hang.
+const THINK_WITHIN: Duration = Duration::from_mins(2);
+
+/// How long one reading of alarms may take, in wall time.
+const READ_WITHIN: Duration = Duration::from_mins(2);
 
 /// The world, as ports.
 #[derive(Clone)]

@@ -14,17 +14,10 @@ use wavegate_core::spec::{AppSpec, FunctionSpec};
 
 use crate::caller::{Quota, Retry};
 use crate::ports::{AlarmQuestion, CloudError, Subject};
-use crate::{Engine, EngineError};
+use crate::{Engine, EngineError, READ_WITHIN, THINK_WITHIN};
 
 /// How many functions are looked at at once. The budget decides how fast; this bounds sockets.
 const LOOKS_AT_ONCE: usize = 32;
-
-/// How long a strategy may think about its outline, in wall time. It is pure: anything longer is a
-/// hang.
-const ANSWER_WITHIN: Duration = Duration::from_mins(2);
-
-/// How long the snapshot of all alarms may take, in wall time.
-const READ_WITHIN: Duration = Duration::from_mins(2);
 
 /// Two reads per function: its aliases, and the version that the live alias serves.
 pub(crate) async fn inventory(engine: &Engine, spec: &AppSpec) -> Result<Inventory, EngineError> {
@@ -110,9 +103,9 @@ async fn outline(
 ) -> Result<(FunctionName, Outline), EngineError> {
     let subject = subject(spec, function);
     let question = engine.world.strategies.outline(&function.strategy, &subject);
-    let answer = tokio::time::timeout(ANSWER_WITHIN, question)
+    let answer = tokio::time::timeout(THINK_WITHIN, question)
         .await
-        .unwrap_or_else(|_| Err(silent(ANSWER_WITHIN)));
+        .unwrap_or_else(|_| Err(silent(THINK_WITHIN)));
     match answer {
         Ok(outline) => Ok((function.name.clone(), outline)),
         Err(reason) => Err(EngineError::Strategy {

@@ -1,7 +1,6 @@
 //! Effects, performed.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use tokio::task::JoinSet;
 use wavegate_core::name::{AliasName, FunctionName, VersionId};
@@ -17,12 +16,7 @@ use super::{Context, hook};
 use crate::caller::{Quota, Retry};
 use crate::event::Event;
 use crate::ports::{AlarmQuestion, AliasUpdate, CloudError, FaultKind, NewAlias, Subject};
-
-/// How long a strategy may think, in wall time. It is pure: anything longer is a hang.
-const DECIDE_WITHIN: Duration = Duration::from_mins(2);
-
-/// How long one reading of alarms may take, in wall time.
-const READ_WITHIN: Duration = Duration::from_mins(2);
+use crate::{READ_WITHIN, THINK_WITHIN};
 
 /// Starts an effect; its result comes back as an input.
 pub(super) fn perform(context: &Context, tasks: &mut JoinSet<()>, effect: Effect) {
@@ -265,9 +259,9 @@ async fn decide(
     let Some(plan) = context.plan.functions.get(&function) else { return };
     let strategies = &context.engine.world.strategies;
     let question = strategies.decide(&plan.strategy, state.as_ref(), &observation);
-    let result = match tokio::time::timeout(DECIDE_WITHIN, question).await {
+    let result = match tokio::time::timeout(THINK_WITHIN, question).await {
         Ok(result) => result,
-        Err(_) => Err(format!("no decision within {} s", DECIDE_WITHIN.as_secs())),
+        Err(_) => Err(format!("no decision within {} s", THINK_WITHIN.as_secs())),
     };
     context.tell(Input::Decided { function, ask, result });
 }
