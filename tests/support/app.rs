@@ -29,6 +29,7 @@ pub fn app(functions: &[(&str, &[&str])]) -> AppSpec {
         alias: AliasName::new("live").expect("a legal name"),
         on_failure: OnFailure::Rollback,
         rollback_scope: RollbackScope::App,
+        on_blind: wavegate_core::spec::OnBlind::Rollback,
         max_parallel: 16,
         keep_versions: 3,
         functions: functions.iter().map(|(f, needs)| (name(f), function(f, needs))).collect(),

@@ -90,7 +90,9 @@ mod tests {
             functions: 0,
             on_failure: OnFailure::Rollback,
             scope: RollbackScope::App,
-            abort_asked_by: None,
+            is_paused: false,
+            request: None,
+            answered: None,
             plan: 0,
             nonce: Nonce(1),
         }

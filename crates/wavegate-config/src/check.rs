@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use wavegate_core::graph::Graph;
 use wavegate_core::name::{AliasName, AppName, BadName, FunctionName};
-use wavegate_core::spec::{AppSpec, ComponentUse, FunctionSpec, OnFailure, RollbackScope};
+use wavegate_core::spec::{AppSpec, ComponentUse, FunctionSpec, OnBlind, OnFailure, RollbackScope};
 
 use crate::code;
 use crate::components::Tables;
@@ -122,6 +122,10 @@ pub(crate) fn check(scope: &Scope<'_>, findings: &mut Findings) -> Option<Checke
                 Some(raw::RollbackScope::Dependents) => RollbackScope::Dependents,
                 Some(raw::RollbackScope::Function) => RollbackScope::Function,
                 Some(raw::RollbackScope::App) | None => RollbackScope::App,
+            },
+            on_blind: match app.on_blind {
+                Some(raw::OnBlind::Pause) => OnBlind::Pause,
+                Some(raw::OnBlind::Rollback) | None => OnBlind::Rollback,
             },
             max_parallel: count(app.max_parallel, 16),
             keep_versions: count(app.keep_versions, 3),

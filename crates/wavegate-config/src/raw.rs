@@ -83,6 +83,9 @@ pub(crate) struct App {
     /// How far a rollback reaches beyond the functions that have not finished.
     #[schemars(extend("default" = "app"))]
     pub(crate) rollback_scope: Option<RollbackScope>,
+    /// What alarms do that cannot be read for ten minutes while traffic is shifted.
+    #[schemars(extend("default" = "rollback"))]
+    pub(crate) on_blind: Option<OnBlind>,
     /// How many functions may shift traffic at the same time.
     #[schemars(range(min = 1, max = 1000), extend("default" = 16))]
     pub(crate) max_parallel: Option<u32>,
@@ -137,6 +140,16 @@ pub(crate) enum RollbackScope {
     Dependents,
     /// The failed function alone.
     Function,
+}
+
+/// What alarms that cannot be read for too long do.
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum OnBlind {
+    /// The watch has failed: do what `on_failure` says.
+    Rollback,
+    /// Pause the release until somebody lets it go on.
+    Pause,
 }
 
 /// One function, or the defaults of all.

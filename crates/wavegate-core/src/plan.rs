@@ -20,7 +20,7 @@ use crate::inventory::{AliasState, Artifact, Inventory};
 use crate::name::{AliasName, AppName, FunctionName, ReleaseId, VersionId};
 use crate::spec::{
     AlarmUse, AppSpec, CodeSource, ComponentUse, FunctionConfig, FunctionSpec, HookUse,
-    IfAlreadyAlarming, OnFailure, RollbackScope,
+    IfAlreadyAlarming, OnBlind, OnFailure, RollbackScope,
 };
 use crate::token::{LockPhase, LockRecord, Token};
 use crate::weight::Weight;
@@ -123,6 +123,8 @@ pub struct Plan {
     pub on_failure: OnFailure,
     /// How far a rollback reaches.
     pub scope: RollbackScope,
+    /// What alarms that cannot tell for too long do.
+    pub on_blind: OnBlind,
     /// How many functions may move at once.
     pub max_parallel: usize,
     /// How many versions of each changed function are kept.
@@ -138,6 +140,8 @@ pub struct FunctionPlan {
     pub name: FunctionName,
     /// Its name in Lambda.
     pub lambda_name: FunctionName,
+    /// Its ARN, unqualified; empty if it does not exist yet.
+    pub arn: String,
     /// What is done.
     pub action: Action,
     /// What is different, for people.
@@ -282,6 +286,17 @@ pub struct Facts<'a> {
 ///
 /// The plan is `None` if a problem blocks it. A plan without functions is a deploy of nothing.
 pub fn plan(facts: Facts<'_>) -> (Option<Plan>, PlanReport) {
+    plan_under(facts, None)
+}
+
+/// The plan of a release that was left in the middle, made anew: the same fingerprint, and it is the
+/// same plan. `facts.inventory` is what [`before`] makes of what is there now.
+pub fn resume_plan(facts: Facts<'_>, left: &LockRecord) -> (Option<Plan>, PlanReport) {
+    plan_under(facts, Some(left))
+}
+
+/// Plans; where a release was left, as that release.
+fn plan_under(facts: Facts<'_>, left: Option<&LockRecord>) -> (Option<Plan>, PlanReport) {
     let spec = facts.spec;
     let diff = diff(spec, facts.inventory, facts.artifacts, facts.only);
     let mut report =
@@ -294,7 +309,9 @@ pub fn plan(facts: Facts<'_>) -> (Option<Plan>, PlanReport) {
         }
     };
     let lock = find_lock(spec, facts.inventory);
-    report.problems.extend(problem::lock(spec, lock.as_ref(), facts.inventory));
+    if left.is_none() {
+        report.problems.extend(problem::lock(spec, lock.as_ref(), facts.inventory));
+    }
     let changed: BTreeSet<FunctionName> = diff.changed().cloned().collect();
     let depends = graph.contract(&changed);
     let mut functions = BTreeMap::new();
@@ -309,7 +326,7 @@ pub fn plan(facts: Facts<'_>) -> (Option<Plan>, PlanReport) {
     }
     let anchor = anchor(spec, facts.inventory, lock.as_ref(), &graph, &changed);
     let Some(anchor) = anchor else { return (None, report) };
-    let number = next_number(lock.as_ref());
+    let number = left.map_or_else(|| next_number(lock.as_ref()), |left| left.number);
     let plan = assemble(spec, anchor, lock.map(|(_, alias, _)| alias), number, functions);
     (Some(plan), report)
 }
@@ -342,6 +359,7 @@ pub fn switch_plan(
         let action = Action::Switch { stable, target };
         let switched = FunctionPlan {
             changes: vec![change],
+            arn: observed.arn.clone(),
             live: Some(live.clone()),
             pin: observed.alias(&spec.alias.pin()).cloned(),
             ..bare(function, action)
@@ -366,8 +384,41 @@ pub fn switch_plan(
     (Some(assemble(spec, anchor, lock.map(|(_, alias, _)| alias), number, functions)), report)
 }
 
+/// What was there before the release that a lock tells of touched it: every alias that carries its
+/// token as the version that it replaced, alone, with the user's own description; no alias where
+/// there was none. What each function served then is to be looked at anew: `served` must be the view
+/// of that version.
+pub fn before(spec: &AppSpec, inventory: &Inventory, left: &LockRecord) -> Inventory {
+    let mut inventory = inventory.clone();
+    for observed in inventory.functions.values_mut() {
+        let pin = observed.alias(&spec.alias.pin()).cloned();
+        let is_live = |alias: &AliasState| alias.name == spec.alias.as_str();
+        let Some(at) = observed.aliases.iter().position(is_live) else { continue };
+        let Some(live) = observed.aliases.get_mut(at) else { continue };
+        let token = Token::decode(&live.description).filter(|t| t.release == left.release);
+        match token.map(|token| token.stable) {
+            None => {}
+            Some(None) => drop(observed.aliases.remove(at)),
+            Some(Some(stable)) => {
+                live.description = crate::release::user_text(live, pin.as_ref());
+                live.version = stable.to_string();
+                live.extra = None;
+            }
+        }
+    }
+    inventory
+}
+
+/// What a token says is done to its function.
+pub(crate) fn action_of(token: &Token) -> Action {
+    match token.stable {
+        Some(stable) => Action::Switch { stable, target: token.candidate },
+        None => Action::First { exists: true },
+    }
+}
+
 /// What an unfinished release left, as a plan for [`crate::release::Release::put_back`]: every
-/// alias that carries its token, judged by the tokens alone. `None`: the lock is free.
+/// function that exists, judged by the tokens alone. `None`: the lock is free.
 pub fn put_back_plan(spec: &AppSpec, inventory: &Inventory) -> Option<(Plan, LockRecord)> {
     let (anchor, lock, record) = find_lock(spec, inventory)?;
     if record.phase.is_over() {
@@ -377,23 +428,26 @@ pub fn put_back_plan(spec: &AppSpec, inventory: &Inventory) -> Option<(Plan, Loc
     let mut functions = BTreeMap::new();
     for (name, function) in &spec.functions {
         let Some(observed) = inventory.functions.get(name) else { continue };
-        let Some(live) = observed.alias(&spec.alias) else { continue };
-        let Some(token) = Token::decode(&live.description) else { continue };
-        if token.release != record.release {
-            continue;
-        }
-        let action = match token.stable {
-            Some(stable) => Action::Switch { stable, target: token.candidate },
-            None => Action::First { exists: true },
+        let live = observed.alias(&spec.alias);
+        let token = live
+            .and_then(|live| Token::decode(&live.description))
+            .filter(|token| token.release == record.release);
+        let (action, changes) = match (&token, live.and_then(AliasState::main)) {
+            (Some(token), _) => {
+                let to = token.stable.map_or_else(|| "none".to_owned(), |v| v.to_string());
+                let changes = vec![Change::new("version", token.candidate, to)];
+                (action_of(token), changes)
+            }
+            // Its first write may be under way still: it is looked at, and fenced.
+            (None, Some(main)) => (Action::Switch { stable: main, target: main }, Vec::new()),
+            (None, None) if live.is_none() => (Action::First { exists: true }, Vec::new()),
+            (None, None) => continue,
         };
         let left = FunctionPlan {
-            changes: vec![Change::new(
-                "version",
-                token.candidate,
-                token.stable.map_or_else(|| "none".to_owned(), |v| v.to_string()),
-            )],
+            arn: observed.arn.clone(),
+            changes,
             pin: observed.alias(&spec.alias.pin()).cloned(),
-            live: Some(live.clone()),
+            live: live.cloned(),
             on_rollback: function.hooks.on_rollback.clone(),
             ..bare(function, action)
         };
@@ -416,6 +470,7 @@ fn bare(function: &FunctionSpec, action: Action) -> FunctionPlan {
     FunctionPlan {
         name: function.name.clone(),
         lambda_name: function.lambda_name.clone(),
+        arn: String::new(),
         action,
         changes: Vec::new(),
         depends_on: BTreeSet::new(),
@@ -524,6 +579,7 @@ fn function_plan(
     let planned = FunctionPlan {
         name: name.clone(),
         lambda_name: function.lambda_name.clone(),
+        arn: observed.map(|observed| observed.arn.clone()).unwrap_or_default(),
         action,
         changes,
         depends_on: depends_on.cloned().unwrap_or_default(),
@@ -567,6 +623,7 @@ fn assemble(
         waves,
         on_failure: spec.on_failure,
         scope: spec.rollback_scope,
+        on_blind: spec.on_blind,
         max_parallel: spec.max_parallel.max(1),
         keep_versions: spec.keep_versions,
         fingerprint: 0,
@@ -579,7 +636,8 @@ fn assemble(
 /// revision ids, so that the same manifest gives the same plan on another machine.
 fn fingerprint(plan: &Plan) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
-    let head = format!("{:?}", (&plan.app, &plan.alias, plan.on_failure, plan.scope, &plan.waves));
+    let rules = (plan.on_failure, plan.scope, plan.on_blind);
+    let head = format!("{:?}", (&plan.app, &plan.alias, rules, &plan.waves));
     hasher.update(head.as_bytes());
     for function in plan.functions.values() {
         let code = match &function.artifact {
@@ -592,11 +650,14 @@ fn fingerprint(plan: &Plan) -> u32 {
             "{:?}",
             (
                 &function.lambda_name,
-                function.action,
+                // Whether the function of a first deploy exists changes while it is deployed.
+                function.action.stable(),
+                matches!(function.action, Action::Switch { .. }),
                 &function.depends_on,
                 &function.strategy,
                 (&function.pre_traffic, &function.post_traffic, &function.on_rollback),
-                &function.alarms,
+                // Whether one was red already is a look, not a part of what is planned.
+                function.alarms.iter().map(|alarm| &alarm.alarm).collect::<Vec<_>>(),
                 function.bake,
                 &function.config,
                 code,

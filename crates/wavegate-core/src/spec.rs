@@ -20,6 +20,8 @@ pub struct AppSpec {
     pub on_failure: OnFailure,
     /// How far a rollback reaches.
     pub rollback_scope: RollbackScope,
+    /// What alarms that cannot tell for too long do.
+    pub on_blind: OnBlind,
     /// How many functions may move at once.
     pub max_parallel: usize,
     /// How many published versions of each function are kept after a success.
@@ -36,6 +38,16 @@ pub enum OnFailure {
     Rollback,
     /// Stop where it stands and wait for a person.
     Freeze,
+}
+
+/// What alarms do to a release that cannot be read for [`crate::release::limits::BLIND`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnBlind {
+    /// The watch has failed: what a failure does is done.
+    #[default]
+    Rollback,
+    /// Nothing goes up, and a person is to look.
+    Pause,
 }
 
 /// What a rollback puts back beside the functions that have not finished.

@@ -6,6 +6,7 @@
 
 use std::fmt::Write as _;
 
+use crate::control::{Answered, Request};
 use crate::inventory::{AliasState, ExtraVersion};
 use crate::name::{AppName, Nonce, ReleaseId, VersionId};
 use crate::spec::{OnFailure, RollbackScope};
@@ -15,7 +16,16 @@ use crate::weight::Weight;
 pub const DESCRIPTION_MAX: usize = 256;
 
 /// Longest owner text in a lock record.
-const OWNER_MAX: usize = 48;
+const OWNER_MAX: usize = 32;
+
+/// Longest owner text in a lock record of format 1.
+const OWNER_MAX_1: usize = 48;
+
+/// The longest record without a request: 40 characters of app, 13 of each id, 32 of owner, ten for
+/// each number, and the keys. What is left is the request's.
+const RECORD_MAX: usize = 226;
+
+const _: () = assert!(DESCRIPTION_MAX - RECORD_MAX >= crate::control::ROOM_MIN);
 
 /// Between a token and the user's own description.
 const SEPARATOR: &str = " | ";
@@ -103,11 +113,15 @@ pub struct LockRecord {
     pub on_failure: OnFailure,
     /// How far a rollback reaches, for whoever has to finish it.
     pub scope: RollbackScope,
-    /// Who asked for it to be aborted.
-    pub abort_asked_by: Option<String>,
+    /// Nothing goes up until somebody says so.
+    pub is_paused: bool,
+    /// What somebody asks of the owner, and the owner has not answered yet.
+    pub request: Option<Request>,
+    /// The last request that the owner answered.
+    pub answered: Option<Answered>,
     /// The plan's fingerprint.
     pub plan: u32,
-    /// This write's id.
+    /// This write's id. A request keeps the owner's: it is the owner's record still.
     pub nonce: Nonce,
 }
 
@@ -193,50 +207,89 @@ impl LockRecord {
             (OnFailure::Rollback, RollbackScope::Function) => 'f',
         };
         let mut text = format!(
-            "wgL1;a={};r={};m={};e={};ph={};own={};hb={};k={};N={};s={scope};ab={};h={:08x};x={}",
+            "wgL2;a={};r={};m={};e={};ph={};own={};hb={};k={};N={};s={scope};an={};h={:08x};x={}",
             self.app,
             self.release,
             self.number,
             self.epoch,
-            match self.phase {
-                LockPhase::Running => 'R',
-                LockPhase::Aborting => 'A',
-                LockPhase::Held => 'H',
-                LockPhase::Done => 'D',
-                LockPhase::RolledBack => 'X',
+            match (self.phase, self.is_paused) {
+                (LockPhase::Running, false) => 'R',
+                (LockPhase::Running, true) => 'P',
+                (LockPhase::Aborting, _) => 'A',
+                (LockPhase::Held, _) => 'H',
+                (LockPhase::Done, _) => 'D',
+                (LockPhase::RolledBack, _) => 'X',
             },
             plain(&self.owner, OWNER_MAX),
             self.heartbeat,
             self.claimed,
             self.functions,
-            self.abort_asked_by.as_deref().map(|by| plain(by, 16)).unwrap_or_default(),
+            self.answered.map(Answered::encode).unwrap_or_default(),
             self.plan,
             self.nonce,
         );
+        if let Some(request) = &self.request {
+            let key = ";rq=";
+            let room = DESCRIPTION_MAX.saturating_sub(text.len() + key.len() + SEAL_LEN);
+            text.push_str(key);
+            text.push_str(&request.encode(room));
+        }
         seal(&mut text);
         text
     }
 
     /// Reads a lock record. `None`: there is none that can be trusted.
-    #[expect(clippy::many_single_char_names, reason = "the record's own keys")]
     pub fn decode(description: &str) -> Option<Self> {
-        let fields = unseal(description, "wgL1")?;
-        let [a, r, m, e, ph, own, hb, k, n, s, ab, h, x] = fields.as_slice() else { return None };
-        let asked = ab.strip_prefix("ab=")?;
-        let (on_failure, scope) = match *s {
+        match unseal(description, "wgL2") {
+            Some(fields) => Self::decode_2(&fields),
+            None => Self::decode_1(&unseal(description, "wgL1")?),
+        }
+    }
+
+    #[expect(clippy::many_single_char_names, reason = "the record's own keys")]
+    fn decode_2(fields: &[&str]) -> Option<Self> {
+        let (fields, request) = match fields.split_last()? {
+            (last, before) if last.starts_with("rq=") => {
+                (before, Some(Request::decode(last.strip_prefix("rq=")?)?))
+            }
+            _ => (fields, None),
+        };
+        let [a, r, m, e, ph, own, hb, k, n, s, an, h, x] = fields else { return None };
+        let answered = an.strip_prefix("an=")?;
+        let answered = match answered {
+            "" => None,
+            text => Some(Answered::decode(text)?),
+        };
+        let head = Self::head([a, r, m, e, ph, own, hb, k, n, s, h, x])?;
+        Some(Self { request, answered, ..head })
+    }
+
+    /// Format 1 knew no request but to abort, and did not say what was answered.
+    #[expect(clippy::many_single_char_names, reason = "the record's own keys")]
+    fn decode_1(fields: &[&str]) -> Option<Self> {
+        let [a, r, m, e, ph, own, hb, k, n, s, ab, h, x] = fields else { return None };
+        let by = ab.strip_prefix("ab=")?;
+        let head = Self::head([a, r, m, e, ph, own, hb, k, n, s, h, x])?;
+        let request = (!by.is_empty()).then(|| Request::to_abort(by, ""));
+        Some(Self { request, owner: plain(&head.owner, OWNER_MAX_1), ..head })
+    }
+
+    #[expect(clippy::many_single_char_names, reason = "the record's own keys")]
+    fn head([a, r, m, e, ph, own, hb, k, n, s, h, x]: [&str; 12]) -> Option<Self> {
+        let (on_failure, scope) = match s {
             "s=z" => (OnFailure::Freeze, RollbackScope::App),
             "s=a" => (OnFailure::Rollback, RollbackScope::App),
             "s=d" => (OnFailure::Rollback, RollbackScope::Dependents),
             "s=f" => (OnFailure::Rollback, RollbackScope::Function),
             _ => return None,
         };
-        let record = Self {
+        Some(Self {
             app: AppName::new(a.strip_prefix("a=")?).ok()?,
             release: ReleaseId::parse(r.strip_prefix("r=")?)?,
             number: m.strip_prefix("m=")?.parse().ok()?,
             epoch: e.strip_prefix("e=")?.parse().ok()?,
-            phase: match *ph {
-                "ph=R" => LockPhase::Running,
+            phase: match ph {
+                "ph=R" | "ph=P" => LockPhase::Running,
                 "ph=A" => LockPhase::Aborting,
                 "ph=H" => LockPhase::Held,
                 "ph=D" => LockPhase::Done,
@@ -249,11 +302,22 @@ impl LockRecord {
             functions: n.strip_prefix("N=")?.parse().ok()?,
             on_failure,
             scope,
-            abort_asked_by: (!asked.is_empty()).then(|| asked.to_owned()),
+            is_paused: ph == "ph=P",
+            request: None,
+            answered: None,
             plan: u32::from_str_radix(h.strip_prefix("h=")?, 16).ok()?,
             nonce: Nonce::parse(x.strip_prefix("x=")?)?,
-        };
-        Some(record)
+        })
+    }
+
+    /// Whether every alias was claimed, so that traffic may have moved.
+    pub fn is_past_barrier(&self) -> bool {
+        self.claimed == self.functions
+    }
+
+    /// Whether somebody asks for it to be put back.
+    pub fn is_abort_asked(&self) -> bool {
+        self.request.as_ref().is_some_and(Request::is_abort)
     }
 }
 
@@ -313,6 +377,9 @@ fn is_transient(alias: &AliasState, token: &Token) -> bool {
     alias.extra.is_some_and(|extra| Some(extra.version) == other && extra.weight == Weight::FULL)
 }
 
+/// Length of `;c=` and the checksum.
+const SEAL_LEN: usize = 11;
+
 fn seal(text: &mut String) {
     let sum = crc32fast::hash(text.as_bytes());
     // Writing to a String cannot fail.
@@ -329,7 +396,7 @@ fn unseal<'a>(text: &'a str, magic: &str) -> Option<Vec<&'a str>> {
 }
 
 /// A text that cannot break the record's syntax or the terminal of whoever reads it.
-fn plain(text: &str, longest: usize) -> String {
+pub(crate) fn plain(text: &str, longest: usize) -> String {
     text.chars()
         .map(|c| if c.is_ascii_graphic() && !";|=".contains(c) { c } else { '_' })
         .take(longest)
@@ -403,7 +470,8 @@ mod tests {
 
         #[test]
         fn a_lock_record_round_trips_and_fits(
-            app in "[a-z]{1,40}", ids: (u64, u32, u32, u64), owner in "\\PC{0,80}", k: u16, asked in proptest::option::of("[a-z@.]{1,16}"),
+            app in "[a-z]{1,40}", ids: (u64, u32, u32, u64), owner in "\\PC{0,80}", k: u32, request in proptest::option::of(crate::control::tests::any_request()),
+            answered in proptest::option::of((any::<u32>(), any::<bool>())), is_paused: bool,
         ) {
             let record = LockRecord {
                 app: AppName::new(app).unwrap(),
@@ -412,18 +480,29 @@ mod tests {
                 epoch: ids.2.into(),
                 phase: LockPhase::Running,
                 owner: plain(&owner, OWNER_MAX),
-                heartbeat: 99_999,
-                claimed: k.into(),
-                functions: k.into(),
+                heartbeat: u32::MAX.into(),
+                claimed: k,
+                functions: k,
                 on_failure: OnFailure::Rollback,
                 scope: RollbackScope::Dependents,
-                abort_asked_by: asked,
+                is_paused,
+                request: request.clone(),
+                answered: answered.map(|(id, was_done)| Answered { id, was_done }),
                 plan: 7,
                 nonce: Nonce(ids.3),
             };
             let text = record.encode();
             prop_assert!(text.chars().count() <= DESCRIPTION_MAX, "{}", text.len());
-            prop_assert_eq!(LockRecord::decode(&text), Some(record));
+            let read = LockRecord::decode(&text).expect("a record");
+            // Who and why are cut short where there is no room; what is asked never is.
+            let asks = |record: &LockRecord| {
+                record.request.as_ref().map(|r| (r.id, r.verb, r.function))
+            };
+            prop_assert_eq!(asks(&read), asks(&record));
+            if let (Some(read), Some(sent)) = (&read.request, &request) {
+                prop_assert!(sent.by.starts_with(&read.by) && sent.reason.starts_with(&read.reason));
+            }
+            prop_assert_eq!(LockRecord { request: None, ..read }, LockRecord { request: None, ..record });
         }
     }
 

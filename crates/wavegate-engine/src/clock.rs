@@ -1,8 +1,13 @@
 //! The one place that reads the machine's clock.
+//!
+//! A lease must not stand still while the machine sleeps, and `Instant` does on Linux
+//! (rust-lang/rust issue 87907). So the clock that counts sleep is read as well, and what it has more
+//! is added. Neither follows the wall clock, which people and daemons set.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
+use nix::time::ClockId;
 use tokio::time::Instant;
 
 use crate::ports::Clock;
@@ -11,6 +16,8 @@ use crate::ports::Clock;
 #[derive(Debug, Clone)]
 pub struct ScaledClock {
     origin: Instant,
+    /// How far the clock that counts sleep was ahead of the one that does not, at the origin.
+    slept_before: Duration,
     origin_ms: u64,
     scale: f64,
 }
@@ -26,14 +33,37 @@ impl ScaledClock {
 
     /// A clock that shows `origin_ms` now and runs `scale` times as fast as the machine's.
     pub fn starting_at(origin_ms: u64, scale: f64) -> Self {
-        Self { origin: Instant::now(), origin_ms, scale: if scale > 0.0 { scale } else { 1.0 } }
+        let scale = if scale > 0.0 { scale } else { 1.0 };
+        Self { origin: Instant::now(), slept_before: slept(), origin_ms, scale }
+    }
+}
+
+/// Linux's clock that goes on while the machine sleeps; elsewhere the monotonic clock does so itself.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const SLEEPLESS: ClockId = ClockId::CLOCK_BOOTTIME;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const SLEEPLESS: ClockId = ClockId::CLOCK_MONOTONIC;
+
+/// The shortest sleep of the machine that is counted.
+const SLEEP_MIN: Duration = Duration::from_secs(1);
+
+/// How long the machine slept since it was started.
+fn slept() -> Duration {
+    let read = |clock: ClockId| clock.now().map(Duration::from);
+    match (read(SLEEPLESS), read(ClockId::CLOCK_MONOTONIC)) {
+        (Ok(all), Ok(awake)) => all.saturating_sub(awake),
+        // Where there is no such clock, the monotonic one alone is believed.
+        _ => Duration::ZERO,
     }
 }
 
 #[async_trait]
 impl Clock for ScaledClock {
     fn now_ms(&self) -> u64 {
-        let passed = self.origin.elapsed().mul_f64(self.scale);
+        let slept = slept().saturating_sub(self.slept_before);
+        // Two clocks are not read at the same instant: less than this is no sleep.
+        let slept = if slept < SLEEP_MIN { Duration::ZERO } else { slept };
+        let passed = (self.origin.elapsed() + slept).mul_f64(self.scale);
         self.origin_ms.saturating_add(u64::try_from(passed.as_millis()).unwrap_or(u64::MAX))
     }
 
@@ -42,9 +72,15 @@ impl Clock for ScaledClock {
     }
 
     async fn sleep_until(&self, at_ms: u64) {
-        let virtual_span = Duration::from_millis(at_ms.saturating_sub(self.origin_ms));
-        // One millisecond more than the quotient: a sleep must never end before its moment.
-        let span = virtual_span.div_f64(self.scale) + Duration::from_millis(1);
-        tokio::time::sleep_until(self.origin + span).await;
+        // Again and again: the machine may sleep in between, and then less is left than was.
+        loop {
+            let left = at_ms.saturating_sub(self.now_ms());
+            if left == 0 {
+                return;
+            }
+            // One millisecond more than the quotient: a sleep must never end before its moment.
+            let span = Duration::from_millis(left).div_f64(self.scale) + Duration::from_millis(1);
+            tokio::time::sleep(span).await;
+        }
     }
 }

@@ -96,6 +96,29 @@ pub enum Event {
         /// The version it serves.
         version: u64,
     },
+    /// A release that was left by its machine is entered by another one.
+    Entered {
+        /// Who owned it, and where it stood.
+        before: String,
+        /// It goes on from there; else it goes back.
+        goes_on: bool,
+    },
+    /// This machine was asleep, and proves its lock before anything else.
+    Suspended {
+        /// For how long nothing was heard, in milliseconds.
+        span_ms: u64,
+    },
+    /// Somebody asked for something, and it is being done.
+    Ordered {
+        /// `pause`, `resume`, `promote` or `promote --full`.
+        verb: String,
+        /// About which function; absent: the whole release.
+        function: Option<String>,
+        /// Who.
+        by: String,
+        /// Why; may be empty.
+        reason: String,
+    },
     /// Every alias is claimed; traffic may move.
     Barrier,
     /// A weight was set and read back.
@@ -336,6 +359,14 @@ impl From<core::Event> for Event {
             E::Unchanged { function, version } => {
                 Self::Unchanged { function: function.to_string(), version: version.0 }
             }
+            E::Entered { before, goes_on } => Self::Entered { before, goes_on },
+            E::Suspended { span } => Self::Suspended { span_ms: wavegate_core::time::millis(span) },
+            E::Ordered { verb, function, by, reason } => Self::Ordered {
+                verb: verb.to_string(),
+                function: function.map(|name| name.to_string()),
+                by,
+                reason,
+            },
             E::Barrier => Self::Barrier,
             E::Weight { function, set, actual, before, bake } => Self::Weight {
                 function: function.to_string(),

@@ -4,6 +4,7 @@
 //! All decisions about traffic are `wavegate-core`'s. Deliberately absent: AWS SDKs, printing, and
 //! any authority of local files: a recording that cannot be written never stops a release.
 
+mod ask;
 pub mod caller;
 pub mod clock;
 pub mod event;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use wavegate_core::control::{Fate, Request};
 use wavegate_core::inventory::{Artifact, Inventory};
 use wavegate_core::name::FunctionName;
 use wavegate_core::plan::{Diff, Plan, PlanReport};
@@ -27,6 +29,8 @@ use wavegate_core::token::LockRecord;
 use crate::caller::Caller;
 use crate::event::Record;
 use crate::ports::{Alarms, Clock, Cloud, CloudError, Hooks, Strategies};
+
+pub use ask::{AskError, LockAt};
 
 /// How long a strategy may think, in wall time. It is pure: anything longer is a hang.
 const THINK_WITHIN: Duration = Duration::from_mins(2);
@@ -106,6 +110,8 @@ pub enum Command {
         /// Why.
         reason: String,
     },
+    /// Look at the lock now: somebody has asked for something.
+    Look,
 }
 
 /// What a release needs beside its plan.
@@ -160,6 +166,17 @@ impl Engine {
         artifacts: &BTreeMap<FunctionName, Artifact>,
         only: Option<&BTreeSet<FunctionName>>,
     ) -> Result<(Option<Plan>, PlanReport), EngineError> {
+        self.planned(spec, inventory, artifacts, only, None).await
+    }
+
+    async fn planned(
+        &self,
+        spec: &AppSpec,
+        inventory: &Inventory,
+        artifacts: &BTreeMap<FunctionName, Artifact>,
+        only: Option<&BTreeSet<FunctionName>>,
+        left: Option<&LockRecord>,
+    ) -> Result<(Option<Plan>, PlanReport), EngineError> {
         let diff: Diff = wavegate_core::plan::diff(spec, inventory, artifacts, only);
         let (outlines, alarms) = observe::questions(self, spec, inventory, &diff).await?;
         let facts = wavegate_core::plan::Facts {
@@ -170,7 +187,10 @@ impl Engine {
             alarms: &alarms,
             only,
         };
-        Ok(wavegate_core::plan::plan(facts))
+        Ok(match left {
+            Some(left) => wavegate_core::plan::resume_plan(facts, left),
+            None => wavegate_core::plan::plan(facts),
+        })
     }
 
     /// Executes a plan to its end.
@@ -193,6 +213,63 @@ impl Engine {
         run: Run,
     ) -> Result<Outcome, EngineError> {
         run::put_back(self, left, reason, run).await
+    }
+
+    /// What was there before an unfinished release touched it: what its plan was made on. Reads the
+    /// versions that it replaces.
+    ///
+    /// # Errors
+    /// [`EngineError::Cloud`] for the first read that failed for good.
+    pub async fn observe_before(
+        &self,
+        spec: &AppSpec,
+        inventory: &Inventory,
+        left: &LockRecord,
+    ) -> Result<Inventory, EngineError> {
+        observe::before(self, spec, inventory, left).await
+    }
+
+    /// The plan of an unfinished release, made anew on what [`Engine::observe_before`] saw.
+    ///
+    /// # Errors
+    /// A strategy or an alarm provider that cannot answer. Everything else is in the report.
+    pub async fn resume_plan(
+        &self,
+        spec: &AppSpec,
+        before: &Inventory,
+        artifacts: &BTreeMap<FunctionName, Artifact>,
+        only: Option<&BTreeSet<FunctionName>>,
+        left: &LockRecord,
+    ) -> Result<(Option<Plan>, PlanReport), EngineError> {
+        self.planned(spec, before, artifacts, only, Some(left)).await
+    }
+
+    /// Goes on with a release that somebody else left unfinished. `plan` comes from
+    /// [`Engine::resume_plan`], and has the fingerprint that `left` tells.
+    ///
+    /// # Errors
+    /// [`EngineError::Bug`] only.
+    pub async fn resume(
+        &self,
+        plan: Plan,
+        left: LockRecord,
+        run: Run,
+    ) -> Result<Outcome, EngineError> {
+        run::resume(self, plan, &left, run).await
+    }
+
+    /// Asks something of the release that holds a lock, and waits for what becomes of it. `told` is
+    /// called once the request stands in the lock.
+    ///
+    /// # Errors
+    /// [`AskError`].
+    pub async fn ask(
+        &self,
+        at: &LockAt,
+        request: Request,
+        told: impl FnOnce(&LockRecord) + Send,
+    ) -> Result<Fate, AskError> {
+        ask::ask(self, at, request, told).await
     }
 
     /// Calls made so far, by operation.

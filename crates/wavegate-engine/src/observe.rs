@@ -11,6 +11,7 @@ use wavegate_core::name::{FunctionName, VersionId};
 use wavegate_core::plan::{AlarmSnapshot, Diff, Outline};
 use wavegate_core::release::Priority;
 use wavegate_core::spec::{AppSpec, FunctionSpec};
+use wavegate_core::token::LockRecord;
 
 use crate::caller::{Quota, Retry};
 use crate::ports::{AlarmQuestion, CloudError, Subject};
@@ -26,6 +27,36 @@ pub(crate) async fn inventory(engine: &Engine, spec: &AppSpec) -> Result<Invento
     let seen: Vec<Option<(FunctionName, ObservedFunction)>> =
         futures_util::stream::iter(looks).buffer_unordered(LOOKS_AT_ONCE).try_collect().await?;
     Ok(Inventory { taken_at_ms, account: None, functions: seen.into_iter().flatten().collect() })
+}
+
+/// What was there before an unfinished release touched it. Where it replaces a version, that one is
+/// read, and not the one that its alias serves by now.
+pub(crate) async fn before(
+    engine: &Engine,
+    spec: &AppSpec,
+    inventory: &Inventory,
+    left: &LockRecord,
+) -> Result<Inventory, EngineError> {
+    let mut before = wavegate_core::plan::before(spec, inventory, left);
+    let served = |name: &FunctionName, observed: &ObservedFunction| {
+        let function = spec.functions.get(name)?;
+        let stable = observed.alias(&spec.alias)?.main()?;
+        (observed.served.version != Some(stable)).then(|| (name.clone(), function, stable))
+    };
+    let wanted: Vec<_> =
+        before.functions.iter().filter_map(|(name, observed)| served(name, observed)).collect();
+    let looks = wanted.into_iter().map(|(name, function, stable)| async move {
+        let view = version(engine, function, Some(stable)).await?;
+        Ok::<_, EngineError>((name, view))
+    });
+    let seen: Vec<_> =
+        futures_util::stream::iter(looks).buffer_unordered(LOOKS_AT_ONCE).try_collect().await?;
+    for (name, view) in seen {
+        if let (Some(observed), Some((_, served))) = (before.functions.get_mut(&name), view) {
+            observed.served = served;
+        }
+    }
+    Ok(before)
 }
 
 async fn look(
@@ -45,7 +76,18 @@ async fn look(
     // Where listing answers emptily for a function that is not there, the next read tells.
     let Some(aliases) = aliases else { return Ok(None) };
     let live = aliases.iter().find(|alias| alias.name == spec.alias.as_str());
-    let version = live.and_then(wavegate_core::inventory::AliasState::main);
+    let main = live.and_then(wavegate_core::inventory::AliasState::main);
+    let Some((arn, served)) = version(engine, function, main).await? else { return Ok(None) };
+    Ok(Some((function.name.clone(), ObservedFunction { arn, aliases, served })))
+}
+
+/// One version of a function, or `$LATEST`, with the function's ARN.
+async fn version(
+    engine: &Engine,
+    function: &FunctionSpec,
+    version: Option<VersionId>,
+) -> Result<Option<(String, ObservedVersion)>, EngineError> {
+    let (cloud, name) = (&engine.world.cloud, &function.lambda_name);
     let view = engine
         .caller
         .call(Quota::Get, "GetFunction", Priority::Forward, Retry::Safe, || {
@@ -53,14 +95,15 @@ async fn look(
         })
         .await
         .map_err(|source| failed(function, source))?;
-    let Some(view) = view else { return Ok(None) };
-    let served = ObservedVersion {
-        version: VersionId::parse(&view.version).or(version),
-        code_sha256: view.code_sha256,
-        image_uri: view.image_uri,
-        config: view.config,
-    };
-    Ok(Some((function.name.clone(), ObservedFunction { arn: view.arn, aliases, served })))
+    Ok(view.map(|view| {
+        let served = ObservedVersion {
+            version: VersionId::parse(&view.version).or(version),
+            code_sha256: view.code_sha256,
+            image_uri: view.image_uri,
+            config: view.config,
+        };
+        (view.arn, served)
+    }))
 }
 
 fn failed(function: &FunctionSpec, source: CloudError) -> EngineError {

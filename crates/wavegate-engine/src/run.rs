@@ -44,6 +44,17 @@ pub(crate) async fn put_back(
     Driver::new(engine, plan, machine, runner.release, run).drive().await
 }
 
+pub(crate) async fn resume(
+    engine: &Engine,
+    plan: Plan,
+    left: &LockRecord,
+    run: Run,
+) -> Result<Outcome, EngineError> {
+    let runner = Runner { release: left.release, owner: run.owner.clone(), seed: random()? };
+    let machine = Release::resume(plan.clone(), runner.clone());
+    Driver::new(engine, plan, machine, runner.release, run).drive().await
+}
+
 fn random() -> Result<u64, EngineError> {
     let mut bytes = [0_u8; 8];
     // Ids and nonces that repeat would let two releases take each other's writes for their own.
@@ -237,6 +248,7 @@ fn input(command: Command) -> Input {
     match command {
         Command::Approve { function, by } => Input::Approve { function, by },
         Command::Abort { by, reason } => Input::Abort { by, reason },
+        Command::Look => Input::Look,
     }
 }
 

@@ -66,6 +66,13 @@ pub(crate) fn version_word(version: &str) -> String {
     if digits { format!("v{version}") } else { version.to_owned() }
 }
 
+/// What somebody asked for: `pause, as bob asked: looks odd`.
+fn ordered(verb: &str, function: Option<&str>, by: &str, reason: &str) -> String {
+    let about = function.map(|name| format!(" {name}")).unwrap_or_default();
+    let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+    format!("{verb}{about}, as {by} asked{why}")
+}
+
 /// What changes from what to what: `v17 -> v18`.
 pub(crate) fn versions(stable: Option<u64>, candidate: Option<u64>) -> String {
     match (stable, candidate) {
@@ -110,6 +117,9 @@ fn is_important(event: &Event) -> bool {
         | Event::Approved { .. }
         | Event::Blind { .. }
         | Event::Contested { .. }
+        | Event::Entered { .. }
+        | Event::Ordered { .. }
+        | Event::Suspended { .. }
         | Event::Note { .. }
         | Event::Stuck { .. }
         | Event::Suspect { .. } => true,
@@ -138,6 +148,17 @@ fn about_release(record: &Record) -> Option<(Tone, String)> {
         }
         Event::Locked { anchor, epoch } => {
             (Tone::Dim, format!("lock held on {anchor}, epoch {epoch}"))
+        }
+        Event::Entered { before, goes_on } => {
+            let what = if *goes_on { "goes on" } else { "goes back" };
+            (Tone::Warn, format!("taken over, {what}: {before}"))
+        }
+        Event::Suspended { span_ms } => {
+            let text = format!("asleep for {}: proves its lock anew", span(*span_ms));
+            (Tone::Warn, text)
+        }
+        Event::Ordered { verb, function, by, reason } => {
+            (Tone::Warn, ordered(verb, function.as_deref(), by, reason))
         }
         Event::Barrier => (Tone::Plain, "every alias is claimed: traffic may move".to_owned()),
         Event::Blind { reason } => (Tone::Warn, format!("blind: {reason}")),

@@ -48,6 +48,8 @@ pub struct State {
     pub barrier: bool,
     /// Why alarms cannot be read, until one is read again.
     pub blind: Option<String>,
+    /// Who paused it, and why, while it is.
+    pub paused: Option<String>,
     /// Why the release goes back.
     pub aborting: Option<Aborting>,
     /// Things worth knowing, the first hundred.
@@ -301,6 +303,14 @@ impl State {
                 let aborting = Aborting { culprit: culprit.clone(), reason: reason.clone() };
                 self.aborting.get_or_insert(aborting);
             }
+            Event::Ordered { verb, by, reason, .. } => match verb.as_str() {
+                "pause" if reason.is_empty() => self.paused = Some(by.clone()),
+                "pause" => self.paused = Some(format!("{by}: {reason}")),
+                // Whatever sends a release on ends its pause.
+                _ => self.paused = None,
+            },
+            Event::Entered { .. } => self.paused = None,
+            Event::Suspended { .. } => {}
             Event::Retry { .. } => self.retries += 1,
             Event::Note { text } => {
                 if self.notes.len() < NOTES_MAX {
@@ -494,6 +504,9 @@ pub(crate) fn function_of(event: &Event) -> Option<&str> {
         | Event::Pruned { function, .. }
         | Event::Traffic { function, .. } => Some(function),
         Event::Started { .. }
+        | Event::Entered { .. }
+        | Event::Suspended { .. }
+        | Event::Ordered { .. }
         | Event::Locked { .. }
         | Event::Barrier
         | Event::Blind { .. }

@@ -116,7 +116,10 @@ impl Status {
                 "heartbeat": record.heartbeat,
                 "claimed": record.claimed,
                 "functions": record.functions,
-                "abort_asked_by": record.abort_asked_by,
+                "is_paused": record.is_paused,
+                "request": record.request.as_ref().map(|request| json!({
+                    "verb": request.verb.word(), "by": request.by, "reason": request.reason,
+                })),
             })),
             "functions": self.functions.iter().map(|function| self.function_json(function)).collect::<Vec<_>>(),
         })
@@ -171,8 +174,12 @@ impl Status {
             record.epoch,
             record.heartbeat,
         );
-        if let Some(by) = &record.abort_asked_by {
-            let _ = write!(words, ", abort asked by {}", safe_line(by));
+        if record.is_paused {
+            words.push_str(", paused");
+        }
+        if let Some(request) = &record.request {
+            let by = safe_line(&request.by);
+            let _ = write!(words, "; {by} asks it to {} and has no answer yet", request.verb);
         }
         words
     }

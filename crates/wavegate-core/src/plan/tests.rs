@@ -59,6 +59,7 @@ fn spec(functions: &[(&str, &[&str])]) -> AppSpec {
         alias: AliasName::new("live").unwrap(),
         on_failure: OnFailure::Rollback,
         rollback_scope: RollbackScope::App,
+        on_blind: OnBlind::Rollback,
         max_parallel: 4,
         keep_versions: 3,
         functions: functions.iter().map(|(n, needs)| (f(n), function(n, needs))).collect(),
@@ -123,10 +124,17 @@ fn planned_with(
     alarms: &BTreeMap<(FunctionName, String), AlarmSnapshot>,
     only: Option<&BTreeSet<FunctionName>>,
 ) -> (Option<Plan>, PlanReport) {
+    let (artifacts, outlines) = packaged(spec, changed);
+    plan(Facts { spec, inventory, artifacts: &artifacts, outlines: &outlines, alarms, only })
+}
+
+type Packaged = (BTreeMap<FunctionName, Artifact>, BTreeMap<FunctionName, Outline>);
+
+fn packaged(spec: &AppSpec, changed: &[&str]) -> Packaged {
     let sha = |name: &FunctionName| if changed.contains(&name.as_str()) { "2" } else { "1" };
     let artifacts = spec.functions.keys().map(|n| (n.clone(), zip(sha(n)))).collect();
     let outlines = spec.functions.keys().map(|n| (n.clone(), canary())).collect();
-    plan(Facts { spec, inventory, artifacts: &artifacts, outlines: &outlines, alarms, only })
+    (artifacts, outlines)
 }
 
 fn codes(report: &PlanReport) -> Vec<&'static str> {
@@ -235,7 +243,9 @@ fn lock(phase: LockPhase) -> LockRecord {
         functions: 1,
         on_failure: OnFailure::Rollback,
         scope: RollbackScope::App,
-        abort_asked_by: None,
+        is_paused: false,
+        request: None,
+        answered: None,
         plan: 1,
         nonce: Nonce(1),
     }
@@ -353,7 +363,62 @@ fn what_an_interrupted_release_left_is_found_from_the_aliases_alone() {
     assert_eq!(record.number, 41);
     let action = Action::Switch { stable: VersionId(1), target: VersionId(2) };
     assert_eq!(plan.functions[&f("a")].action, action);
-    assert_eq!(plan.order, [f("a")], "what carries no record of the release is not touched");
+    let is_left = Action::Switch { stable: VersionId(1), target: VersionId(1) };
+    assert_eq!(plan.functions[&f("b")].action, is_left, "what carries no record is looked at only");
+}
+
+#[test]
+fn the_plan_of_a_release_in_the_middle_is_the_one_it_was_begun_with() {
+    let spec = spec(&[("a", &[]), ("b", &["a"]), ("new", &["b"])]);
+    let mut inventory = deployed(&spec);
+    inventory.functions.remove(&f("new"));
+    let (begun, _) = planned(&spec, &inventory, &["b"]);
+    let begun = begun.unwrap();
+    // b shifts, and the new function has been created and got its alias.
+    let left = LockRecord { plan: begun.fingerprint, ..lock(LockPhase::Running) };
+    let token = |stable, position| Token {
+        app: AppName::new("shop").unwrap(),
+        release: left.release,
+        epoch: left.epoch,
+        sequence: 2,
+        position,
+        stable,
+        candidate: VersionId(2),
+        weight: Weight::from_bp(1000).unwrap(),
+        nonce: Nonce(2),
+        plan: begun.fingerprint,
+    };
+    let forward = token(Some(VersionId(1)), Position::Forward).encode("");
+    let b = inventory.functions.get_mut(&f("b")).unwrap();
+    b.aliases = vec![AliasState {
+        extra: Some(ExtraVersion { version: VersionId(2), weight: Weight::from_bp(1000).unwrap() }),
+        ..alias("live", "1", &forward)
+    }];
+    let mut new = inventory.functions[&f("a")].clone();
+    new.aliases = vec![alias("live", "1", &token(None, Position::Promoted).encode(""))];
+    inventory.functions.insert(f("new"), new);
+    inventory.functions.get_mut(&f("a")).unwrap().aliases.push(alias(
+        "wavegate-live",
+        "$LATEST",
+        &left.encode(),
+    ));
+    let was = before(&spec, &inventory, &left);
+    let (artifacts, outlines) = packaged(&spec, &["b"]);
+    let alarms = BTreeMap::new();
+    let facts = Facts {
+        spec: &spec,
+        inventory: &was,
+        artifacts: &artifacts,
+        outlines: &outlines,
+        alarms: &alarms,
+        only: None,
+    };
+    let (again, report) = resume_plan(facts, &left);
+    let again = again.unwrap_or_else(|| panic!("{report:?}"));
+    assert_eq!((again.fingerprint, again.number), (begun.fingerprint, left.number));
+    assert_eq!(again.functions[&f("new")].action, Action::First { exists: true });
+    let b = &again.functions[&f("b")];
+    assert_eq!((b.action, b.live.as_ref().unwrap().extra), (begun.functions[&f("b")].action, None));
 }
 
 #[test]

@@ -46,7 +46,7 @@ impl Release {
     }
 
     /// The strategy is asked at once, whatever it is being asked at this moment.
-    fn go_on(&mut self, name: &FunctionName, by: &str) {
+    pub(super) fn go_on(&mut self, name: &FunctionName, by: &str) {
         let now = self.now;
         let Some(rollout) = self.rollouts.get_mut(name) else { return };
         rollout.paused = None;

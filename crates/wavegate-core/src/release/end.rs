@@ -20,14 +20,15 @@ impl Release {
                 continue;
             }
             let fresh = rollout.proven.is_some_and(|at| self.now.since(at) <= age);
-            proven &= fresh && rollout.suspect.is_none();
-            let may_read = rollout.suspect.is_none() && self.now >= rollout.prove_after;
+            let is_sure = rollout.suspect.is_none() && !rollout.fences;
+            proven &= fresh && is_sure;
+            let may_read = is_sure && self.now >= rollout.prove_after;
             let object = Object::Live(name);
             if !fresh && may_read && self.is_idle(&object) {
                 self.read(&object, Purpose::Prove);
             }
         }
-        if proven {
+        if proven && self.lock.regains.is_none() {
             self.stage = Stage::Closing;
             self.end_phase = Some(LockPhase::Done);
             self.want_close(LockPhase::Done);

@@ -1,9 +1,11 @@
 //! Forward: versions published, aliases claimed, the barrier, and each rollout to its end.
 
+use std::time::Duration;
+
 use super::look::{describe, user_text};
 use super::machine::{Release, Stage, TimerFor};
 use super::register::{End, Purpose};
-use super::rollout::{AlarmSeen, Phase, Rollout};
+use super::rollout::{AlarmSeen, Hurry, Phase, Rollout};
 use super::watch::AskFor;
 use super::{
     Decision, Effect, Event, HookContext, HookPhase, Illegal, Object, Observation, Outcome,
@@ -13,7 +15,7 @@ use crate::fence;
 use crate::inventory::AliasState;
 use crate::name::{FunctionName, VersionId};
 use crate::plan::{Action, AlarmStatus};
-use crate::spec::{IfAlreadyAlarming, Opaque};
+use crate::spec::{IfAlreadyAlarming, OnBlind, Opaque};
 use crate::time::Mono;
 use crate::token::{Position, Token};
 use crate::weight::Weight;
@@ -32,7 +34,7 @@ impl Release {
                 continue;
             }
             if let Action::Switch { target, .. } = function.action {
-                let prepared = Prepared { version: target, arn: String::new() };
+                let prepared = Prepared { version: target, arn: function.arn.clone() };
                 if let Some(rollout) = self.rollouts.get_mut(&name) {
                     rollout.candidate = Some(prepared);
                 }
@@ -67,6 +69,9 @@ impl Release {
         if action.stable() == Some(version) {
             self.report(Event::Unchanged { function: name.clone(), version });
             return self.move_to(name, Phase::Done);
+        }
+        if self.stage == Stage::Running && action.stable().is_some() {
+            return self.lost_its_record(name);
         }
         let stable = action.stable();
         self.report(Event::Published { function: name.clone(), stable, candidate: version });
@@ -224,7 +229,9 @@ impl Release {
 
     pub(super) fn try_barrier(&mut self) -> Result<(), Illegal> {
         self.has_moved = false;
-        let ready = |rollout: &Rollout| matches!(rollout.phase, Phase::Waiting | Phase::Done);
+        let ready = |rollout: &Rollout| {
+            matches!(rollout.phase, Phase::Waiting | Phase::Done) && !rollout.fences
+        };
         if !self.rollouts.values().all(ready) {
             return Ok(());
         }
@@ -243,7 +250,10 @@ impl Release {
     pub(super) fn schedule(&mut self) -> Result<(), Illegal> {
         self.has_moved = false;
         let moving = self.rollouts.values().filter(|r| r.phase.is_moving()).count();
-        let places = self.plan.max_parallel.saturating_sub(moving);
+        let places = match self.paused {
+            Some(_) => 0,
+            None => self.plan.max_parallel.saturating_sub(moving),
+        };
         let ready: Vec<FunctionName> = self
             .plan
             .order
@@ -264,7 +274,7 @@ impl Release {
     }
 
     pub(super) fn is_ready(&self, name: &FunctionName) -> bool {
-        let waits = self.rollouts.get(name).is_some_and(|r| r.phase == Phase::Waiting);
+        let waits = self.rollouts.get(name).is_some_and(|r| r.phase == Phase::Waiting && !r.fences);
         let is_done = |need: &FunctionName| {
             self.rollouts.get(need).is_none_or(|rollout| rollout.phase == Phase::Done)
         };
@@ -288,6 +298,9 @@ impl Release {
         if index < hooks {
             let context = self.hook_context(name);
             self.effects.push(Effect::RunHook { function: name.clone(), phase, index, context });
+            return Ok(());
+        }
+        if phase == HookPhase::PreTraffic && self.is_parked(name) {
             return Ok(());
         }
         if let Some(rollout) = self.rollouts.get_mut(name) {
@@ -428,7 +441,8 @@ impl Release {
         {
             register.op = None;
         }
-        self.is_idle(&object)
+        let fences = self.rollouts.get(name).is_some_and(|rollout| rollout.fences);
+        self.is_idle(&object) && !fences && self.lock.regains.is_none()
     }
 
     /// Before the first shift nothing else watches: whatever was waited for, alarms are read afresh.
@@ -468,7 +482,13 @@ impl Release {
     }
 
     pub(super) fn decide(&mut self, name: &FunctionName) -> Result<(), Illegal> {
+        if self.is_parked(name) {
+            return Ok(());
+        }
         let observation = self.observe(name);
+        if self.rollouts.get(name).is_some_and(|r| r.hurry == Some(Hurry::ToTheEnd)) {
+            return self.go_to_the_end(name, &observation);
+        }
         let ask = self.next_id();
         let Some(rollout) = self.rollouts.get_mut(name) else { return Ok(()) };
         rollout.asks += 1;
@@ -481,6 +501,35 @@ impl Release {
         Ok(())
     }
 
+    /// A person left out the steps between. What alarms say is no step.
+    fn go_to_the_end(&mut self, name: &FunctionName, seen: &Observation) -> Result<(), Illegal> {
+        if seen.alarms_unknown > 0 {
+            return self.hold_blind(name);
+        }
+        if !self.is_free(name) {
+            let at = self.now + limits::POLL;
+            self.wake_at(name, at);
+            return Ok(());
+        }
+        if let Some(rollout) = self.rollouts.get_mut(name) {
+            rollout.blind_since = None;
+        }
+        self.promote(name);
+        Ok(())
+    }
+
+    /// How long the weight in force counts as baked. A person may say that it is enough: then it is
+    /// as long as the strategy promised to stay at the most.
+    fn baked(&self, name: &FunctionName, rollout: &Rollout) -> Duration {
+        let baked = rollout.gate_at.since(rollout.in_force);
+        let Some(function) = self.plan.functions.get(name) else { return baked };
+        let step = function.outline.steps.iter().rfind(|step| step.weight <= rollout.weight);
+        match (rollout.hurry, step) {
+            (Some(Hurry::OneStep), Some(step)) => baked.max(step.bake_max),
+            _ => baked,
+        }
+    }
+
     pub(super) fn observe(&self, name: &FunctionName) -> Observation {
         let Some(rollout) = self.rollouts.get(name) else { return Observation::default() };
         let count = |says: fn(AlarmStatus) -> bool| {
@@ -490,7 +539,7 @@ impl Release {
         Observation {
             weight: rollout.weight,
             // Up to when the alarms were asked: what they say covers no more than that.
-            bake_elapsed: rollout.gate_at.since(rollout.in_force),
+            bake_elapsed: self.baked(name, rollout),
             rollout_elapsed: rollout.since.map(|since| self.now.since(since)).unwrap_or_default(),
             alarms_ok: count(|status| status == AlarmStatus::Ok),
             alarms_firing: count(|status| status == AlarmStatus::Firing),
@@ -518,6 +567,10 @@ impl Release {
             Err(reason) => return self.fail(Some(name), format!("its strategy: {reason}")),
         };
         let goes_up = matches!(decision, Decision::Shift(_) | Decision::Promote);
+        if goes_up && self.is_parked(name) {
+            return Ok(());
+        }
+        let Some(rollout) = self.rollouts.get_mut(name) else { return Ok(()) };
         // A foreign change or a touch came between question and answer: ask again later.
         if rollout.suspect.is_some() || (goes_up && !self.is_free(name)) {
             let at = self.now + limits::POLL;
@@ -657,7 +710,12 @@ impl Release {
             let (what, span) = (what.join(", "), crate::time::human(limits::BLIND));
             let reason =
                 format!("alarm {what} could not tell for {span}; unknown is never taken for quiet");
-            return self.fail(Some(name), reason);
+            if self.plan.on_blind == OnBlind::Rollback {
+                return self.fail(Some(name), reason);
+            }
+            rollout.blind_since = None;
+            rollout.is_parked = true;
+            return self.pause_by_itself(&format!("{name}: {reason}"));
         }
         let what = unknown.map(|(alarm, _)| alarm.as_str()).collect::<Vec<_>>().join(", ");
         rollout.blind_since = Some(since);

@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
+use std::collections::BTreeSet;
+
 use super::machine::{Release, Stage};
 use super::register::{End, Purpose};
 use super::{Event, Illegal, Object, Outcome, limits};
+use crate::control::{Answered, Request};
 use crate::inventory::AliasState;
+use crate::name::Nonce;
 use crate::time::Mono;
 use crate::token::{LockPhase, LockRecord};
 
@@ -24,6 +28,17 @@ pub(super) struct Lock {
     pub(super) is_lost: bool,
     /// The release was given up while the lock was being taken.
     pub(super) is_unused: bool,
+    /// This machine was asleep: a lock of this epoch, or an earlier one, proves nothing.
+    pub(super) regains: Option<u64>,
+    /// The lock says that the release goes back, or cannot be made to.
+    pub(super) tells_of_abort: bool,
+    /// What this machine wrote into the lock: a record with another id is somebody else's, be it
+    /// a copy of this very machine.
+    sent: BTreeSet<Nonce>,
+    /// The request that the write under way takes out of the record.
+    heard: Option<Request>,
+    /// Who owned the lock before, and where the release stood then.
+    before: String,
 }
 
 /// What is to be written, least important first.
@@ -45,13 +60,19 @@ impl Release {
         self.write_lock(Purpose::Acquire, known, record);
     }
 
-    /// Takes a lock that nobody owns any more, to put its release back.
+    /// Takes a lock that nobody owns any more, to put its release back or to go on with it.
     pub(super) fn take_over(&mut self, state: AliasState) {
-        let Some(mut record) = LockRecord::decode(&state.description) else { return };
-        record.epoch += 1;
-        record.phase = LockPhase::Aborting;
-        record.owner.clone_from(&self.runner.owner);
-        record.nonce = self.nonce();
+        let Some(left) = LockRecord::decode(&state.description) else { return };
+        let is_other = left.release != self.runner.release;
+        let goes_on = self.failure.is_none();
+        if is_other || (goes_on && left.plan != self.plan.fingerprint) {
+            let what = if is_other { "another release" } else { "a release of another plan" };
+            let reason = format!("the lock is held by {what} now");
+            self.finish(Outcome::NothingChanged { reason });
+            return;
+        }
+        self.lock.before = holder(Some(&left), &state);
+        let record = self.taken_over(&left);
         self.write_lock(Purpose::TakeOver, Some(state), record);
     }
 
@@ -68,7 +89,9 @@ impl Release {
             functions: self.claimable(),
             on_failure: self.plan.on_failure,
             scope: self.plan.scope,
-            abort_asked_by: None,
+            is_paused: false,
+            request: None,
+            answered: None,
             plan: self.plan.fingerprint,
             nonce: self.nonce(),
         }
@@ -76,6 +99,7 @@ impl Release {
 
     fn write_lock(&mut self, purpose: Purpose, base: Option<AliasState>, record: LockRecord) {
         let description = record.encode();
+        self.lock.sent.insert(record.nonce);
         self.lock.record = Some(record);
         match base {
             None => self.create(&Object::Lock, purpose, None, description),
@@ -92,7 +116,8 @@ impl Release {
     }
 
     pub(super) fn is_lease_fresh(&self) -> bool {
-        self.lock.proven.is_some_and(|proven| self.now.since(proven) <= limits::RENEW)
+        self.lock.regains.is_none()
+            && self.lock.proven.is_some_and(|proven| self.now.since(proven) <= limits::RENEW)
     }
 
     /// Alias writes must be sent before this moment.
@@ -138,6 +163,15 @@ impl Release {
         };
         record.heartbeat += 1;
         record.nonce = self.nonce();
+        record.is_paused = self.paused.is_some();
+        // Who slept proves that nobody else woke meanwhile, and makes its own late writes void.
+        record.epoch = record.epoch.max(self.lock.regains.map_or(0, |epoch| epoch + 1));
+        // Taken out of the record before it is done: heard at most once, whoever dies when.
+        if let Some(request) = record.request.take() {
+            let was_done = self.applies(&request);
+            record.answered = Some(Answered { id: request.id, was_done });
+            self.lock.heard = Some(request);
+        }
         let purpose = match want {
             Want::Renew => Purpose::Renew,
             Want::Barrier => {
@@ -163,13 +197,18 @@ impl Release {
         end: End,
         sent: Mono,
     ) -> Result<(), Illegal> {
+        let heard = self.lock.heard.take();
         match end {
-            End::Landed(_) => {
-                // Counted from when the write was sent: the answer may have been long on its way.
-                self.lock.proven = Some(sent);
-                self.send_held();
-                self.lock_landed(purpose)?;
-                self.pursue();
+            End::Landed(_) => self.lock_written(purpose, heard, sent),
+            // It landed, and somebody asks for something on top of it already.
+            End::Conflict(Some(state))
+                if matches!(purpose, Purpose::Acquire | Purpose::TakeOver)
+                    && self.is_own_lock(&state) =>
+            {
+                self.lock.record = LockRecord::decode(&state.description);
+                self.believe(&Object::Lock, Some(state));
+                self.lock_written(purpose, None, sent)?;
+                self.want_renewal();
                 Ok(())
             }
             End::Retouched(state) | End::Conflict(Some(state)) => {
@@ -179,6 +218,7 @@ impl Release {
                 self.look_at_owner(state);
                 Ok(())
             }
+            End::Read(state) if purpose == Purpose::Ask => self.lock_seen(state),
             End::Conflict(None) if matches!(purpose, Purpose::Acquire | Purpose::TakeOver) => {
                 let reason = "the lock alias was deleted while it was being taken".to_owned();
                 self.finish(Outcome::NothingChanged { reason });
@@ -195,6 +235,58 @@ impl Release {
             }
             End::Read(_) | End::Deleted | End::Dropped => Ok(()),
         }
+    }
+
+    /// A write on the lock is there.
+    fn lock_written(
+        &mut self,
+        purpose: Purpose,
+        heard: Option<Request>,
+        sent: Mono,
+    ) -> Result<(), Illegal> {
+        // Counted from when the write was sent: the answer may have been long on its way.
+        self.lock.proven = Some(sent);
+        if self.lock.regains.is_some_and(|epoch| self.epoch() > epoch) {
+            self.lock.regains = None;
+        }
+        self.send_held();
+        self.lock_landed(purpose)?;
+        if let Some(request) = heard.filter(|_| self.stage != Stage::Over) {
+            self.obey(&request)?;
+        }
+        self.pursue();
+        Ok(())
+    }
+
+    /// Whether a lock holds a record that this machine wrote, be it with a request in it.
+    fn is_own_lock(&self, state: &AliasState) -> bool {
+        LockRecord::decode(&state.description).is_some_and(|theirs| {
+            theirs.release == self.runner.release && self.lock.sent.contains(&theirs.nonce)
+        })
+    }
+
+    /// Looks whether somebody asks for something.
+    pub(super) fn look_at_lock(&mut self) {
+        let is_under_way = matches!(self.stage, Stage::Preparing | Stage::Running | Stage::Proving);
+        if is_under_way && self.owns_lock() && self.is_idle(&Object::Lock) {
+            self.read(&Object::Lock, Purpose::Ask);
+        }
+    }
+
+    /// The lock was looked at. What is to be written on it tells more than any look, so only a
+    /// request is taken from it.
+    fn lock_seen(&mut self, state: Option<AliasState>) -> Result<(), Illegal> {
+        let asks = |state: &AliasState| {
+            LockRecord::decode(&state.description).is_some_and(|record| record.request.is_some())
+        };
+        match state {
+            Some(state) if self.is_own_lock(&state) && asks(&state) => {
+                self.lock_conflict(Purpose::Renew, &state)?;
+            }
+            _ => {}
+        }
+        self.pursue();
+        Ok(())
     }
 
     fn report_locked(&mut self) {
@@ -220,8 +312,10 @@ impl Release {
             }
             Purpose::TakeOver => {
                 self.report_locked();
-                self.start_heartbeat();
-                self.unwind()
+                let before = std::mem::take(&mut self.lock.before);
+                self.lock.tells_of_abort = self.is_going_back();
+                self.enter(before);
+                Ok(())
             }
             Purpose::Barrier => {
                 self.report(Event::Barrier);
@@ -231,7 +325,10 @@ impl Release {
                 }
                 Ok(())
             }
-            Purpose::Abort => self.unwind(),
+            Purpose::Abort => {
+                self.lock.tells_of_abort = true;
+                self.unwind()
+            }
             Purpose::Close(_) => {
                 self.closed();
                 Ok(())
@@ -249,17 +346,12 @@ impl Release {
             self.finish(Outcome::Busy { holder });
             return Ok(());
         }
-        let ours = self.lock.record.clone();
-        match (theirs, ours) {
-            (Some(theirs), Some(ours))
-                if theirs.epoch == ours.epoch
-                    && theirs.owner == ours.owner
-                    && theirs.release == ours.release =>
-            {
+        match theirs {
+            Some(theirs) if self.is_own_lock(state) => {
                 self.believe(&Object::Lock, Some(state.clone()));
                 self.own_record(purpose, theirs)
             }
-            (theirs, _) => {
+            theirs => {
                 self.fenced(holder(theirs.as_ref(), state));
                 Ok(())
             }
@@ -270,7 +362,7 @@ impl Release {
     /// epoch, or a write of ours that was given up on and landed late. What was to be written is
     /// written onto it.
     fn own_record(&mut self, purpose: Purpose, theirs: LockRecord) -> Result<(), Illegal> {
-        let asked = theirs.abort_asked_by.clone();
+        let asked = theirs.request.clone().filter(Request::is_abort);
         let is_done = theirs.phase == LockPhase::Done;
         self.lock.record = Some(LockRecord { phase: self.phase_now(), ..theirs });
         let is_ending = matches!(self.stage, Stage::Proving | Stage::Closing);
@@ -287,8 +379,9 @@ impl Release {
             _ => self.want_renewal(),
         }
         match asked {
-            Some(by) if !self.is_going_back() => {
-                self.asked_to_abort(&by, "asked through the lock alias")
+            // Not to be decided again by whoever comes later: it is done before it is answered.
+            Some(request) if !self.is_going_back() => {
+                self.asked_to_abort(&request.by, asked_why(&request.reason))
             }
             _ => Ok(()),
         }
@@ -334,6 +427,7 @@ impl Release {
                     reason: format!("the lock could not be written: {reason}"),
                 });
                 self.lose_lock();
+                self.lock.tells_of_abort = true;
                 self.unwind()
             }
             Purpose::Close(_) => {
@@ -401,6 +495,11 @@ impl Release {
         }
         self.wake_patience();
     }
+}
+
+/// Why somebody asked for the way back, where they did not say.
+fn asked_why(reason: &str) -> &str {
+    if reason.is_empty() { "asked to abort" } else { reason }
 }
 
 /// Who holds a lock, in words.

@@ -26,6 +26,7 @@ impl Release {
         }
         match purpose {
             Purpose::Confirm | Purpose::Probe => return self.confirmed(name, purpose, end),
+            Purpose::Enter => return self.entered(name, end),
             Purpose::Back | Purpose::Fence | Purpose::DeleteLive | Purpose::Look => {
                 return self.back_ended(name, purpose, end);
             }
@@ -36,10 +37,17 @@ impl Release {
         }
         match (purpose, end) {
             (_, End::Failed(reason)) => self.fail(Some(name), reason),
+            // It landed under an epoch that is over: the fence comes first.
+            (
+                Purpose::Claim | Purpose::CreateLive | Purpose::Shift(_) | Purpose::Promote,
+                End::Landed(state) | End::Retouched(state),
+            ) if self.is_of_an_epoch_before(&state) => self.suspicious(name, Some(state)),
+            (Purpose::Refence, End::Landed(_) | End::Retouched(_)) => self.fenced_off(name),
             (Purpose::Claim, End::Landed(_) | End::Retouched(_)) => {
                 if let Some(rollout) = self.rollouts.get_mut(name) {
                     rollout.claimed = true;
                     rollout.is_open = false;
+                    rollout.fences = false;
                 }
                 self.move_to(name, Phase::Waiting)
             }
@@ -60,9 +68,10 @@ impl Release {
                 self.touched(name);
                 Ok(())
             }
-            (Purpose::Shift(_) | Purpose::Promote | Purpose::CreateLive, End::Conflict(state)) => {
-                self.suspicious(name, state)
-            }
+            (
+                Purpose::Shift(_) | Purpose::Promote | Purpose::CreateLive | Purpose::Refence,
+                End::Conflict(state),
+            ) => self.suspicious(name, state),
             (Purpose::ReadBack | Purpose::Watch | Purpose::Prove, End::Read(state)) => {
                 self.looked(name, purpose, state)
             }
@@ -87,11 +96,16 @@ impl Release {
         if is_promoted && is_shifting { self.move_to(name, Phase::Promoting) } else { Ok(()) }
     }
 
-    /// Whether a state is as this release's records say. On the way back, also as those of an owner
-    /// before this one.
-    fn is_own(&self, class: Class) -> bool {
+    /// Whether a state is as this release's records say. On the way back, and where it is to be
+    /// fenced, also as those of an epoch before this one.
+    fn is_own(&self, name: &FunctionName, class: Class) -> bool {
+        let fences = self.rollouts.get(name).is_some_and(|rollout| rollout.fences);
         matches!(class, Class::Mine | Class::Settling)
-            || (class == Class::OldEpoch && self.is_going_back())
+            || (class == Class::OldEpoch && (fences || self.is_going_back()))
+    }
+
+    fn is_of_an_epoch_before(&self, state: &AliasState) -> bool {
+        Token::decode(&state.description).is_some_and(|token| token.epoch < self.epoch())
     }
 
     /// Whether a state carries this release's token.
@@ -263,6 +277,11 @@ impl Release {
         if is_baking {
             self.bake_again(name);
         }
+        if let Some(token) = Token::decode(&state.description)
+            && let Some(rollout) = self.rollouts.get_mut(name)
+        {
+            rollout.sequence = rollout.sequence.max(token.sequence);
+        }
         match class {
             Class::Settling => self.settling(name),
             _ => self.as_left(name, Purpose::ReadBack, state),
@@ -299,7 +318,7 @@ impl Release {
     ) -> Result<(), Illegal> {
         if let Some(state) = &state {
             let class = classify(state, self.runner.release, self.epoch());
-            if self.is_own(class) {
+            if self.is_own(name, class) {
                 return self.ours_after_all(name, state, class);
             }
         }
@@ -354,7 +373,7 @@ impl Release {
                 let before = suspect.as_ref().and_then(Sight::state);
                 let is_same = before.is_some_and(|s| s.revision == state.revision);
                 let class = classify(&state, self.runner.release, self.epoch());
-                if is_same && !self.is_own(class) {
+                if is_same && !self.is_own(name, class) {
                     let description = state.description.clone();
                     if let Some(rollout) = self.rollouts.get_mut(name) {
                         rollout.suspect = Some(Sight::There(state.clone()));
@@ -397,7 +416,7 @@ impl Release {
 
 /// The user's own description of a live alias. A token that an interrupted release left may have
 /// cut it short: then the pin alias has it whole.
-pub(super) fn user_text(live: &AliasState, pin: Option<&AliasState>) -> String {
+pub(crate) fn user_text(live: &AliasState, pin: Option<&AliasState>) -> String {
     match (Token::decode(&live.description), pin) {
         (Some(token), Some(pin)) if token.stable.is_some() => pin.description.clone(),
         _ => own_text(&live.description).to_owned(),

@@ -4,17 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::lock::Lock;
 use super::look::user_text;
+use super::order::Paused;
 use super::register::{Purpose, Register};
 use super::rollout::{Phase, Rollout};
 use super::watch::AskFor;
-use super::{Answer, CallId, Effect, Event, Illegal, Input, Object, Prepared, Runner, TimerId};
+use super::{Answer, CallId, Effect, Event, Illegal, Input, Object, Runner, TimerId, limits};
+use crate::control::Verb;
 use crate::inventory::AliasState;
 use crate::name::{FunctionName, Nonce};
 use crate::plan::{Action, FunctionPlan, Plan};
 use crate::spec::OnFailure;
 use crate::time::Mono;
-use crate::token::{LockPhase, Position, Token};
-use crate::weight::Weight;
+use crate::token::LockPhase;
 
 /// Where the release as a whole stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub(super) enum Stage {
     Anchoring,
     /// The lock is being taken.
     Locking,
+    /// It was taken from somebody who is gone: every alias is read.
+    Entering,
     /// Versions are published and aliases claimed, up to the barrier.
     Preparing,
     /// Traffic moves.
@@ -78,6 +81,10 @@ pub struct Release {
     pub(super) rollouts: BTreeMap<FunctionName, Rollout>,
     pub(super) dependants: BTreeMap<FunctionName, BTreeSet<FunctionName>>,
     pub(super) lock: Lock,
+    /// Aliases that have not been read yet since the release was entered.
+    pub(super) enters: BTreeSet<FunctionName>,
+    /// Nothing goes up until somebody says so.
+    pub(super) paused: Option<Paused>,
     pub(super) failure: Option<Failure>,
     /// The functions that go back although they were done.
     pub(super) scope: BTreeSet<FunctionName>,
@@ -108,26 +115,6 @@ impl Release {
         release
     }
 
-    /// Puts back a release that somebody else left unfinished, from what the aliases say alone.
-    /// `plan` comes from [`crate::plan::put_back_plan`]; `runner` carries that release's id.
-    pub fn put_back(plan: Plan, runner: Runner, reason: String) -> Self {
-        let mut release = Self::new(plan, runner);
-        release.stage = Stage::Patience;
-        release.failure = Some(Failure { culprit: None, reason });
-        for (name, rollout) in &mut release.rollouts {
-            let Some(function) = release.plan.functions.get(name) else { continue };
-            let token = function.live.as_ref().and_then(|live| Token::decode(&live.description));
-            let Some(token) = token else { continue };
-            rollout.candidate = Some(Prepared { version: token.candidate, arn: String::new() });
-            rollout.sequence = token.sequence;
-            rollout.weight =
-                if token.position == Position::Promoted { Weight::FULL } else { token.weight };
-            rollout.claimed = true;
-            rollout.touched = true;
-        }
-        release
-    }
-
     pub(super) fn empty(plan: Plan, runner: Runner) -> Self {
         let mut dependants: BTreeMap<FunctionName, BTreeSet<FunctionName>> = BTreeMap::new();
         for function in plan.functions.values() {
@@ -148,6 +135,8 @@ impl Release {
             rollouts: BTreeMap::new(),
             dependants,
             lock: Lock::default(),
+            enters: BTreeSet::new(),
+            paused: None,
             failure: None,
             scope: BTreeSet::new(),
             todo: Vec::new(),
@@ -169,8 +158,12 @@ impl Release {
     /// [`Illegal`] if the machine would move a rollout against its table of legal moves, which is a
     /// bug: the caller stops and leaves the release to be recovered.
     pub fn step(&mut self, now: Mono, input: Input) -> Result<Vec<Effect>, Illegal> {
+        let silence = now.since(self.now);
         self.now = self.now.max(now);
         if self.stage != Stage::Over {
+            if silence > limits::SUSPENDED {
+                self.suspended(silence);
+            }
             self.take(input)?;
             self.advance()?;
         }
@@ -209,7 +202,17 @@ impl Release {
                 self.approve(function.as_ref(), &by);
                 Ok(())
             }
-            Input::Abort { by, reason } => self.asked_to_abort(&by, &reason),
+            Input::Abort { by, reason } => self.order(Verb::Abort, None, &by, &reason),
+            Input::Pause { by, reason } => self.order(Verb::Pause, None, &by, &reason),
+            Input::Resume { by, reason } => self.order(Verb::Resume, None, &by, &reason),
+            Input::Promote { function, full, by, reason } => {
+                let verb = if full { Verb::PromoteFully } else { Verb::Promote };
+                self.order(verb, function.as_ref(), &by, &reason)
+            }
+            Input::Look => {
+                self.look_at_lock();
+                Ok(())
+            }
         }
     }
 
@@ -253,7 +256,7 @@ impl Release {
             Some(TimerFor::Retry(object)) => self.rested(&object, id),
             Some(TimerFor::Wake(function)) => self.wake(&function, id)?,
             Some(TimerFor::Confirm(function)) => self.look_again(&function),
-            Some(TimerFor::Heartbeat) => self.heartbeat(),
+            Some(TimerFor::Heartbeat) => self.heartbeat()?,
             Some(TimerFor::Patience) => self.read(&Object::Lock, Purpose::Patience),
             None => {}
         }
@@ -262,7 +265,11 @@ impl Release {
 
     /// Whatever may happen next, happens.
     pub(super) fn advance(&mut self) -> Result<(), Illegal> {
+        if matches!(self.stage, Stage::Preparing | Stage::Running | Stage::Proving) {
+            self.fence()?;
+        }
         match self.stage {
+            Stage::Entering => self.try_enter(),
             Stage::Preparing if self.has_moved => self.try_barrier(),
             Stage::Running if self.has_moved => self.schedule(),
             Stage::Proving => {

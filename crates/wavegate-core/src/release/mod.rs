@@ -11,15 +11,22 @@
 //! judged by reading the alias: its nonce is there, or it did not land. A change made by somebody
 //! else is never overwritten.
 //!
+//! A release that lost its machine is entered by another one: once its owner has been silent for a
+//! lease, the lock is taken with the next epoch, every alias is read afresh and its record rewritten
+//! under that epoch (the fence: whatever the dead owner sent last cannot land any more), and from
+//! there it goes back, or on. A machine that slept enters its own release the same way.
+//!
 //! Deliberately absent: taking over the lock of a release that is alive, and everything about how
 //! versions are published (that moves no traffic).
 
 mod approval;
 mod end;
+mod enter;
 mod forward;
 mod lock;
 mod look;
 mod machine;
+mod order;
 mod register;
 mod rollout;
 mod unwind;
@@ -27,6 +34,7 @@ mod watch;
 
 use std::time::Duration;
 
+pub(crate) use look::user_text;
 pub use machine::Release;
 pub use rollout::Phase;
 
@@ -46,6 +54,10 @@ pub mod limits {
 
     /// How long a lock that nobody renews stays owned. Only liveness depends on it.
     pub const LEASE: Duration = Duration::from_secs(90);
+
+    /// No input for so long, and this machine was asleep: the pulse comes every [`POLL`]. Half a
+    /// lease, because an alias may still be written that long after the lock was proven.
+    pub const SUSPENDED: Duration = Duration::from_secs(45);
 
     /// A lock proven longer ago than this is renewed before any alias is written.
     pub const RENEW: Duration = Duration::from_secs(30);
@@ -84,6 +96,10 @@ pub mod limits {
     /// How long a release waits for an alarm that was red before it began.
     pub const QUIET: Duration = Duration::from_hours(1);
 
+    /// How long people may keep a release paused before it has failed: a pause holds the app's lock,
+    /// and a forgotten one must not hold it for ever.
+    pub const PAUSED: Duration = Duration::from_hours(7 * 24);
+
     /// The longest pause between two tries of one write.
     pub const BACKOFF_MAX: Duration = Duration::from_secs(20);
 
@@ -107,7 +123,16 @@ pub mod limits {
     /// The most looks one strategy may have, so that none keeps a release for ever.
     pub const DECISIONS: u32 = 100_000;
 
+    // Who slept for less has renewed its lock in time; who slept for longer notices.
+    const _: () = assert!(SUSPENDED.as_secs() * 2 <= LEASE.as_secs());
+    const _: () = assert!(SUSPENDED.as_secs() >= 2 * POLL.as_secs());
     const _: () = assert!(LEASE.as_secs() >= 3 * RENEW.as_secs());
+    const _: () = assert!(LEASE.as_secs() > 3 * POLL.as_secs());
+    const _: () = assert!(BLIND.as_secs() > 2 * POLL.as_secs());
+    const _: () = assert!(TRANSIENT.as_secs() > POLL.as_secs());
+    const _: () = assert!(PROOF.as_secs() > POLL.as_secs());
+    const _: () = assert!(BACKOFF_MAX.as_secs() < CONFIRM.as_secs());
+    const _: () = assert!(PAUSED.as_secs() > QUIET.as_secs());
     const _: () = assert!(RENEW.as_secs() > POLL.as_secs());
     const _: () = assert!(CONFIRM.as_secs() > 20);
     const _: () = assert!(BACK.as_secs() > FORWARD.as_secs());
@@ -348,6 +373,34 @@ pub enum Input {
         /// Why.
         reason: String,
     },
+    /// Nothing goes up until somebody says so. Alarms are watched, and it can go back.
+    Pause {
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// It goes on after a pause.
+    Resume {
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// A person sends functions on from where they stand: what waits for an approval has it, what
+    /// is baked is baked enough. What alarms say counts all the same.
+    Promote {
+        /// Which function; `None`: every one that shifts or bakes.
+        function: Option<FunctionName>,
+        /// To all traffic at once, without the steps between.
+        full: bool,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// There may be a request in the lock: it is looked at now, not with the next pulse.
+    Look,
 }
 
 /// A published version, ready for traffic.
@@ -522,6 +575,29 @@ pub enum Event {
         function: FunctionName,
         /// The version it serves.
         version: VersionId,
+    },
+    /// A release that was left by its machine is entered by this one.
+    Entered {
+        /// Who owned it, and where it stood.
+        before: String,
+        /// It goes on from there; else it goes back.
+        goes_on: bool,
+    },
+    /// This machine was asleep: the lock is proven anew before anything is written.
+    Suspended {
+        /// For how long nothing was heard.
+        span: Duration,
+    },
+    /// Somebody asked for something, and it is being done.
+    Ordered {
+        /// What.
+        verb: crate::control::Verb,
+        /// About which function; `None`: the whole release.
+        function: Option<FunctionName>,
+        /// Who.
+        by: String,
+        /// Why; may be empty.
+        reason: String,
     },
     /// All aliases are claimed; traffic may move.
     Barrier,

@@ -38,6 +38,8 @@ pub(super) struct Op {
     stage: Stage,
     tries: u32,
     began: Mono,
+    /// The lock's epoch when it was decided on.
+    epoch: u64,
     is_sent: bool,
     /// When the read that judges it was asked for.
     judged_at: Mono,
@@ -87,6 +89,8 @@ pub(super) enum Purpose {
     CreateLive,
     Shift(Weight),
     Promote,
+    /// Writes the record anew under the lock's new epoch; the routing is left as it is.
+    Refence,
     // Back.
     Back,
     /// Rewrites an alias whose claim may still be under way, so that the claim cannot land.
@@ -108,11 +112,28 @@ pub(super) enum Purpose {
     Prove,
     /// Looks whether a lock's owner lives.
     Patience,
+    /// Looks at an alias of a release that was taken over.
+    Enter,
+    /// Looks whether the lock carries a request.
+    Ask,
 }
 
 impl Purpose {
     fn is_forward(self) -> bool {
-        matches!(self, Self::Pin | Self::Claim | Self::CreateLive | Self::Shift(_) | Self::Promote)
+        matches!(
+            self,
+            Self::Pin
+                | Self::Claim
+                | Self::CreateLive
+                | Self::Shift(_)
+                | Self::Promote
+                | Self::Refence
+        )
+    }
+
+    /// Whether its write carries a token, which is of one epoch.
+    fn is_of_an_epoch(self) -> bool {
+        self != Self::Pin && self.needs_lease()
     }
 
     fn needs_lease(self) -> bool {
@@ -127,9 +148,12 @@ impl Purpose {
             | Self::DeleteLive
             | Self::Look
             | Self::TakeOver
+            | Self::Enter
             | Self::Probe => Priority::Back,
             Self::Renew | Self::Acquire | Self::Barrier | Self::Close(_) => Priority::Heartbeat,
-            Self::Watch | Self::Confirm | Self::Restore | Self::Patience => Priority::Poll,
+            Self::Watch | Self::Confirm | Self::Restore | Self::Patience | Self::Ask => {
+                Priority::Poll
+            }
             _ => Priority::Forward,
         }
     }
@@ -143,6 +167,7 @@ impl Purpose {
             | Self::Close(_)
             | Self::TakeOver
             | Self::Look
+            | Self::Enter
             | Self::Confirm
             | Self::Probe => limits::BACK,
             _ => limits::FORWARD,
@@ -251,6 +276,7 @@ impl Release {
             stage: Stage::Held,
             tries: 0,
             began: self.now,
+            epoch: self.epoch(),
             is_sent: false,
             judged_at: self.now,
             missing_since: None,
@@ -315,7 +341,45 @@ impl Release {
             .map(|(object, _)| object.clone())
             .collect();
         for object in held {
-            self.send(&object);
+            if self.is_of_the_past(&object) {
+                self.forget(&object);
+            } else {
+                self.send(&object);
+            }
+        }
+    }
+
+    /// Whether what is to be written on an alias was decided under another epoch.
+    fn is_of_the_past(&self, object: &Object) -> bool {
+        let op = self.registers.get(object).and_then(|register| register.op.as_ref());
+        op.is_some_and(|op| op.purpose.is_of_an_epoch() && op.epoch != self.epoch())
+    }
+
+    /// Forgets a write that is not on its way.
+    fn forget(&mut self, object: &Object) {
+        let Some(register) = self.registers.get_mut(object) else { return };
+        let is_sent = register.op.take().is_some_and(|op| op.is_sent);
+        if let (Object::Live(name), false) = (object, is_sent) {
+            self.never_sent(&name.clone());
+        }
+    }
+
+    /// This machine was asleep: what it was about to write is decided anew, and what may have landed
+    /// is judged now.
+    pub(super) fn drop_unsent(&mut self) {
+        let objects: Vec<Object> = self.registers.keys().cloned().collect();
+        for object in objects {
+            let Some(op) = self.registers.get(&object).and_then(|r| r.op.as_ref()) else {
+                continue;
+            };
+            if object == Object::Lock || !op.purpose.is_of_an_epoch() || op.write.is_none() {
+                continue;
+            }
+            match op.stage {
+                Stage::Held => self.forget(&object),
+                Stage::Resting(_) => self.judge(&object),
+                Stage::Sent(_) | Stage::Judging(_) => {}
+            }
         }
     }
 
@@ -332,13 +396,7 @@ impl Release {
             match (op.write.is_some(), op.stage) {
                 // What may be somebody else's change must be cleared up before it goes back.
                 (false, _) if op.purpose == Purpose::Confirm => {}
-                (true, Stage::Held) => {
-                    let is_sent = op.is_sent;
-                    register.op = None;
-                    if let (Object::Live(name), false) = (&object, is_sent) {
-                        self.never_sent(&name.clone());
-                    }
-                }
+                (true, Stage::Held) => self.forget(&object),
                 (false, _) => register.op = None,
                 (true, Stage::Resting(_)) => self.judge(&object),
                 (true, Stage::Sent(_) | Stage::Judging(_)) => {}
@@ -552,6 +610,10 @@ impl Release {
     /// back.
     fn resend(&mut self, object: &Object, op: &Op) -> Option<End> {
         if self.is_going_back() && op.purpose.is_forward() {
+            return Some(End::Dropped);
+        }
+        // It was decided before this machine slept.
+        if self.is_of_the_past(object) {
             return Some(End::Dropped);
         }
         // Success is recorded on a fresh proof only: everything is read once more.

@@ -81,6 +81,8 @@ impl Phase {
         match (self, next) {
             // `Preparing` may end at once: nothing was different after all.
             (Preparing, Waiting | Done)
+            // Whoever enters a release that was left takes a rollout up where its alias is.
+            | (Preparing, Shifting | Promoting)
             | (Waiting, PreTraffic)
             | (PreTraffic, Shifting)
             | (PreTraffic | Shifting, Promoting)
@@ -132,6 +134,13 @@ pub(super) struct Rollout {
     pub(super) paused: Option<String>,
     /// How often a person did, since the weight is in force.
     pub(super) approvals: u32,
+    /// A person sends it on from the weight that is in force.
+    pub(super) hurry: Option<Hurry>,
+    /// It could go up, and the release is paused.
+    pub(super) is_parked: bool,
+    /// Its alias carries, or may carry, a record of an epoch before this one, which is ours to
+    /// take; it is to be written anew before anything else is.
+    pub(super) fences: bool,
     pub(super) alarms: BTreeMap<String, AlarmSeen>,
     /// Alarms cannot tell since then, at a gate that waits for them.
     pub(super) blind_since: Option<Mono>,
@@ -165,6 +174,15 @@ pub(super) struct Rollout {
     pub(super) transient_since: Option<Mono>,
     /// What a person must do.
     pub(super) todo: Option<String>,
+}
+
+/// How far a person sends a rollout on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hurry {
+    /// To the next weight.
+    OneStep,
+    /// To all traffic.
+    ToTheEnd,
 }
 
 /// An alias as it was seen when it was not as it had been left.
@@ -218,6 +236,9 @@ impl Rollout {
             ask: None,
             paused: None,
             approvals: 0,
+            hurry: None,
+            is_parked: false,
+            fences: false,
             alarms: BTreeMap::new(),
             blind_since: None,
             red_since: None,
@@ -275,6 +296,7 @@ impl Rollout {
         self.in_force = at;
         self.paused = None;
         self.approvals = 0;
+        self.hurry = None;
     }
 
     /// Whether the candidate takes, or took, any traffic that was not taken back.

@@ -65,6 +65,7 @@ pub(super) fn plan(edges: &[(&str, &[&str])]) -> Plan {
             let function = FunctionPlan {
                 name: f(name),
                 lambda_name: f(name),
+                arn: format!("arn:{name}"),
                 action: Action::Update { stable: VersionId(1) },
                 changes: vec![],
                 depends_on: needs.iter().map(|need| f(need)).collect(),
@@ -111,6 +112,7 @@ pub(super) fn plan(edges: &[(&str, &[&str])]) -> Plan {
         waves,
         on_failure: OnFailure::Rollback,
         scope: RollbackScope::App,
+        on_blind: crate::spec::OnBlind::Rollback,
         max_parallel: 16,
         keep_versions: 3,
         fingerprint: 1,

@@ -47,6 +47,11 @@ impl Release {
             // back. Going now could leave it taken and without an owner.
             return Ok(());
         }
+        if self.stage == Stage::Entering {
+            // Every alias is known first; the lock tells of it at once.
+            self.want_abort();
+            return Ok(());
+        }
         if !self.owns_lock() {
             // Nothing was claimed: at most a function without an alias was created.
             self.finish(Outcome::NothingChanged { reason });
@@ -62,7 +67,7 @@ impl Release {
     }
 
     pub(super) fn asked_to_abort(&mut self, by: &str, reason: &str) -> Result<(), Illegal> {
-        if self.failure.is_some() && self.stage == Stage::Patience {
+        if self.stage == Stage::Patience {
             if self.purpose_on(&Object::Lock) == Some(Purpose::TakeOver) {
                 return Ok(()); // It goes back already.
             }
@@ -99,7 +104,8 @@ impl Release {
 
     /// The abort is in the lock: from here, aliases go back.
     pub(super) fn unwind(&mut self) -> Result<(), Illegal> {
-        if matches!(self.stage, Stage::Closing | Stage::Tidying | Stage::Over) {
+        let is_entering = self.stage == Stage::Entering && !self.enters.is_empty();
+        if is_entering || matches!(self.stage, Stage::Closing | Stage::Tidying | Stage::Over) {
             return Ok(());
         }
         self.stage = Stage::Unwinding;

@@ -202,17 +202,24 @@ impl Release {
     }
 
     /// Renews the lock, looks at moving aliases and at their alarms.
-    pub(super) fn heartbeat(&mut self) {
+    pub(super) fn heartbeat(&mut self) -> Result<(), Illegal> {
         if matches!(self.stage, Stage::Closing | Stage::Tidying | Stage::Over) {
             self.has_heartbeat = false;
-            return;
+            return Ok(());
         }
         self.next_heartbeat();
+        // A write on the lock meets requests as a look at it does: every other pulse writes.
         if !self.is_lease_fresh() && !self.lock.is_lost {
             self.want_renewal();
+        } else {
+            self.look_at_lock();
         }
+        if self.is_going_back() || self.stage == Stage::Entering {
+            return Ok(());
+        }
+        self.judge_pause()?;
         if self.is_going_back() {
-            return;
+            return Ok(());
         }
         let watched: Vec<FunctionName> = self
             .rollouts
@@ -226,7 +233,7 @@ impl Release {
             .collect();
         for name in &watched {
             let object = Object::Live(name.clone());
-            let is_sure = self.rollouts.get(name).is_some_and(|r| r.suspect.is_none());
+            let is_sure = self.rollouts.get(name).is_some_and(|r| r.suspect.is_none() && !r.fences);
             if is_sure && self.is_idle(&object) {
                 self.read(&object, Purpose::Watch);
             }
@@ -236,6 +243,7 @@ impl Release {
             .filter(|name| self.plan.functions.get(name).is_some_and(|f| !f.alarms.is_empty()))
             .collect();
         self.ask_alarms(AskFor::Watch, &alarmed);
+        Ok(())
     }
 
     pub(super) fn wake_patience(&mut self) {

@@ -327,6 +327,7 @@ fn spec() -> AppSpec {
         alias: AliasName::new("live").unwrap(),
         on_failure: OnFailure::Rollback,
         rollback_scope: RollbackScope::App,
+        on_blind: wavegate_core::spec::OnBlind::Rollback,
         max_parallel: 1,
         keep_versions: 3,
         functions: [(name(), function)].into(),

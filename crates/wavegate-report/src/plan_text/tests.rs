@@ -125,6 +125,7 @@ fn shop() -> Shop {
             alias: AliasName::new("live").unwrap(),
             on_failure: OnFailure::Rollback,
             rollback_scope: RollbackScope::App,
+            on_blind: wavegate_core::spec::OnBlind::Rollback,
             max_parallel: 16,
             keep_versions: 3,
             functions: functions.into_iter().map(|f| (f.name.clone(), f)).collect(),

@@ -87,6 +87,13 @@ fn head(state: &State, now_ms: u64, style: Style) -> Vec<Line> {
         status.text("  ").text(why);
     }
     let mut lines = vec![release, status];
+    if let Some(by) = state.paused.as_ref().filter(|_| state.finished.is_none()) {
+        let mut paused = Line::new();
+        paused.text("Paused:").until(10);
+        let icon = Icon::Paused;
+        paused.push(icon.tone(), format!("{} by {by}", icon.glyph(style.charset)));
+        lines.push(paused);
+    }
     if let Some(reason) = state.blind.as_ref().filter(|_| state.finished.is_none()) {
         let mut blind = Line::new();
         blind.text("Watch:").until(10);
