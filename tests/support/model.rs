@@ -333,6 +333,14 @@ impl Cloud for ModelCloud {
         Ok(view(&published.await?))
     }
 
+    async fn list_functions(&self) -> Result<Vec<FunctionName>, CloudError> {
+        let page = self.call("ListFunctions", |lambda, now, _| {
+            Ok(lambda.list_functions(now, false, None, None))
+        });
+        let names = page.await?.items.into_iter().map(|function| function.function_name);
+        Ok(names.filter_map(|name| FunctionName::new(name).ok()).collect())
+    }
+
     async fn list_versions(&self, function: &FunctionName) -> Result<Vec<VersionView>, CloudError> {
         let page = self.call("ListVersionsByFunction", |lambda, now, _| {
             lambda.list_versions(now, function.as_str(), None, None)

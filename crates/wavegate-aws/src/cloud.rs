@@ -224,6 +224,28 @@ impl Cloud for AwsCloud {
         }
     }
 
+    async fn list_functions(&self) -> Result<Vec<FunctionName>, CloudError> {
+        const OPERATION: &str = "ListFunctions";
+        let mut names = Vec::new();
+        let mut pages = Pages::new(OPERATION);
+        loop {
+            let page = self
+                .lambda
+                .list_functions()
+                .set_marker(pages.marker.clone())
+                .max_items(PAGE_SIZE)
+                .send()
+                .await
+                .map_err(|error| from_sdk(OPERATION, &error))?;
+            let found = page.functions().iter().filter_map(|function| function.function_name());
+            // A name that Lambda would not take names no function.
+            names.extend(found.filter_map(|name| FunctionName::new(name).ok()));
+            if !pages.turn(page.next_marker())? {
+                return Ok(names);
+            }
+        }
+    }
+
     async fn delete_version(
         &self,
         function: &FunctionName,

@@ -115,6 +115,18 @@ pub enum Command {
     Status,
     /// Put the app back as it was before the last release
     Rollback(RollbackArgs),
+    /// Finish a release that lost its machine: put it back, or go on with it
+    Recover(RecoverArgs),
+    /// Ask the release that runs to put everything back
+    Abort(AbortArgs),
+    /// Ask the release that runs to stay where it is
+    Pause(ControlArgs),
+    /// Ask the release that is paused to go on
+    Resume(ControlArgs),
+    /// Ask functions to go on from where they stand
+    Promote(PromoteArgs),
+    /// Release once more what failed and was put back, or go on where it froze
+    Retry(RetryArgs),
     /// Print the JSON Schema of deploy.toml
     Schema,
     /// Print a completion script for a shell
@@ -254,9 +266,99 @@ pub struct RollbackArgs {
     /// Go back to the state after this release
     #[arg(long, value_name = "N")]
     pub to_release: Option<u64>,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,
+}
+
+/// An app whose manifest is not at hand.
+#[derive(Debug, Clone, Default, Args)]
+pub struct AppArgs {
+    /// The app, where its manifest is not at hand; its functions are found by their aliases
+    #[arg(long, value_name = "NAME", conflicts_with = "config")]
+    pub app: Option<String>,
+    /// The app's alias, with --app
+    #[arg(long, value_name = "ALIAS", default_value = "live", requires = "app")]
+    pub alias: String,
+    /// The region, with --app
+    #[arg(long, value_name = "REGION", requires = "app")]
+    pub region: Option<String>,
+}
+
+/// Arguments of `recover`.
+#[derive(Debug, Args)]
+pub struct RecoverArgs {
+    /// Put it back; the default
+    #[arg(long, conflicts_with = "resume")]
+    pub abort: bool,
+    /// Go on with it, if the manifest and the code are what it was begun with
+    #[arg(long, conflicts_with = "app")]
+    pub resume: bool,
+    /// The functions that the release was limited to, with --resume
+    #[arg(long, value_name = "FN", num_args = 1.., value_delimiter = ',', requires = "resume")]
+    pub only: Vec<String>,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Without a manifest.
+    #[command(flatten)]
+    pub without: AppArgs,
+}
+
+/// Arguments of `abort`.
+#[derive(Debug, Args)]
+pub struct AbortArgs {
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Without a manifest.
+    #[command(flatten)]
+    pub without: AppArgs,
+}
+
+/// Arguments of `pause` and `resume`.
+#[derive(Debug, Args)]
+pub struct ControlArgs {
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Without a manifest.
+    #[command(flatten)]
+    pub without: AppArgs,
+}
+
+/// Arguments of `promote`.
+#[derive(Debug, Args)]
+pub struct PromoteArgs {
+    /// The function; every one that shifts or bakes without it
+    #[arg(value_name = "FN")]
+    pub function: Option<String>,
+    /// To all traffic at once, leaving out the steps between
+    #[arg(long)]
+    pub full: bool,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Without a manifest.
+    #[command(flatten)]
+    pub without: AppArgs,
+}
+
+/// Arguments of `retry`.
+#[derive(Debug, Args)]
+pub struct RetryArgs {
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+    /// The functions that the release was limited to
+    #[arg(long, value_name = "FN", num_args = 1.., value_delimiter = ',')]
+    pub only: Vec<String>,
 }
 
 /// The verbs of `local`.

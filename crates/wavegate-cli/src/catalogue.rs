@@ -182,15 +182,16 @@ const RELEASES: &[Entry] = &[
         "WG401",
         "a release is running",
         "The app's lock says that a release is running or going back, with its owner and heartbeat. One \
-      release owns an app at a time. Wait until it ends. If its machine is gone, `wavegate rollback` \
-      takes over once nobody has renewed the lock for a while, and puts it back.",
+      release owns an app at a time. Wait until it ends, or ask it to go back with `wavegate abort`. If \
+      its machine is gone, `wavegate recover` takes over once nobody has renewed the lock for 90 seconds, \
+      and puts it back; `wavegate recover --resume` goes on with it.",
     ),
     (
         "WG402",
         "a release stopped in the middle",
         "A release ended without being done or put back: it was frozen (`on_failure = \"freeze\"`), or \
-      something could not be put back. `wavegate status` shows where it stands, `wavegate rollback` \
-      puts it back.",
+      something could not be put back. `wavegate status` shows where it stands, `wavegate recover` \
+      puts it back, `wavegate recover --resume` goes on.",
     ),
     (
         "WG403",
@@ -422,13 +423,14 @@ const RELEASES: &[Entry] = &[
         "a release that is stuck",
         "Something could not be put back: an alias was changed by somebody else, or the service refused \
       for too long. wavegate never overwrites what it has not seen. What a person must do is listed, \
-      one line per alias; then `wavegate status`, and `wavegate rollback` for the rest.",
+      one line per alias; then `wavegate status`, and `wavegate recover` for the rest.",
     ),
     (
         "WG635",
         "a release that is frozen",
         "The manifest says `on_failure = \"freeze\"`: the release stands where it stood when it failed. \
-      `wavegate status` shows it, `wavegate rollback` puts it back.",
+      `wavegate status` shows it, `wavegate recover` puts it back, `wavegate recover --resume` or \
+      `wavegate retry` goes on.",
     ),
     (
         "WG636",
@@ -441,7 +443,7 @@ const RELEASES: &[Entry] = &[
         "interrupted",
         "The first Ctrl-C (or SIGTERM, SIGHUP) lets a release go back in order; before it has begun it \
       simply ends. The second one stops at once and leaves the aliases as they are: they are listed, \
-      and `wavegate rollback` puts them back from any machine.",
+      and `wavegate recover` puts them back from any machine.",
     ),
     (
         "WG641",
@@ -461,6 +463,62 @@ const RELEASES: &[Entry] = &[
         "--component-config takes the component's keys as one JSON object. What is wrong is listed.",
     ),
     (
+        "WG681",
+        "a name that is none",
+        "`--app` and `--alias` take the names that the manifest has: the app's, of letters, digits, `-` \
+      and `_`, and the alias's.",
+    ),
+    (
+        "WG682",
+        "an app that is not found",
+        "With `--app` the functions are found by the records in their aliases, and no function of this \
+      account and region carries one of that app. An app that was never released has none; neither has \
+      one in another region.",
+    ),
+    (
+        "WG683",
+        "a release of another manifest",
+        "A release goes on only as what it was begun as: the same functions, code, configuration, \
+      strategies, hooks and alarms. Check out what was deployed then, with the same profile, `--set` and \
+      `--only`; or put the release back with `wavegate recover` and deploy what there is now.",
+    ),
+    (
+        "WG684",
+        "a release that is going back",
+        "Once a release goes back, nothing of it goes forward again: some functions may be back already. \
+      `wavegate recover` finishes the way back.",
+    ),
+    (
+        "WG685",
+        "a version that holds other code",
+        "The version that the alias's record names does not hold the code that is at hand: the function \
+      was deleted and made anew, or the code was changed since. Put the release back and deploy.",
+    ),
+    (
+        "WG686",
+        "nothing to retry",
+        "`wavegate retry` releases once more what failed and was put back, or goes on with what froze. The \
+      last release was neither.",
+    ),
+    (
+        "WG687",
+        "a retry that would be another release",
+        "The lock remembers the plan of the last release. Manifest, code and cloud make another one now, so \
+      this would be a new release: look at it with `wavegate plan`, and deploy it.",
+    ),
+    (
+        "WG688",
+        "no release that could be asked",
+        "`abort`, `pause`, `resume` and `promote` are asked of a release that runs. None does, or it goes \
+      back already, or stands still and nobody runs it: then `wavegate recover` finishes it.",
+    ),
+    (
+        "WG689",
+        "a request that had nothing to do",
+        "The release heard it, and it changed nothing: it was paused already, or was not, or the function \
+      neither shifts nor bakes.",
+    ),
+    (
         "WG690",
         "a bug",
         "Something that cannot be happened. Please report it with the command and the text. `wavegate \
@@ -477,6 +535,19 @@ const RELEASES: &[Entry] = &[
         "a malformed log filter",
         "--log takes a level (error, warn, info, debug, trace) or TARGET=LEVEL, with commas between: \
       `--log wavegate_aws=debug,info`.",
+    ),
+    (
+        "WG693",
+        "a request that came second",
+        "One request stands in a lock at a time, and a request to go back takes the place of any other. \
+      Ask again once the other one is answered.",
+    ),
+    (
+        "WG694",
+        "a release that does not answer",
+        "Whoever runs the release has written nothing into its lock for 90 seconds: the machine is gone, or \
+      cut off. The request stays in the lock and is heard should it come back. `wavegate recover` takes the \
+      release over and puts it back; `wavegate abort` does so by itself.",
     ),
 ];
 
@@ -549,7 +620,7 @@ mod tests {
     fn an_unknown_code_leads_to_the_closest() {
         assert_eq!(closest("WG411").map(|page| page.code), Some("WG412"));
         assert_eq!(closest("WG499").map(|page| page.code), Some("WG414"));
-        assert_eq!(closest("999").map(|page| page.code), Some("WG692"));
+        assert_eq!(closest("999").map(|page| page.code), Some("WG694"));
         assert_eq!(closest("W401").map(|page| page.code), Some("WG401"));
         assert_eq!(closest("nonsense"), None);
     }

@@ -22,6 +22,7 @@ mod http;
 mod interrupt;
 mod journal;
 mod manifest;
+mod nudge;
 mod registry;
 mod release;
 mod reporting;
@@ -128,6 +129,12 @@ fn dispatch(context: &Context, command: Command) -> Result<(), CliError> {
         Command::Deploy(args) => block_on(command::deploy::run(context, &args)),
         Command::Status => block_on(command::status::run(context)),
         Command::Rollback(args) => block_on(command::rollback::run(context, &args)),
+        Command::Recover(args) => block_on(command::recover::run(context, &args)),
+        Command::Abort(args) => block_on(command::control::abort(context, &args)),
+        Command::Pause(args) => block_on(command::control::pause(context, &args)),
+        Command::Resume(args) => block_on(command::control::resume(context, &args)),
+        Command::Promote(args) => block_on(command::control::promote(context, &args)),
+        Command::Retry(args) => block_on(command::retry::run(context, &args)),
         Command::Local(command) => block_on(command::local::run(context, command)),
         Command::Simulate(args) => block_on(command::simulate::run(context, &args)),
         Command::PluginHost(args) => command::plugin_host::run(args),

@@ -27,6 +27,7 @@ use crate::fault;
 use crate::home;
 use crate::interrupt::{INTERRUPTED, Interrupts};
 use crate::journal::Journal;
+use crate::nudge::Nudges;
 use crate::reporting::{Reporting, Told};
 use crate::target::Stage;
 use crate::traffic::{Totals, Traffic};
@@ -45,8 +46,7 @@ const FROZEN: &str = "WG635";
 const FENCED: &str = "WG636";
 
 /// What is said where an approval is asked for and nobody can be heard.
-const NOBODY_APPROVES: &str =
-    "nobody can approve here, because stdin is no terminal: the step's `timeout` decides";
+const NOBODY_APPROVES: &str = "to let it go on, run `wavegate promote` in another terminal; else the step's `timeout` decides";
 
 /// How often traffic is told.
 const TRAFFIC_BEAT: Duration = Duration::from_secs(2);
@@ -58,6 +58,13 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 pub(crate) enum Work {
     /// Execute a plan.
     Deploy(Plan),
+    /// Go on with what another run left unfinished.
+    Resume {
+        /// Its plan, made anew.
+        plan: Plan,
+        /// The lock as it was left.
+        left: LockRecord,
+    },
     /// Put back what another run left unfinished.
     PutBack {
         /// What it left.
@@ -92,7 +99,9 @@ impl Job<'_> {
         let label = label(&work);
         // What goes back asks nobody.
         let mut lines = match work {
-            Work::Deploy(_) if self.environment.stdin_is_terminal => Lines::of_terminal(),
+            Work::Deploy(_) | Work::Resume { .. } if self.environment.stdin_is_terminal => {
+                Lines::of_terminal()
+            }
             _ => Lines::none(),
         };
         let (events, mut inbox) = mpsc::unbounded_channel();
@@ -107,10 +116,12 @@ impl Job<'_> {
             aliases: Arc::clone(&aliases),
         };
         let mut conductor = self.conductor(&work, &lines)?;
+        let nudges = Nudges::listen(&recordings(self.manifest));
         let engine = self.stage.engine.clone();
         let mut ending = Box::pin(async move {
             match work {
                 Work::Deploy(plan) => engine.deploy(plan, run).await,
+                Work::Resume { plan, left } => engine.resume(plan, left, run).await,
                 Work::PutBack { left, reason } => engine.put_back(left, reason, run).await,
             }
         });
@@ -142,6 +153,9 @@ impl Job<'_> {
                         let _ = orders.send(command);
                     }
                 }
+                () = nudges.next() => {
+                    let _ = orders.send(Command::Look);
+                }
                 _ = beat.tick() => conductor.tell_traffic(None),
                 outcome = &mut ending => break outcome,
             }
@@ -164,7 +178,9 @@ impl Job<'_> {
         let dir = recordings(self.manifest);
         let (journal, seq) = match work {
             Work::Deploy(_) => (Journal::begin(dir), 0),
-            Work::PutBack { left: (_, lock), .. } => Journal::go_on(dir, lock),
+            Work::PutBack { left: (_, lock), .. } | Work::Resume { left: lock, .. } => {
+                Journal::go_on(dir, lock)
+            }
         };
         let clock = Arc::clone(&self.stage.clock);
         let reporting = Reporting::begin(self.console, journal, Arc::clone(&clock))?;
@@ -231,7 +247,9 @@ fn last_known(aliases: &Aliases, label: &str) -> CliError {
 
 fn label(work: &Work) -> String {
     match work {
-        Work::Deploy(plan) => format!("release {} r{}", plan.app, plan.number),
+        Work::Deploy(plan) | Work::Resume { plan, .. } => {
+            format!("release {} r{}", plan.app, plan.number)
+        }
         Work::PutBack { left: (plan, record), .. } => {
             format!("putting back release {} r{}", plan.app, record.number)
         }
@@ -424,7 +442,7 @@ fn verdict(
 }
 
 /// What to do about a release that stands in the middle.
-const NEXT: &str = "`wavegate status` shows where it stands; `wavegate rollback` puts it back";
+const NEXT: &str = "`wavegate status` shows where it stands; `wavegate recover` puts it back, `wavegate recover --resume` goes on";
 
 fn advised(error: CliError, reason: &str) -> CliError {
     match fault::advice(reason) {

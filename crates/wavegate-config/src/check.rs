@@ -45,7 +45,7 @@ pub(crate) struct Scope<'a> {
 }
 
 /// Lambda's control plane answers 15 requests a second, per account and region.
-const AWS_REQUESTS_PER_SECOND: u32 = 15;
+pub(crate) const AWS_REQUESTS_PER_SECOND: u32 = 15;
 
 /// Lays `[defaults]` under every function.
 pub(crate) fn spread_defaults(tree: &mut Node) {

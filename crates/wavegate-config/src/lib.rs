@@ -160,6 +160,34 @@ pub struct Manifest {
 }
 
 impl Manifest {
+    /// An app that is known from the cloud alone: for going back where its manifest is not at hand.
+    /// `.wavegate` is taken to be in `dir`.
+    pub fn of_cloud(app: AppSpec, target: Target, region: Option<String>, dir: PathBuf) -> Self {
+        let path = dir.join(FILE_NAME);
+        let source = problem::Source::new(&path, "");
+        let requests_per_second = (target == Target::Aws).then_some(check::AWS_REQUESTS_PER_SECOND);
+        Self {
+            app,
+            target,
+            region,
+            artifact_bucket: None,
+            requests_per_second,
+            local: LocalSettings {
+                time_scale: 1.0,
+                traffic_rps: None,
+                requests_per_second: None,
+                port: None,
+            },
+            plugins: BTreeMap::new(),
+            dir,
+            path,
+            profile: None,
+            warnings: Vec::new(),
+            strategies: BTreeMap::new(),
+            written: Written { tree: node::Node::empty(), source, secrets: Vec::new() },
+        }
+    }
+
     /// The strategy of a name that a function's `strategy` could have: a `[strategies.NAME]` table,
     /// used or not, or a deployment config of AWS's.
     pub fn strategy(&self, name: &str) -> Option<ComponentUse> {

@@ -20,7 +20,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use wavegate_core::control::{Fate, Request};
 use wavegate_core::inventory::{Artifact, Inventory};
-use wavegate_core::name::FunctionName;
+use wavegate_core::name::{AliasName, AppName, FunctionName};
 use wavegate_core::plan::{Diff, Plan, PlanReport};
 use wavegate_core::release::Outcome;
 use wavegate_core::spec::AppSpec;
@@ -153,6 +153,19 @@ impl Engine {
     /// [`EngineError::Cloud`] for the first read that failed for good.
     pub async fn observe(&self, spec: &AppSpec) -> Result<Inventory, EngineError> {
         observe::inventory(self, spec).await
+    }
+
+    /// Finds every function of the account that carries an alias of `alias`'s app: the functions of
+    /// an app whose manifest is not at hand. Reads every function's aliases.
+    ///
+    /// # Errors
+    /// [`EngineError::Cloud`] for the first read that failed for good.
+    pub async fn discover(
+        &self,
+        app: &AppName,
+        alias: &AliasName,
+    ) -> Result<BTreeSet<FunctionName>, EngineError> {
+        observe::discover(self, app, alias).await
     }
 
     /// Plans a release: asks the strategies and takes the alarm snapshot only for what changes.

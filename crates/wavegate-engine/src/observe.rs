@@ -1,17 +1,17 @@
 //! Looking: the inventory of an app, and what has to be asked before a plan can be made.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use futures_util::{StreamExt as _, TryStreamExt as _};
-use wavegate_core::inventory::{Inventory, ObservedFunction, ObservedVersion};
-use wavegate_core::name::{FunctionName, VersionId};
+use wavegate_core::inventory::{AliasState, Inventory, ObservedFunction, ObservedVersion};
+use wavegate_core::name::{AliasName, AppName, FunctionName, VersionId};
 use wavegate_core::plan::{AlarmSnapshot, Diff, Outline};
 use wavegate_core::release::Priority;
 use wavegate_core::spec::{AppSpec, FunctionSpec};
-use wavegate_core::token::LockRecord;
+use wavegate_core::token::{LockRecord, Token};
 
 use crate::caller::{Quota, Retry};
 use crate::ports::{AlarmQuestion, CloudError, Subject};
@@ -27,6 +27,48 @@ pub(crate) async fn inventory(engine: &Engine, spec: &AppSpec) -> Result<Invento
     let seen: Vec<Option<(FunctionName, ObservedFunction)>> =
         futures_util::stream::iter(looks).buffer_unordered(LOOKS_AT_ONCE).try_collect().await?;
     Ok(Inventory { taken_at_ms, account: None, functions: seen.into_iter().flatten().collect() })
+}
+
+/// The functions whose lock or live alias carries a record of `app`.
+pub(crate) async fn discover(
+    engine: &Engine,
+    app: &AppName,
+    alias: &AliasName,
+) -> Result<BTreeSet<FunctionName>, EngineError> {
+    let cloud = &engine.world.cloud;
+    let failed = |what: String| {
+        move |source: CloudError| EngineError::Cloud { what, source: Box::new(source) }
+    };
+    let names = engine
+        .caller
+        .call(Quota::Control, "ListFunctions", Priority::Back, Retry::Safe, || {
+            cloud.list_functions()
+        })
+        .await
+        .map_err(failed("could not list the functions".to_owned()))?;
+    let lock = alias.lock();
+    let is_of_app = |state: &AliasState| {
+        let is_live = state.name == alias.as_str()
+            && Token::decode(&state.description).is_some_and(|token| token.app == *app);
+        let is_lock = state.name == lock.as_str()
+            && LockRecord::decode(&state.description).is_some_and(|record| record.app == *app);
+        is_live || is_lock
+    };
+    let is_of_app = &is_of_app;
+    let looks = names.into_iter().map(|name| async move {
+        let aliases = engine
+            .caller
+            .call(Quota::Control, "ListAliases", Priority::Back, Retry::Safe, || {
+                cloud.list_aliases(&name)
+            })
+            .await
+            .map_err(failed(format!("could not look at function `{name}`")))?;
+        let is_found = aliases.unwrap_or_default().iter().any(is_of_app);
+        Ok::<_, EngineError>(is_found.then_some(name))
+    });
+    let found: Vec<_> =
+        futures_util::stream::iter(looks).buffer_unordered(LOOKS_AT_ONCE).try_collect().await?;
+    Ok(found.into_iter().flatten().collect())
 }
 
 /// What was there before an unfinished release touched it. Where it replaces a version, that one is

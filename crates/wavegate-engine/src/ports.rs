@@ -183,6 +183,9 @@ pub trait Cloud: Send + Sync + 'static {
         version: VersionId,
     ) -> Result<(), CloudError>;
 
+    /// `ListFunctions`, all pages: the names of all functions of the account and region.
+    async fn list_functions(&self) -> Result<Vec<FunctionName>, CloudError>;
+
     /// `ListAliases`, all pages. `Ok(None)`: the function does not exist.
     async fn list_aliases(
         &self,

@@ -209,9 +209,9 @@ fn next(state: &State) -> &'static str {
             "mend what failed, then `wavegate deploy` again; the manifest still wants the new versions"
         }
         "busy" => "`wavegate status` shows the release that runs; deploy again when it has ended",
-        "stuck" => "do the above, then `wavegate status`; `wavegate rollback` puts back the rest",
+        "stuck" => "do the above, then `wavegate status`; `wavegate recover` puts back the rest",
         "frozen" | "interrupted" => {
-            "`wavegate status` shows where it stands; `wavegate rollback` puts it back"
+            "`wavegate status` shows where it stands; `wavegate recover` puts it back"
         }
         "fenced" => "`wavegate status` shows what the new owner does",
         _ => "`wavegate status` shows where it stands",
@@ -294,7 +294,7 @@ mod tests {
                     checkout  version 8 and 10% on version 9
                     notify    version 4
           to do     checkout (AccessDeniedException): to put it back, run: aws lambda update-alias --function-name checkout --name live --function-version 8 --routing-config 'AdditionalVersionWeights={}'
-          next      do the above, then `wavegate status`; `wavegate rollback` puts back the rest
+          next      do the above, then `wavegate status`; `wavegate recover` puts back the rest
         ");
     }
 
@@ -317,7 +317,7 @@ mod tests {
                     checkout  version 8 and 50% on version 9
                     notify    version 4
           to do     checkout (somebody else changed it: it serves version 8 and 50% on version 9): to put it back, run: aws lambda update-alias --function-name checkout --name live --function-version 8 --routing-config 'AdditionalVersionWeights={}'
-          next      do the above, then `wavegate status`; `wavegate rollback` puts back the rest
+          next      do the above, then `wavegate status`; `wavegate recover` puts back the rest
         ");
     }
 

@@ -33,7 +33,8 @@ pub(crate) async fn run(context: &Context, args: &DeployArgs) -> Result<(), CliE
     result
 }
 
-async fn release(
+/// Asks, and releases what was planned.
+pub(super) async fn release(
     context: &Context,
     args: &DeployArgs,
     manifest: &Manifest,

@@ -1,7 +1,9 @@
 //! The verbs, one module each.
 
 pub(crate) mod check;
+pub(crate) mod control;
 pub(crate) mod deploy;
+mod discover;
 mod history;
 pub(crate) mod init;
 pub(crate) mod local;
@@ -11,6 +13,8 @@ pub(crate) mod plugin_check;
 pub(crate) mod plugin_host;
 pub(crate) mod plugin_new;
 pub(crate) mod print;
+pub(crate) mod recover;
+pub(crate) mod retry;
 pub(crate) mod rollback;
 mod select;
 pub(crate) mod simulate;

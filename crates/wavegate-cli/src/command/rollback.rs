@@ -8,6 +8,7 @@ use wavegate_core::name::{FunctionName, VersionId};
 use wavegate_core::plan::{Plan, find_lock, put_back_plan, switch_plan};
 use wavegate_core::token::{LockPhase, LockRecord, Token};
 
+use super::recover::Recovery;
 use super::{blocked, confirm, history, plan_words};
 use crate::Context;
 use crate::args::RollbackArgs;
@@ -68,38 +69,17 @@ impl Rollback<'_> {
         interrupts: &mut Interrupts,
     ) -> Result<(), CliError> {
         let (plan, record) = &left;
-        let console = self.context.console;
-        let release = format!("{} r{}", plan.app, record.number);
         if self.args.to_release.is_some() {
             return Err(CliError::new(
                 ErrorKind::Refused,
                 "WG402",
-                format!("release {release} is not finished"),
+                format!("release {} r{} is not finished", plan.app, record.number),
             )
-            .hint("put it back first: `wavegate rollback` without --to-release"));
+            .hint("put it back first: `wavegate recover`"));
         }
-        let state = match record.phase {
-            LockPhase::Held => "stopped in the middle",
-            LockPhase::Aborting => "was going back",
-            _ => "was running",
-        };
-        console::say(&format!(
-            "release {release} of {} {state} (epoch {}, heartbeat {})",
-            wavegate_report::safe_line(&record.owner),
-            record.epoch,
-            record.heartbeat
-        ));
-        for function in plan.functions.values() {
-            let to = function.action.stable().map_or_else(
-                || "no alias, as before".to_owned(),
-                |version| format!("version {version}"),
-            );
-            console::say(&format!("  {}: back to {to}", function.name));
-        }
-        let question = format!("Put release {release} back?");
-        interrupts.guard(confirm(console, self.args.yes, question)).await?;
-        let reason = format!("put back by {}", self.context.environment.owner());
-        self.job(inventory).run(Work::PutBack { left, reason }, interrupts).await
+        let Self { context, manifest, stage, args } = self;
+        let recovery = Recovery { context, manifest, stage };
+        recovery.put_back(inventory, left, (args.yes, args.reason.as_deref()), interrupts).await
     }
 
     async fn switch(

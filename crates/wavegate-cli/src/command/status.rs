@@ -166,7 +166,7 @@ impl Status {
             match record.phase {
                 LockPhase::Running => "is running",
                 LockPhase::Aborting => "is going back",
-                LockPhase::Held => "stopped in the middle: `wavegate rollback` puts it back",
+                LockPhase::Held => "stopped in the middle: `wavegate recover` puts it back",
                 LockPhase::Done => "is done",
                 LockPhase::RolledBack => "was put back",
             },

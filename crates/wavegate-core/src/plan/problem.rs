@@ -84,7 +84,7 @@ fn busy(spec: &AppSpec, anchor: &FunctionName, record: &LockRecord) -> Option<Pr
                     record.epoch,
                     record.heartbeat
                 ),
-                "wait until it ends; if its machine is gone, `wavegate rollback` takes over and puts it back"
+                "wait until it ends, or ask it to go back with `wavegate abort`; if its machine is gone, `wavegate recover` takes over"
                     .to_owned(),
             ))
         }
@@ -92,7 +92,7 @@ fn busy(spec: &AppSpec, anchor: &FunctionName, record: &LockRecord) -> Option<Pr
             "WG402",
             None,
             format!("release {release} stopped in the middle and waits for a person"),
-            "`wavegate status` shows where it stands; `wavegate rollback` puts it back".to_owned(),
+            "`wavegate status` shows where it stands; `wavegate recover` puts it back".to_owned(),
         )),
     }
 }

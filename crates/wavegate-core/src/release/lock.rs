@@ -433,7 +433,7 @@ impl Release {
             Purpose::Close(_) => {
                 let lock = self.words(&Object::Lock);
                 self.todo.push(format!(
-                    "{lock} could not be closed ({reason}): the next release is refused until `wavegate rollback` has taken it over"
+                    "{lock} could not be closed ({reason}): the next release is refused until `wavegate recover` has taken it over"
                 ));
                 self.closed();
                 Ok(())

@@ -130,6 +130,11 @@ impl Cloud for Cloudlet {
         Ok(self.view(function).unwrap())
     }
 
+    async fn list_functions(&self) -> Result<Vec<FunctionName>, CloudError> {
+        let functions = self.functions.lock().unwrap();
+        Ok(functions.keys().filter_map(|name| FunctionName::new(name.as_str()).ok()).collect())
+    }
+
     async fn list_versions(&self, _: &FunctionName) -> Result<Vec<VersionView>, CloudError> {
         Ok(Vec::new())
     }

@@ -1,0 +1,209 @@
+//! `abort`, `pause`, `resume`, `promote`: asked of a release that runs somewhere, through its lock.
+//!
+//! The release's own machine does what is asked, and says so in the lock; this one waits for that. A
+//! release on this machine is nudged, so that it looks at once and not with its next pulse. Where
+//! nobody answers, `abort` takes the release over and puts it back; the others name `recover`.
+
+use std::sync::Arc;
+
+use wavegate_config::Manifest;
+use wavegate_core::control::{Fate, Refusal, Request, Verb};
+use wavegate_core::inventory::Inventory;
+use wavegate_core::name::FunctionName;
+use wavegate_core::plan::{find_lock, put_back_plan};
+use wavegate_core::token::{LockPhase, LockRecord};
+use wavegate_engine::{AskError, LockAt};
+use wavegate_report::safe_line;
+
+use super::recover::Recovery;
+use super::{discover, select};
+use crate::Context;
+use crate::args::{AbortArgs, AppArgs, ControlArgs, PromoteArgs};
+use crate::console;
+use crate::error::{CliError, ErrorKind};
+use crate::interrupt::Interrupts;
+use crate::registry::Registry;
+use crate::release::recordings;
+use crate::target::Stage;
+use crate::{fault, manifest, nudge};
+
+/// No release runs.
+const NO_RELEASE: &str = "WG688";
+/// It was heard, and there was nothing to do.
+const NOTHING_TO_DO: &str = "WG689";
+/// Somebody else asks for something.
+const BUSY: &str = "WG693";
+/// Nobody runs the release any more.
+const SILENT: &str = "WG694";
+
+pub(crate) async fn abort(context: &Context, args: &AbortArgs) -> Result<(), CliError> {
+    control(context, Verb::Abort, None, args.reason.as_deref(), &args.without).await
+}
+
+pub(crate) async fn pause(context: &Context, args: &ControlArgs) -> Result<(), CliError> {
+    control(context, Verb::Pause, None, args.reason.as_deref(), &args.without).await
+}
+
+pub(crate) async fn resume(context: &Context, args: &ControlArgs) -> Result<(), CliError> {
+    control(context, Verb::Resume, None, args.reason.as_deref(), &args.without).await
+}
+
+pub(crate) async fn promote(context: &Context, args: &PromoteArgs) -> Result<(), CliError> {
+    let verb = if args.full { Verb::PromoteFully } else { Verb::Promote };
+    let function = args.function.as_deref();
+    control(context, verb, function, args.reason.as_deref(), &args.without).await
+}
+
+async fn control(
+    context: &Context,
+    verb: Verb,
+    function: Option<&str>,
+    reason: Option<&str>,
+    without: &AppArgs,
+) -> Result<(), CliError> {
+    let mut interrupts = Interrupts::listen()?;
+    let (manifest, stage) = match &without.app {
+        Some(name) => discover::open(context, name, without, &mut interrupts).await?,
+        None => {
+            let (global, environment) = (&context.global, &context.environment);
+            let manifest = manifest::load_alone(global, environment, context.console)?;
+            let nobody = Arc::new(Registry::empty());
+            let stage = interrupts.guard(Stage::open(&manifest, nobody, environment)).await?;
+            (manifest, stage)
+        }
+    };
+    let asking = Asking { context, manifest: &manifest, stage: &stage, verb, reason };
+    let result = asking.run(function, &mut interrupts).await;
+    stage.close().await;
+    result
+}
+
+struct Asking<'a> {
+    context: &'a Context,
+    manifest: &'a Manifest,
+    stage: &'a Stage,
+    verb: Verb,
+    reason: Option<&'a str>,
+}
+
+impl Asking<'_> {
+    async fn run(
+        &self,
+        function: Option<&str>,
+        interrupts: &mut Interrupts,
+    ) -> Result<(), CliError> {
+        let app = &self.manifest.app;
+        let function = match function {
+            Some(name) => {
+                select::only(app, &[name.to_owned()])?.and_then(|names| names.into_iter().next())
+            }
+            None => None,
+        };
+        let observing = async {
+            let seen = self.stage.engine.observe(app).await;
+            seen.map_err(|error| fault::engine(&error, &self.stage.endpoint))
+        };
+        let inventory = interrupts.guard(observing).await?;
+        let Some((anchor, _, record)) = find_lock(app, &inventory) else {
+            return Err(none_runs(format!("`{}` was never released", app.name)));
+        };
+        if record.phase == LockPhase::Held && self.verb == Verb::Abort {
+            return self.take_over(&inventory, interrupts).await;
+        }
+        let place = app.functions.get(&anchor).map_or(&anchor, |function| &function.lambda_name);
+        let at = LockAt { function: place.clone(), alias: app.alias.lock() };
+        match interrupts.guard(self.ask(&at, function.as_ref())).await {
+            Err(error) if error.code == Some(SILENT) && self.verb == Verb::Abort => {
+                console::say(&format!("{}: taken over", error.message));
+                self.take_over(&inventory, interrupts).await
+            }
+            other => other,
+        }
+    }
+
+    async fn ask(&self, at: &LockAt, function: Option<&FunctionName>) -> Result<(), CliError> {
+        let by = self.context.environment.owner();
+        let reason = self.reason.unwrap_or_default();
+        let request = Request::new(draw()?, self.verb, function, &by, reason);
+        let verb = self.verb;
+        let told = |record: &LockRecord| {
+            let owner = safe_line(&record.owner);
+            console::say(&format!("asked {owner} to {verb} release r{}", record.number));
+            nudge::send(&recordings(self.manifest));
+        };
+        let fate = self.stage.engine.ask(at, request, told).await;
+        let about = function.map(|name| format!(" {name}")).unwrap_or_default();
+        match fate {
+            Ok(Fate::Done) => {
+                console::say(&format!("{verb}{about}: heard and done"));
+                Ok(())
+            }
+            Ok(Fate::Ended | Fate::Waits) if verb == Verb::Abort => {
+                console::say("it is going back, or ended; `wavegate status` shows where it stands");
+                Ok(())
+            }
+            Ok(Fate::NothingToDo) => {
+                let message = format!("{verb}{about}: heard, and there was nothing to do");
+                Err(CliError::new(ErrorKind::Refused, NOTHING_TO_DO, message)
+                    .hint("`wavegate status` and `wavegate watch` show what the release waits for"))
+            }
+            Ok(Fate::Ended | Fate::Waits) => {
+                Err(none_runs("the release ended before it heard of it".to_owned()))
+            }
+            Ok(Fate::Replaced) => {
+                let message = format!("{verb}{about}: somebody asked for the way back instead");
+                Err(CliError::new(ErrorKind::Refused, BUSY, message))
+            }
+            Err(error) => Err(self.failed(&error)),
+        }
+    }
+
+    fn failed(&self, error: &AskError) -> CliError {
+        match error {
+            AskError::NoLock | AskError::Refused(Refusal::Over { .. }) => {
+                none_runs(error.to_string())
+            }
+            AskError::Refused(Refusal::Held { .. }) => {
+                CliError::new(ErrorKind::Refused, NO_RELEASE, error.to_string())
+                    .hint("`wavegate recover` puts it back; `wavegate recover --resume` goes on")
+            }
+            AskError::Refused(Refusal::GoingBack { .. }) if self.verb == Verb::Abort => {
+                CliError::new(ErrorKind::Refused, NO_RELEASE, error.to_string())
+                    .hint("if its machine is gone, `wavegate recover` finishes it")
+            }
+            AskError::Refused(_) => CliError::new(ErrorKind::Refused, BUSY, safe_line(&error.to_string())),
+            AskError::Silent { .. } => {
+                CliError::new(ErrorKind::Refused, SILENT, safe_line(&error.to_string())).hint(
+                    "if its machine is gone: `wavegate recover` puts it back, `wavegate recover --resume` goes on",
+                )
+            }
+            AskError::Cloud(source) => {
+                fault::cloud("the lock could not be reached", source, &self.stage.endpoint)
+            }
+        }
+    }
+
+    /// Nobody runs it: it is put back from here, as was asked.
+    async fn take_over(
+        &self,
+        inventory: &Inventory,
+        interrupts: &mut Interrupts,
+    ) -> Result<(), CliError> {
+        let Some(left) = put_back_plan(&self.manifest.app, inventory) else { return Ok(()) };
+        let recovery =
+            Recovery { context: self.context, manifest: self.manifest, stage: self.stage };
+        recovery.put_back(inventory, left, (true, self.reason), interrupts).await
+    }
+}
+
+fn none_runs(message: String) -> CliError {
+    CliError::new(ErrorKind::Refused, NO_RELEASE, message)
+}
+
+fn draw() -> Result<u32, CliError> {
+    let mut bytes = [0_u8; 4];
+    // A request that has another's id could take its answer for its own.
+    getrandom::fill(&mut bytes)
+        .map_err(|error| CliError::bug(format!("there is no randomness: {error}")))?;
+    Ok(u32::from_le_bytes(bytes))
+}

@@ -1,0 +1,263 @@
+//! `recover`: a release that lost its machine is finished, from the cloud alone.
+//!
+//! By default it is put back: what a person did not see is not to go on by itself. With `--resume`
+//! it goes on from where its aliases stand, if manifest and code are what it was begun with.
+
+use wavegate_config::Manifest;
+use wavegate_core::inventory::{Artifact, Inventory};
+use wavegate_core::plan::{Plan, find_lock, put_back_plan};
+use wavegate_core::token::{LockPhase, LockRecord, Token};
+use wavegate_report::safe_line;
+
+use super::{blocked, confirm, discover, plan_words, select};
+use crate::Context;
+use crate::args::RecoverArgs;
+use crate::artifact::{Artifacts, package_all};
+use crate::console;
+use crate::error::{CliError, ErrorKind};
+use crate::interrupt::Interrupts;
+use crate::manifest::Loaded;
+use crate::release::{Job, Work};
+use crate::target::Stage;
+use crate::{fault, manifest};
+
+/// Manifest or code are not what the release was begun with.
+const OTHER_PLAN: &str = "WG683";
+/// It goes back, and nothing goes on.
+const GOES_BACK: &str = "WG684";
+/// A version that was published is not the code that is at hand.
+const OTHER_CODE: &str = "WG685";
+
+pub(crate) async fn run(context: &Context, args: &RecoverArgs) -> Result<(), CliError> {
+    let mut interrupts = Interrupts::listen()?;
+    if args.resume {
+        return resume(context, &args.only, args.yes, &mut interrupts).await;
+    }
+    let (manifest, stage) = match &args.without.app {
+        Some(name) => discover::open(context, name, &args.without, &mut interrupts).await?,
+        None => {
+            let (global, environment) = (&context.global, &context.environment);
+            let loading = manifest::load_to_go_back(global, environment, context.console);
+            let Loaded { manifest, registry } = interrupts.guard(loading).await?;
+            let opening = Stage::open(&manifest, registry, environment);
+            let stage = interrupts.guard(opening).await?;
+            (manifest, stage)
+        }
+    };
+    let recovery = Recovery { context, manifest: &manifest, stage: &stage };
+    let result = recovery.put_back_what_is_left(args, &mut interrupts).await;
+    stage.close().await;
+    result
+}
+
+/// Goes on with an unfinished release.
+pub(super) async fn resume(
+    context: &Context,
+    only: &[String],
+    yes: bool,
+    interrupts: &mut Interrupts,
+) -> Result<(), CliError> {
+    let loading = manifest::load(&context.global, &context.environment, context.console);
+    let Loaded { manifest, registry } = interrupts.guard(loading).await?;
+    let only = select::only(&manifest.app, only)?;
+    let artifacts = interrupts.guard(package_all(&manifest)).await?;
+    let opening = Stage::open(&manifest, registry, &context.environment);
+    let stage = interrupts.guard(opening).await?;
+    let recovery = Recovery { context, manifest: &manifest, stage: &stage };
+    let planning = recovery.plan_again(&artifacts, only.as_ref());
+    let result = match interrupts.guard(planning).await {
+        Ok(Some(found)) => recovery.go_on(found, yes, interrupts).await,
+        Ok(None) => Ok(()),
+        Err(error) => Err(error),
+    };
+    stage.close().await;
+    result
+}
+
+/// An unfinished release, its plan made anew, and what is there now.
+struct Found {
+    inventory: Inventory,
+    plan: Plan,
+    left: LockRecord,
+}
+
+/// An app whose release was left, and where it is.
+pub(super) struct Recovery<'a> {
+    pub(super) context: &'a Context,
+    pub(super) manifest: &'a Manifest,
+    pub(super) stage: &'a Stage,
+}
+
+impl Recovery<'_> {
+    async fn observe(&self) -> Result<Inventory, CliError> {
+        let seen = self.stage.engine.observe(&self.manifest.app).await;
+        seen.map_err(|error| fault::engine(&error, &self.stage.endpoint))
+    }
+
+    async fn put_back_what_is_left(
+        &self,
+        args: &RecoverArgs,
+        interrupts: &mut Interrupts,
+    ) -> Result<(), CliError> {
+        let inventory = interrupts.guard(self.observe()).await?;
+        let Some(left) = put_back_plan(&self.manifest.app, &inventory) else {
+            self.nothing_left(&inventory);
+            return Ok(());
+        };
+        let reason = args.reason.as_deref();
+        self.put_back(&inventory, left, (args.yes, reason), interrupts).await
+    }
+
+    /// Nothing is unfinished: that is said, and it is no error.
+    fn nothing_left(&self, inventory: &Inventory) {
+        let app = &self.manifest.app;
+        console::say(&match find_lock(app, inventory) {
+            Some((_, _, record)) => {
+                let end = if record.phase == LockPhase::Done { "is done" } else { "was put back" };
+                format!("nothing to recover: release {} r{} {end}", app.name, record.number)
+            }
+            None => format!("nothing to recover: `{}` was never released here", app.name),
+        });
+    }
+
+    /// Takes over what another run left unfinished, and puts it back.
+    pub(super) async fn put_back(
+        &self,
+        inventory: &Inventory,
+        left: (Plan, LockRecord),
+        (yes, reason): (bool, Option<&str>),
+        interrupts: &mut Interrupts,
+    ) -> Result<(), CliError> {
+        let (plan, record) = &left;
+        let console = self.context.console;
+        let release = format!("{} r{}", plan.app, record.number);
+        tell_what_is_left(&release, record);
+        for function in plan.functions.values().filter(|f| !f.changes.is_empty()) {
+            let to = function.action.stable().map_or_else(
+                || "no alias, as before".to_owned(),
+                |version| format!("version {version}"),
+            );
+            console::say(&format!("  {}: back to {to}", function.name));
+        }
+        let question = format!("Put release {release} back?");
+        interrupts.guard(confirm(console, yes, question)).await?;
+        let by = self.context.environment.owner();
+        let reason = match reason {
+            Some(reason) => format!("put back by {by}: {reason}"),
+            None => format!("put back by {by}"),
+        };
+        self.job(inventory).run(Work::PutBack { left, reason }, interrupts).await
+    }
+
+    /// The plan of what is left, made anew; `None`: nothing is left, and that was said.
+    async fn plan_again(
+        &self,
+        artifacts: &Artifacts,
+        only: Option<&std::collections::BTreeSet<wavegate_core::name::FunctionName>>,
+    ) -> Result<Option<Found>, CliError> {
+        let app = &self.manifest.app;
+        let failed = |error| fault::engine(&error, &self.stage.endpoint);
+        let inventory = self.observe().await?;
+        let lock = find_lock(app, &inventory).filter(|(_, _, record)| !record.phase.is_over());
+        let Some((_, _, left)) = lock else {
+            self.nothing_left(&inventory);
+            return Ok(None);
+        };
+        let release = format!("{} r{}", app.name, left.number);
+        if left.phase == LockPhase::Aborting || left.is_abort_asked() {
+            let message = format!("release {release} is going back: nothing of it goes on");
+            return Err(CliError::new(ErrorKind::Refused, GOES_BACK, message)
+                .hint("finish it with `wavegate recover`, then deploy again"));
+        }
+        let engine = &self.stage.engine;
+        let before = engine.observe_before(app, &inventory, &left).await.map_err(failed)?;
+        let planned = engine.resume_plan(app, &before, artifacts, only, &left).await;
+        let (plan, report) = planned.map_err(failed)?;
+        let Some(plan) = plan else {
+            let style = self.context.console.err;
+            console::say(plan_words(None, &report, style).trim_end());
+            return Err(blocked(&report));
+        };
+        if plan.fingerprint != left.plan {
+            let message = format!(
+                "the manifest or the code is not what release {release} was begun with: nothing was changed"
+            );
+            return Err(CliError::new(ErrorKind::Refused, OTHER_PLAN, message)
+                .hint("check out what was deployed then, with the same --profile, --set and --only")
+                .hint("or put it back with `wavegate recover`, and deploy"));
+        }
+        self.check_versions(&plan, &inventory).await?;
+        Ok(Some(Found { inventory, plan, left }))
+    }
+
+    /// A version number says nothing: a function may have been deleted and made anew since. What was
+    /// published must hold the code that is at hand.
+    async fn check_versions(&self, plan: &Plan, inventory: &Inventory) -> Result<(), CliError> {
+        let app = &self.manifest.app;
+        for function in plan.functions.values() {
+            let observed = inventory.functions.get(&function.name);
+            let token = observed
+                .and_then(|observed| observed.alias(&app.alias))
+                .and_then(|live| Token::decode(&live.description));
+            let (Some(token), Some(Artifact::Zip { code_sha256, .. })) =
+                (token, &function.artifact)
+            else {
+                continue;
+            };
+            let version = token.candidate;
+            let found = self.stage.cloud.get_function(&function.lambda_name, Some(version)).await;
+            let found = found.map_err(|error| {
+                let what = format!("could not look at version {version} of `{}`", function.name);
+                fault::cloud(&what, &error, &self.stage.endpoint)
+            })?;
+            if found.is_none_or(|view| view.code_sha256 != *code_sha256) {
+                let message = format!(
+                    "version {version} of `{}` is not the code that is at hand: nothing was changed",
+                    function.name
+                );
+                return Err(CliError::new(ErrorKind::Refused, OTHER_CODE, message)
+                    .hint("put the release back with `wavegate recover`, and deploy"));
+            }
+        }
+        Ok(())
+    }
+
+    async fn go_on(
+        &self,
+        found: Found,
+        yes: bool,
+        interrupts: &mut Interrupts,
+    ) -> Result<(), CliError> {
+        let Found { inventory, plan, left } = found;
+        let release = format!("{} r{}", plan.app, left.number);
+        tell_what_is_left(&release, &left);
+        let question = format!("Go on with release {release} from where its aliases stand?");
+        interrupts.guard(confirm(self.context.console, yes, question)).await?;
+        self.job(&inventory).run(Work::Resume { plan, left }, interrupts).await
+    }
+
+    fn job<'j>(&'j self, inventory: &'j Inventory) -> Job<'j> {
+        Job {
+            manifest: self.manifest,
+            stage: self.stage,
+            console: self.context.console,
+            environment: &self.context.environment,
+            inventory,
+            unchanged: Vec::new(),
+        }
+    }
+}
+
+fn tell_what_is_left(release: &str, record: &LockRecord) {
+    let state = match record.phase {
+        LockPhase::Held => "stopped in the middle",
+        LockPhase::Aborting => "was going back",
+        _ => "was running",
+    };
+    console::say(&format!(
+        "release {release} of {} {state} (epoch {}, heartbeat {})",
+        safe_line(&record.owner),
+        record.epoch,
+        record.heartbeat
+    ));
+}
