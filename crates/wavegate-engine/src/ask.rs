@@ -12,7 +12,7 @@ use wavegate_core::inventory::AliasState;
 use wavegate_core::name::{AliasName, FunctionName};
 use wavegate_core::release::{Priority, limits};
 use wavegate_core::time::millis;
-use wavegate_core::token::LockRecord;
+use wavegate_core::token::{LockPhase, LockRecord};
 
 use crate::Engine;
 use crate::caller::{Quota, Retry};
@@ -76,24 +76,36 @@ pub(crate) async fn ask(
     told: impl FnOnce(&LockRecord) + Send,
 ) -> Result<Fate, AskError> {
     let id = request.id;
-    let (asked, revision) = write(engine, at, request).await?;
+    let asked = write(engine, at, request).await?;
     told(&asked);
-    await_answer(engine, at, &asked, revision, id).await
+    follow(engine, at, |now| match control::fate(&asked, now, id) {
+        Fate::Waits => None,
+        fate => Some(fate),
+    })
+    .await
 }
 
-/// Writes the request into the lock; answers with the record and the revision it stands in.
-async fn write(
+pub(crate) async fn await_end(
     engine: &Engine,
     at: &LockAt,
-    request: Request,
-) -> Result<(LockRecord, String), AskError> {
+    asked: &LockRecord,
+) -> Result<LockRecord, AskError> {
+    follow(engine, at, |now| {
+        let is_over = now.phase.is_over() || now.phase == LockPhase::Held;
+        (is_over || now.release != asked.release).then(|| now.clone())
+    })
+    .await
+}
+
+/// Writes the request into the lock; answers with the record that it stands in.
+async fn write(engine: &Engine, at: &LockAt, request: Request) -> Result<LockRecord, AskError> {
     let mut tries = 0;
     loop {
         let (state, record) = read(engine, at).await?;
         // An answer that was lost: it stands there, or was taken up already.
         let stands = record.request.as_ref().is_some_and(|r| r.id == request.id);
         if stands || record.answered.is_some_and(|answered| answered.id == request.id) {
-            return Ok((record, state.revision));
+            return Ok(record);
         }
         let wanted = control::ask(&record, request.clone())?;
         let update =
@@ -106,7 +118,7 @@ async fn write(
             })
             .await;
         let error = match written {
-            Ok(state) => return Ok((wanted, state.revision)),
+            Ok(_) => return Ok(wanted),
             Err(error) => error,
         };
         tries += 1;
@@ -121,26 +133,25 @@ async fn write(
     }
 }
 
-async fn await_answer(
+/// Looks at the lock again and again until `found` finds what it looks for, or the owner has written
+/// nothing for a lease.
+async fn follow<T>(
     engine: &Engine,
     at: &LockAt,
-    asked: &LockRecord,
-    mut revision: String,
-    id: u32,
-) -> Result<Fate, AskError> {
+    found: impl Fn(&LockRecord) -> Option<T>,
+) -> Result<T, AskError> {
     let clock = &engine.world.clock;
-    let mut since = clock.now_ms();
+    let mut seen = (String::new(), clock.now_ms());
     loop {
         rest(engine).await;
         let (state, record) = read(engine, at).await?;
-        match control::fate(asked, &record, id) {
-            Fate::Waits => {}
-            fate => return Ok(fate),
+        if let Some(found) = found(&record) {
+            return Ok(found);
         }
-        if state.revision != revision {
-            (revision, since) = (state.revision, clock.now_ms());
+        if state.revision != seen.0 {
+            seen = (state.revision, clock.now_ms());
         }
-        if clock.now_ms().saturating_sub(since) > millis(limits::LEASE) {
+        if clock.now_ms().saturating_sub(seen.1) > millis(limits::LEASE) {
             return Err(AskError::Silent { owner: record.owner, number: record.number });
         }
     }

@@ -285,6 +285,15 @@ impl Engine {
         ask::ask(self, at, request, told).await
     }
 
+    /// Waits until the release that `asked` was read of has ended, or stands still without an owner;
+    /// answers with the lock as it is then.
+    ///
+    /// # Errors
+    /// [`AskError`].
+    pub async fn await_end(&self, at: &LockAt, asked: &LockRecord) -> Result<LockRecord, AskError> {
+        ask::await_end(self, at, asked).await
+    }
+
     /// Calls made so far, by operation.
     pub fn calls(&self) -> BTreeMap<String, u64> {
         self.caller.counts()

@@ -7,11 +7,12 @@
 use std::sync::Arc;
 
 use wavegate_config::Manifest;
-use wavegate_core::control::{Fate, Refusal, Request, Verb};
+use wavegate_core::control::{self, Fate, Refusal, Request, Verb};
 use wavegate_core::inventory::Inventory;
 use wavegate_core::name::FunctionName;
 use wavegate_core::plan::{find_lock, put_back_plan};
 use wavegate_core::token::{LockPhase, LockRecord};
+use wavegate_engine::ports::{CloudError, FaultKind};
 use wavegate_engine::{AskError, LockAt};
 use wavegate_report::safe_line;
 
@@ -35,26 +36,28 @@ const NOTHING_TO_DO: &str = "WG689";
 const BUSY: &str = "WG693";
 /// Nobody runs the release any more.
 const SILENT: &str = "WG694";
+/// Not everything is back.
+const NOT_BACK: &str = "WG634";
 
 pub(crate) async fn abort(context: &Context, args: &AbortArgs) -> Result<(), CliError> {
-    control(context, Verb::Abort, None, args.reason.as_deref(), &args.without).await
+    ask(context, Verb::Abort, None, args.reason.as_deref(), &args.without).await
 }
 
 pub(crate) async fn pause(context: &Context, args: &ControlArgs) -> Result<(), CliError> {
-    control(context, Verb::Pause, None, args.reason.as_deref(), &args.without).await
+    ask(context, Verb::Pause, None, args.reason.as_deref(), &args.without).await
 }
 
 pub(crate) async fn resume(context: &Context, args: &ControlArgs) -> Result<(), CliError> {
-    control(context, Verb::Resume, None, args.reason.as_deref(), &args.without).await
+    ask(context, Verb::Resume, None, args.reason.as_deref(), &args.without).await
 }
 
 pub(crate) async fn promote(context: &Context, args: &PromoteArgs) -> Result<(), CliError> {
     let verb = if args.full { Verb::PromoteFully } else { Verb::Promote };
     let function = args.function.as_deref();
-    control(context, verb, function, args.reason.as_deref(), &args.without).await
+    ask(context, verb, function, args.reason.as_deref(), &args.without).await
 }
 
-async fn control(
+async fn ask(
     context: &Context,
     verb: Verb,
     function: Option<&str>,
@@ -112,7 +115,15 @@ impl Asking<'_> {
         }
         let place = app.functions.get(&anchor).map_or(&anchor, |function| &function.lambda_name);
         let at = LockAt { function: place.clone(), alias: app.alias.lock() };
-        match interrupts.guard(self.ask(&at, function.as_ref())).await {
+        let asked = interrupts.guard(self.ask(&at, function.as_ref())).await;
+        let ended = match asked {
+            Ok(()) if self.verb == Verb::Abort => {
+                console::say("it is going back; Ctrl-C only ends this waiting");
+                interrupts.guard(self.await_end(&at, &record)).await
+            }
+            other => other,
+        };
+        match ended {
             Err(error) if error.code == Some(SILENT) && self.verb == Verb::Abort => {
                 console::say(&format!("{}: taken over", error.message));
                 self.take_over(&inventory, interrupts).await
@@ -125,36 +136,91 @@ impl Asking<'_> {
         let by = self.context.environment.owner();
         let reason = self.reason.unwrap_or_default();
         let request = Request::new(draw()?, self.verb, function, &by, reason);
-        let verb = self.verb;
+        let (verb, id) = (self.verb, request.id);
+        let mut asked = None;
         let told = |record: &LockRecord| {
             let owner = safe_line(&record.owner);
             console::say(&format!("asked {owner} to {verb} release r{}", record.number));
             nudge::send(&recordings(self.manifest));
+            asked = Some(record.clone());
         };
-        let fate = self.stage.engine.ask(at, request, told).await;
+        let fate = match self.stage.engine.ask(at, request, told).await {
+            // The local cloud ends with the release that started it.
+            Err(AskError::Cloud(source)) if self.is_gone(&source) => match asked {
+                Some(asked) => control::fate(&asked, &self.look_anew().await?, id),
+                None => return Err(self.failed(&AskError::Cloud(source))),
+            },
+            Err(error) => return Err(self.failed(&error)),
+            Ok(fate) => fate,
+        };
         let about = function.map(|name| format!(" {name}")).unwrap_or_default();
         match fate {
-            Ok(Fate::Done) => {
+            Fate::Done => {
                 console::say(&format!("{verb}{about}: heard and done"));
                 Ok(())
             }
-            Ok(Fate::Ended | Fate::Waits) if verb == Verb::Abort => {
-                console::say("it is going back, or ended; `wavegate status` shows where it stands");
-                Ok(())
-            }
-            Ok(Fate::NothingToDo) => {
+            Fate::NothingToDo => {
                 let message = format!("{verb}{about}: heard, and there was nothing to do");
                 Err(CliError::new(ErrorKind::Refused, NOTHING_TO_DO, message)
                     .hint("`wavegate status` and `wavegate watch` show what the release waits for"))
             }
-            Ok(Fate::Ended | Fate::Waits) => {
+            // Where it ended, its end tells.
+            Fate::Ended | Fate::Waits if verb == Verb::Abort => Ok(()),
+            Fate::Ended | Fate::Waits => {
                 Err(none_runs("the release ended before it heard of it".to_owned()))
             }
-            Ok(Fate::Replaced) => {
+            Fate::Replaced => {
                 let message = format!("{verb}{about}: somebody asked for the way back instead");
                 Err(CliError::new(ErrorKind::Refused, BUSY, message))
             }
-            Err(error) => Err(self.failed(&error)),
+        }
+    }
+
+    /// Waits until everything is back.
+    async fn await_end(&self, at: &LockAt, asked: &LockRecord) -> Result<(), CliError> {
+        let end = match self.stage.engine.await_end(at, asked).await {
+            Err(AskError::Cloud(source)) if self.is_gone(&source) => self.look_anew().await?,
+            Err(error) => return Err(self.failed(&error)),
+            Ok(end) => end,
+        };
+        let release = format!("release {} r{}", asked.app, asked.number);
+        match end.phase {
+            _ if end.release != asked.release => {
+                console::say(&format!("{release} has ended, and another one begun"));
+                Ok(())
+            }
+            LockPhase::RolledBack => {
+                console::say(&format!("{release} was put back"));
+                Ok(())
+            }
+            LockPhase::Done => {
+                let message = format!("{release} was done before it heard of it");
+                Err(none_runs(message)
+                    .hint("`wavegate rollback` puts the app back as it was before"))
+            }
+            _ => {
+                let message = format!("{release} stopped in the middle: not everything is back");
+                Err(CliError::new(ErrorKind::Stuck, NOT_BACK, message)
+                    .hint("`wavegate status` shows where it stands; `wavegate recover` puts back the rest"))
+            }
+        }
+    }
+
+    /// Whether a local cloud is gone: it may have been a part of the release's own process.
+    fn is_gone(&self, error: &CloudError) -> bool {
+        self.stage.loopback.is_some() && error.kind == FaultKind::Unreachable
+    }
+
+    /// The lock, from a local cloud that is started anew on what the other one left.
+    async fn look_anew(&self) -> Result<LockRecord, CliError> {
+        let nobody = Arc::new(Registry::empty());
+        let stage = Stage::open(self.manifest, nobody, &self.context.environment).await?;
+        let seen = stage.engine.observe(&self.manifest.app).await;
+        let seen = seen.map_err(|error| fault::engine(&error, &stage.endpoint));
+        stage.close().await;
+        match find_lock(&self.manifest.app, &seen?) {
+            Some((_, _, record)) => Ok(record),
+            None => Err(none_runs("there is no lock any more".to_owned())),
         }
     }
 

@@ -161,6 +161,11 @@ impl Release {
                 return self.fail(Some(name), "it was put back already".to_owned());
             }
         };
+        self.report(Event::Published {
+            function: name.clone(),
+            stable: token.stable,
+            candidate: token.candidate,
+        });
         let now = self.now;
         if let Some(rollout) = self.rollouts.get_mut(name) {
             rollout.begin_again(now);
