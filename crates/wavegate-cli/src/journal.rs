@@ -90,6 +90,7 @@ mod tests {
             functions: 0,
             on_failure: OnFailure::Rollback,
             scope: RollbackScope::App,
+            is_switch: false,
             is_paused: false,
             request: None,
             answered: None,

@@ -31,7 +31,7 @@ impl Nudges {
         let Some((socket, _)) = &self.socket else { return std::future::pending().await };
         let mut nothing = [0_u8; 1];
         if socket.recv(&mut nothing).await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -213,7 +213,7 @@ pub fn ask(record: &LockRecord, request: Request) -> Result<LockRecord, Refusal>
         LockPhase::Done | LockPhase::RolledBack => {
             return Err(Refusal::Over { number, verb: request.verb });
         }
-        LockPhase::Held => return Err(Refusal::Held { number }),
+        LockPhase::Held | LockPhase::Stuck => return Err(Refusal::Held { number }),
         LockPhase::Aborting => return Err(Refusal::GoingBack { number }),
         LockPhase::Running => {}
     }
@@ -248,7 +248,7 @@ pub fn fate(asked: &LockRecord, now: &LockRecord, id: u32) -> Fate {
         let was_done = now.answered.is_some_and(|answered| answered.was_done);
         return if was_done { Fate::Done } else { Fate::NothingToDo };
     }
-    if now.release != asked.release || now.phase.is_over() || now.phase == LockPhase::Held {
+    if now.release != asked.release || now.phase.is_over() || now.phase.is_ownerless() {
         return Fate::Ended;
     }
     match &now.request {
@@ -300,6 +300,7 @@ pub(crate) mod tests {
             functions: 2,
             on_failure: OnFailure::Rollback,
             scope: RollbackScope::App,
+            is_switch: false,
             is_paused: false,
             request: None,
             answered: None,
@@ -338,6 +339,7 @@ pub(crate) mod tests {
             (LockPhase::Done, Refusal::Over { number: 4, verb: Verb::Abort }),
             (LockPhase::RolledBack, Refusal::Over { number: 4, verb: Verb::Abort }),
             (LockPhase::Held, Refusal::Held { number: 4 }),
+            (LockPhase::Stuck, Refusal::Held { number: 4 }),
             (LockPhase::Aborting, Refusal::GoingBack { number: 4 }),
         ] {
             let record = LockRecord { phase, ..record() };
@@ -367,10 +369,9 @@ pub(crate) mod tests {
     #[test]
     fn a_record_of_format_1_is_read_and_so_is_its_request_to_abort() {
         // As wavegate wrote it before requests had a place of their own.
-        let mut old = "wgL1;a=shop;r=000000000000h;m=4;e=9;ph=R;own=ana@desk;hb=3;k=2;N=2;s=a;ab=bob;h=00000001;x=000000000000h".to_owned();
+        let old = "wgL1;a=shop;r=000000000000h;m=4;e=9;ph=R;own=ana@desk;hb=3;k=2;N=2;s=a;ab=bob;h=00000001;x=000000000000h";
         let sum = crc32fast::hash(old.as_bytes());
-        old.push_str(&format!(";c={sum:08x}"));
-        let read = LockRecord::decode(&old).unwrap();
+        let read = LockRecord::decode(&format!("{old};c={sum:08x}")).unwrap();
         assert!(read.is_abort_asked() && read.epoch == 9 && read.is_past_barrier());
     }
 }

@@ -22,7 +22,7 @@ use crate::spec::{
     AlarmUse, AppSpec, CodeSource, ComponentUse, FunctionConfig, FunctionSpec, HookUse,
     IfAlreadyAlarming, OnBlind, OnFailure, RollbackScope,
 };
-use crate::token::{LockPhase, LockRecord, Token};
+use crate::token::{LockRecord, Token};
 use crate::weight::Weight;
 
 /// What a strategy promises before it starts, and the fence around what it may decide.
@@ -455,8 +455,13 @@ pub fn put_back_plan(spec: &AppSpec, inventory: &Inventory) -> Option<(Plan, Loc
     }
     let changed: BTreeSet<FunctionName> = functions.keys().cloned().collect();
     for (name, needs) in graph.contract(&changed) {
-        if let Some(function) = functions.get_mut(&name) {
-            function.depends_on = needs;
+        for need in needs {
+            // What moved in reverse goes back in reverse of that.
+            let (first, then) =
+                if record.is_switch { (&name, need) } else { (&need, name.clone()) };
+            if let Some(function) = functions.get_mut(&then) {
+                function.depends_on.insert(first.clone());
+            }
         }
     }
     let mut plan = assemble(spec, anchor, Some(lock), record.number, functions);
@@ -519,8 +524,9 @@ fn next_number(lock: Option<&(FunctionName, AliasState, LockRecord)>) -> u64 {
     lock.map_or(1, |(_, _, record)| record.number + 1)
 }
 
-/// Where the lock is or will be: where it is, else on the first function that exists, else on the
-/// first that will be created.
+/// Where the lock is or will be: where it is, else on the first function of the graph, so that two
+/// who begin with a new app at once choose the same one whatever exists by then; else, where that one
+/// neither exists nor is deployed now, on the first that exists or will be created.
 fn anchor(
     spec: &AppSpec,
     inventory: &Inventory,
@@ -528,7 +534,10 @@ fn anchor(
     graph: &Graph,
     changed: &BTreeSet<FunctionName>,
 ) -> Option<FunctionName> {
+    let is_there =
+        |name: &&FunctionName| inventory.functions.contains_key(*name) || changed.contains(*name);
     lock.map(|(function, _, _)| function.clone())
+        .or_else(|| graph.order().first().filter(is_there).cloned())
         .or_else(|| inventory.functions.keys().find(|f| spec.functions.contains_key(*f)).cloned())
         .or_else(|| graph.order().iter().find(|name| changed.contains(*name)).cloned())
         .or_else(|| graph.order().first().cloned())
@@ -687,7 +696,7 @@ pub fn is_free(lock: Option<&LockRecord>) -> bool {
 
 /// Whether a lock says that a release stopped in the middle and nobody owns it.
 pub fn is_held(lock: Option<&LockRecord>) -> bool {
-    lock.is_some_and(|record| record.phase == LockPhase::Held)
+    lock.is_some_and(|record| record.phase.is_ownerless())
 }
 
 #[cfg(test)]

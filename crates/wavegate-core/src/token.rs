@@ -77,14 +77,26 @@ pub enum LockPhase {
     Done,
     /// It was put back.
     RolledBack,
-    /// Nobody owns it, and it stands where it stood: frozen, or an undo failed.
+    /// Nobody owns it, and it stands where it stood: frozen. It may go on or back.
     Held,
+    /// Nobody owns it: it was going back, and an undo failed. It may only go back.
+    Stuck,
 }
 
 impl LockPhase {
     /// Whether the next release may take the lock.
     pub fn is_over(self) -> bool {
         matches!(self, Self::Done | Self::RolledBack)
+    }
+
+    /// Whether nobody runs it although it is not over.
+    pub fn is_ownerless(self) -> bool {
+        matches!(self, Self::Held | Self::Stuck)
+    }
+
+    /// Whether nothing of it goes forward any more, and it is not over.
+    pub fn is_going_back(self) -> bool {
+        matches!(self, Self::Aborting | Self::Stuck)
     }
 }
 
@@ -113,6 +125,9 @@ pub struct LockRecord {
     pub on_failure: OnFailure,
     /// How far a rollback reaches, for whoever has to finish it.
     pub scope: RollbackScope,
+    /// It moves aliases to versions that exist: a way back after the fact, in which what depends on
+    /// others goes first.
+    pub is_switch: bool,
     /// Nothing goes up until somebody says so.
     pub is_paused: bool,
     /// What somebody asks of the owner, and the owner has not answered yet.
@@ -206,6 +221,7 @@ impl LockRecord {
             (OnFailure::Rollback, RollbackScope::Dependents) => 'd',
             (OnFailure::Rollback, RollbackScope::Function) => 'f',
         };
+        let scope = if self.is_switch { scope.to_ascii_uppercase() } else { scope };
         let mut text = format!(
             "wgL2;a={};r={};m={};e={};ph={};own={};hb={};k={};N={};s={scope};an={};h={:08x};x={}",
             self.app,
@@ -217,6 +233,7 @@ impl LockRecord {
                 (LockPhase::Running, true) => 'P',
                 (LockPhase::Aborting, _) => 'A',
                 (LockPhase::Held, _) => 'H',
+                (LockPhase::Stuck, _) => 'S',
                 (LockPhase::Done, _) => 'D',
                 (LockPhase::RolledBack, _) => 'X',
             },
@@ -276,7 +293,7 @@ impl LockRecord {
 
     #[expect(clippy::many_single_char_names, reason = "the record's own keys")]
     fn head([a, r, m, e, ph, own, hb, k, n, s, h, x]: [&str; 12]) -> Option<Self> {
-        let (on_failure, scope) = match s {
+        let (on_failure, scope) = match s.to_ascii_lowercase().as_str() {
             "s=z" => (OnFailure::Freeze, RollbackScope::App),
             "s=a" => (OnFailure::Rollback, RollbackScope::App),
             "s=d" => (OnFailure::Rollback, RollbackScope::Dependents),
@@ -292,6 +309,7 @@ impl LockRecord {
                 "ph=R" | "ph=P" => LockPhase::Running,
                 "ph=A" => LockPhase::Aborting,
                 "ph=H" => LockPhase::Held,
+                "ph=S" => LockPhase::Stuck,
                 "ph=D" => LockPhase::Done,
                 "ph=X" => LockPhase::RolledBack,
                 _ => return None,
@@ -302,6 +320,7 @@ impl LockRecord {
             functions: n.strip_prefix("N=")?.parse().ok()?,
             on_failure,
             scope,
+            is_switch: s.ends_with(|letter: char| letter.is_ascii_uppercase()),
             is_paused: ph == "ph=P",
             request: None,
             answered: None,
@@ -471,7 +490,7 @@ mod tests {
         #[test]
         fn a_lock_record_round_trips_and_fits(
             app in "[a-z]{1,40}", ids: (u64, u32, u32, u64), owner in "\\PC{0,80}", k: u32, request in proptest::option::of(crate::control::tests::any_request()),
-            answered in proptest::option::of((any::<u32>(), any::<bool>())), is_paused: bool,
+            answered in proptest::option::of((any::<u32>(), any::<bool>())), is_paused: bool, is_switch: bool,
         ) {
             let record = LockRecord {
                 app: AppName::new(app).unwrap(),
@@ -485,6 +504,7 @@ mod tests {
                 functions: k,
                 on_failure: OnFailure::Rollback,
                 scope: RollbackScope::Dependents,
+                is_switch,
                 is_paused,
                 request: request.clone(),
                 answered: answered.map(|(id, was_done)| Answered { id, was_done }),

@@ -12,7 +12,7 @@ use wavegate_core::inventory::AliasState;
 use wavegate_core::name::{AliasName, FunctionName};
 use wavegate_core::release::{Priority, limits};
 use wavegate_core::time::millis;
-use wavegate_core::token::{LockPhase, LockRecord};
+use wavegate_core::token::LockRecord;
 
 use crate::Engine;
 use crate::caller::{Quota, Retry};
@@ -91,7 +91,7 @@ pub(crate) async fn await_end(
     asked: &LockRecord,
 ) -> Result<LockRecord, AskError> {
     follow(engine, at, |now| {
-        let is_over = now.phase.is_over() || now.phase == LockPhase::Held;
+        let is_over = now.phase.is_over() || now.phase.is_ownerless();
         (is_over || now.release != asked.release).then(|| now.clone())
     })
     .await
@@ -117,10 +117,7 @@ async fn write(engine: &Engine, at: &LockAt, request: Request) -> Result<LockRec
                 cloud.update_alias(&at.function, &at.alias, &update)
             })
             .await;
-        let error = match written {
-            Ok(_) => return Ok(wanted),
-            Err(error) => error,
-        };
+        let Err(error) = written else { return Ok(wanted) };
         tries += 1;
         let is_passing = matches!(
             error.kind,

@@ -65,15 +65,14 @@ async fn ask(
     without: &AppArgs,
 ) -> Result<(), CliError> {
     let mut interrupts = Interrupts::listen()?;
-    let (manifest, stage) = match &without.app {
-        Some(name) => discover::open(context, name, without, &mut interrupts).await?,
-        None => {
-            let (global, environment) = (&context.global, &context.environment);
-            let manifest = manifest::load_alone(global, environment, context.console)?;
-            let nobody = Arc::new(Registry::empty());
-            let stage = interrupts.guard(Stage::open(&manifest, nobody, environment)).await?;
-            (manifest, stage)
-        }
+    let (manifest, stage) = if let Some(name) = &without.app {
+        discover::open(context, name, without, &mut interrupts).await?
+    } else {
+        let (global, environment) = (&context.global, &context.environment);
+        let manifest = manifest::load_alone(global, environment, context.console)?;
+        let nobody = Arc::new(Registry::empty());
+        let stage = interrupts.guard(Stage::open(&manifest, nobody, environment)).await?;
+        (manifest, stage)
     };
     let asking = Asking { context, manifest: &manifest, stage: &stage, verb, reason };
     let result = asking.run(function, &mut interrupts).await;
@@ -110,7 +109,7 @@ impl Asking<'_> {
         let Some((anchor, _, record)) = find_lock(app, &inventory) else {
             return Err(none_runs(format!("`{}` was never released", app.name)));
         };
-        if record.phase == LockPhase::Held && self.verb == Verb::Abort {
+        if record.phase.is_ownerless() && self.verb == Verb::Abort {
             return self.take_over(&inventory, interrupts).await;
         }
         let place = app.functions.get(&anchor).map_or(&anchor, |function| &function.lambda_name);

@@ -33,16 +33,15 @@ pub(crate) async fn run(context: &Context, args: &RecoverArgs) -> Result<(), Cli
     if args.resume {
         return resume(context, &args.only, args.yes, &mut interrupts).await;
     }
-    let (manifest, stage) = match &args.without.app {
-        Some(name) => discover::open(context, name, &args.without, &mut interrupts).await?,
-        None => {
-            let (global, environment) = (&context.global, &context.environment);
-            let loading = manifest::load_to_go_back(global, environment, context.console);
-            let Loaded { manifest, registry } = interrupts.guard(loading).await?;
-            let opening = Stage::open(&manifest, registry, environment);
-            let stage = interrupts.guard(opening).await?;
-            (manifest, stage)
-        }
+    let (manifest, stage) = if let Some(name) = &args.without.app {
+        discover::open(context, name, &args.without, &mut interrupts).await?
+    } else {
+        let (global, environment) = (&context.global, &context.environment);
+        let loading = manifest::load_to_go_back(global, environment, context.console);
+        let Loaded { manifest, registry } = interrupts.guard(loading).await?;
+        let opening = Stage::open(&manifest, registry, environment);
+        let stage = interrupts.guard(opening).await?;
+        (manifest, stage)
     };
     let recovery = Recovery { context, manifest: &manifest, stage: &stage };
     let result = recovery.put_back_what_is_left(args, &mut interrupts).await;
@@ -164,7 +163,7 @@ impl Recovery<'_> {
             return Ok(None);
         };
         let release = format!("{} r{}", app.name, left.number);
-        if left.phase == LockPhase::Aborting || left.is_abort_asked() {
+        if left.phase.is_going_back() || left.is_abort_asked() {
             let message = format!("release {release} is going back: nothing of it goes on");
             return Err(CliError::new(ErrorKind::Refused, GOES_BACK, message)
                 .hint("finish it with `wavegate recover`, then deploy again"));
@@ -251,6 +250,7 @@ impl Recovery<'_> {
 fn tell_what_is_left(release: &str, record: &LockRecord) {
     let state = match record.phase {
         LockPhase::Held => "stopped in the middle",
+        LockPhase::Stuck => "could not be put back whole",
         LockPhase::Aborting => "was going back",
         _ => "was running",
     };

@@ -6,7 +6,7 @@
 use wavegate_core::plan::find_lock;
 use wavegate_core::token::LockPhase;
 
-use super::plan::{Planned, look};
+use super::plan::look;
 use super::{deploy, recover, select};
 use crate::Context;
 use crate::args::{DeployArgs, RetryArgs};
@@ -38,7 +38,7 @@ pub(crate) async fn run(context: &Context, args: &RetryArgs) -> Result<(), CliEr
         }
     };
     let last = find_lock(&manifest.app, &planned.inventory).map(|(_, _, record)| record);
-    if last.as_ref().is_some_and(|record| record.phase == LockPhase::Held) {
+    if last.as_ref().is_some_and(|record| record.phase.is_ownerless()) {
         stage.close().await;
         return recover::resume(context, &args.only, args.yes, &mut interrupts).await;
     }
@@ -62,14 +62,12 @@ pub(crate) async fn run(context: &Context, args: &RetryArgs) -> Result<(), CliEr
         // One that runs is refused by its plan, in the plan's own words.
         _ => None,
     };
-    let result = match refusal {
-        Some((code, message)) => Err(CliError::new(ErrorKind::Refused, code, message)
-            .hint("`wavegate plan` shows what a `deploy` would do")),
-        None => {
-            let args = DeployArgs { yes: args.yes, only: args.only.clone() };
-            let planned: Planned = planned;
-            deploy::release(context, &args, &manifest, &stage, planned, &mut interrupts).await
-        }
+    let result = if let Some((code, message)) = refusal {
+        Err(CliError::new(ErrorKind::Refused, code, message)
+            .hint("`wavegate plan` shows what a `deploy` would do"))
+    } else {
+        let args = DeployArgs { yes: args.yes, only: args.only.clone() };
+        deploy::release(context, &args, &manifest, &stage, planned, &mut interrupts).await
     };
     stage.close().await;
     result

@@ -166,6 +166,7 @@ impl Status {
             match record.phase {
                 LockPhase::Running => "is running",
                 LockPhase::Aborting => "is going back",
+                LockPhase::Stuck => "could not be put back whole: `wavegate recover` tries again",
                 LockPhase::Held => "stopped in the middle: `wavegate recover` puts it back",
                 LockPhase::Done => "is done",
                 LockPhase::RolledBack => "was put back",
@@ -227,6 +228,7 @@ fn phase(phase: LockPhase) -> &'static str {
         LockPhase::Running => "running",
         LockPhase::Aborting => "aborting",
         LockPhase::Held => "held",
+        LockPhase::Stuck => "stuck",
         LockPhase::Done => "done",
         LockPhase::RolledBack => "rolled_back",
     }

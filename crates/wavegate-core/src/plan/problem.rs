@@ -88,7 +88,7 @@ fn busy(spec: &AppSpec, anchor: &FunctionName, record: &LockRecord) -> Option<Pr
                     .to_owned(),
             ))
         }
-        LockPhase::Held => Some(Problem::error(
+        LockPhase::Held | LockPhase::Stuck => Some(Problem::error(
             "WG402",
             None,
             format!("release {release} stopped in the middle and waits for a person"),

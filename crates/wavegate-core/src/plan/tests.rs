@@ -8,7 +8,7 @@ use super::*;
 use crate::inventory::{ExtraVersion, ObservedFunction, ObservedVersion};
 use crate::name::{Nonce, ReleaseId};
 use crate::spec::{FunctionSpec, Hooks, Opaque, Secret};
-use crate::token::Position;
+use crate::token::{LockPhase, Position};
 
 fn f(name: &str) -> FunctionName {
     FunctionName::new(name).unwrap()
@@ -243,6 +243,7 @@ fn lock(phase: LockPhase) -> LockRecord {
         functions: 1,
         on_failure: OnFailure::Rollback,
         scope: RollbackScope::App,
+        is_switch: false,
         is_paused: false,
         request: None,
         answered: None,
@@ -258,6 +259,7 @@ fn a_held_lock_refuses_and_names_its_owner() {
         (LockPhase::Running, Some("WG401")),
         (LockPhase::Aborting, Some("WG401")),
         (LockPhase::Held, Some("WG402")),
+        (LockPhase::Stuck, Some("WG402")),
         (LockPhase::Done, None),
         (LockPhase::RolledBack, None),
     ] {

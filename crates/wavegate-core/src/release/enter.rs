@@ -42,12 +42,13 @@ impl Release {
     /// The record that a lock's next owner writes, and whether the release goes on.
     pub(super) fn taken_over(&mut self, left: &LockRecord) -> LockRecord {
         use crate::token::LockPhase::{Aborting, Running};
+
         if self.failure.is_none() {
             let back = match &left.request {
                 Some(request) if request.is_abort() => {
                     Some(format!("{} asked to abort: {}", request.by, request.reason))
                 }
-                _ if left.phase == Aborting => Some("it was going back already".to_owned()),
+                _ if left.phase.is_going_back() => Some("it was going back already".to_owned()),
                 _ => None,
             };
             self.failure = back.map(|reason| Failure { culprit: None, reason });
@@ -321,16 +322,15 @@ impl Release {
     /// The first write on an alias was dropped before it was sent.
     fn begin_anew(&mut self, name: &FunctionName) {
         let Some(rollout) = self.rollouts.get(name) else { return };
+        let (phase, is_published) = (rollout.phase, rollout.candidate.is_some());
         let is_first = self.stable(name).is_none();
-        match rollout.phase {
+        match phase {
             Phase::Preparing
-                if rollout.candidate.is_some()
-                    && !is_first
-                    && self.is_idle(&Object::Pin(name.clone())) =>
+                if is_published && !is_first && self.is_idle(&Object::Pin(name.clone())) =>
             {
                 self.start_pin(name);
             }
-            Phase::Promoting if is_first => self.create_live(name),
+            Phase::Promoting if is_first && !self.is_parked(name) => self.create_live(name),
             _ => {}
         }
     }

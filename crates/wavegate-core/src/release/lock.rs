@@ -10,6 +10,7 @@ use super::{Event, Illegal, Object, Outcome, limits};
 use crate::control::{Answered, Request};
 use crate::inventory::AliasState;
 use crate::name::Nonce;
+use crate::plan::Action;
 use crate::time::Mono;
 use crate::token::{LockPhase, LockRecord};
 
@@ -89,6 +90,11 @@ impl Release {
             functions: self.claimable(),
             on_failure: self.plan.on_failure,
             scope: self.plan.scope,
+            is_switch: self
+                .plan
+                .functions
+                .values()
+                .any(|function| matches!(function.action, Action::Switch { .. })),
             is_paused: false,
             request: None,
             answered: None,
@@ -364,8 +370,18 @@ impl Release {
     fn own_record(&mut self, purpose: Purpose, theirs: LockRecord) -> Result<(), Illegal> {
         let asked = theirs.request.clone().filter(Request::is_abort);
         let is_done = theirs.phase == LockPhase::Done;
-        self.lock.record = Some(LockRecord { phase: self.phase_now(), ..theirs });
         let is_ending = matches!(self.stage, Stage::Proving | Stage::Closing);
+        let has_ended = theirs.phase.is_over() || theirs.phase.is_ownerless();
+        if has_ended && !is_ending {
+            // A copy of this machine, with all that it knew, has come to an end: nothing is written
+            // over that.
+            let state = self.known(&Object::Lock).cloned();
+            let by = state.map(|state| holder(Some(&theirs), &state)).unwrap_or_default();
+            self.fenced(by);
+            return Ok(());
+        }
+        let goes_back = theirs.phase == LockPhase::Aborting;
+        self.lock.record = Some(LockRecord { phase: self.phase_now(), ..theirs });
         if is_done && is_ending && !self.is_going_back() {
             self.end_phase = Some(LockPhase::Done);
             self.closed();
@@ -377,6 +393,10 @@ impl Release {
             Purpose::Close(phase) => self.want_close(phase),
             Purpose::Barrier => self.want_barrier(),
             _ => self.want_renewal(),
+        }
+        if goes_back && !self.is_going_back() {
+            return self
+                .asked_to_abort(&self.runner.owner.clone(), "a copy of this machine goes back");
         }
         match asked {
             // Not to be decided again by whoever comes later: it is done before it is answered.
@@ -469,7 +489,7 @@ impl Release {
             self.finish(Outcome::NothingChanged { reason });
             return;
         }
-        let is_held = record.as_ref().is_some_and(|record| record.phase == LockPhase::Held);
+        let is_held = record.as_ref().is_some_and(|record| record.phase.is_ownerless());
         let since = match &self.lock.standing {
             Some((revision, since)) if *revision == state.revision => *since,
             Some(_) => {

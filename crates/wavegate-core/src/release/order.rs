@@ -114,11 +114,16 @@ impl Release {
             if !std::mem::take(&mut rollout.is_parked) {
                 continue;
             }
-            match rollout.phase {
+            let phase = rollout.phase;
+            match phase {
                 Phase::PreTraffic => self.next_hook(&name, HookPhase::PreTraffic)?,
                 Phase::Shifting | Phase::Baking => {
                     let now = self.now;
                     self.wake_at(&name, now);
+                }
+                // A first alias whose creation did not land before the pause.
+                Phase::Promoting if self.stable(&name).is_none() && self.is_free(&name) => {
+                    self.create_live(&name);
                 }
                 _ => {}
             }

@@ -343,6 +343,9 @@ impl Release {
         for object in held {
             if self.is_of_the_past(&object) {
                 self.forget(&object);
+            } else if self.is_held_by_a_pause(&object) {
+                self.forget(&object);
+                self.park(&object);
             } else {
                 self.send(&object);
             }
@@ -359,8 +362,30 @@ impl Release {
     fn forget(&mut self, object: &Object) {
         let Some(register) = self.registers.get_mut(object) else { return };
         let is_sent = register.op.take().is_some_and(|op| op.is_sent);
-        if let (Object::Live(name), false) = (object, is_sent) {
+        let Object::Live(name) = object else { return };
+        if !is_sent {
             self.never_sent(&name.clone());
+        }
+        if let Some(rollout) = self.rollouts.get_mut(name) {
+            // Begun anew, from what is there then.
+            rollout.fences = true;
+        }
+    }
+
+    /// Whether a write would raise traffic while the release is paused.
+    fn is_held_by_a_pause(&self, object: &Object) -> bool {
+        let purpose = self.purpose_on(object);
+        self.paused.is_some()
+            && matches!(purpose, Some(Purpose::Shift(_) | Purpose::Promote | Purpose::CreateLive))
+    }
+
+    /// What would have gone up is decided again when the pause is over.
+    fn park(&mut self, object: &Object) {
+        if let Object::Live(name) = object
+            && let Some(rollout) = self.rollouts.get_mut(name)
+        {
+            rollout.is_parked = true;
+            rollout.next_state = None;
         }
     }
 
@@ -610,6 +635,10 @@ impl Release {
     /// back.
     fn resend(&mut self, object: &Object, op: &Op) -> Option<End> {
         if self.is_going_back() && op.purpose.is_forward() {
+            return Some(End::Dropped);
+        }
+        if self.is_held_by_a_pause(object) {
+            self.park(object);
             return Some(End::Dropped);
         }
         // It was decided before this machine slept.

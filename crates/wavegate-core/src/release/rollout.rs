@@ -80,9 +80,8 @@ impl Phase {
         };
         match (self, next) {
             // `Preparing` may end at once: nothing was different after all.
-            (Preparing, Waiting | Done)
             // Whoever enters a release that was left takes a rollout up where its alias is.
-            | (Preparing, Shifting | Promoting)
+            (Preparing, Waiting | Done | Shifting | Promoting)
             | (Waiting, PreTraffic)
             | (PreTraffic, Shifting)
             | (PreTraffic | Shifting, Promoting)
@@ -106,6 +105,7 @@ impl fmt::Display for Phase {
 
 /// The state of one rollout.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that are independent of each other")]
 pub(super) struct Rollout {
     pub(super) phase: Phase,
     pub(super) candidate: Option<Prepared>,

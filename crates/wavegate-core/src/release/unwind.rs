@@ -179,7 +179,7 @@ impl Release {
         if is_over && self.stage == Stage::Unwinding {
             let undo_failed =
                 self.rollouts.values().any(|r| r.todo.is_some() && r.contested.is_none());
-            self.close(if undo_failed { LockPhase::Held } else { LockPhase::RolledBack });
+            self.close(if undo_failed { LockPhase::Stuck } else { LockPhase::RolledBack });
         }
         Ok(())
     }
