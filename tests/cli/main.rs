@@ -7,6 +7,7 @@
 
 mod guide;
 mod readme;
+mod things_go_wrong;
 
 use std::path::{Path, PathBuf};
 

@@ -9,6 +9,7 @@ mod app;
 mod binomial;
 mod changes;
 mod clients;
+mod control;
 mod hooks;
 mod input;
 mod ownership;

@@ -732,6 +732,8 @@ pub struct Runner {
 }
 
 #[cfg(test)]
+mod order_tests;
+#[cfg(test)]
 mod storm;
 #[cfg(test)]
 mod tests;

@@ -135,11 +135,11 @@ fn hold_while_red(plan: &mut Plan) {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-struct Due(Mono, u64, Input2);
+pub(super) struct Due(pub(super) Mono, pub(super) u64, pub(super) Input2);
 
 /// Inputs in the queue, compared by time and order alone.
 #[derive(Debug)]
-struct Input2(Input);
+pub(super) struct Input2(pub(super) Input);
 impl PartialEq for Input2 {
     fn eq(&self, _: &Self) -> bool {
         true
@@ -158,20 +158,20 @@ impl Ord for Due {
 }
 
 /// How the world behaves in one test.
-struct World {
-    now: Mono,
-    queue: BinaryHeap<Due>,
+pub(super) struct World {
+    pub(super) now: Mono,
+    pub(super) queue: BinaryHeap<Due>,
     count: u64,
-    aliases: BTreeMap<Object, AliasState>,
+    pub(super) aliases: BTreeMap<Object, AliasState>,
     revisions: u64,
     /// An update leaves an alias's revision id as it was: some emulators of AWS are like that.
     revisions_stand_still: bool,
-    writes: Vec<(Object, CloudOp)>,
+    pub(super) writes: Vec<(Object, CloudOp)>,
     calls: usize,
-    events: Vec<Event>,
+    pub(super) events: Vec<Event>,
     /// The alarm of a function fires from then on.
-    firing: BTreeMap<FunctionName, Mono>,
-    unknown: BTreeSet<FunctionName>,
+    pub(super) firing: BTreeMap<FunctionName, Mono>,
+    pub(super) unknown: BTreeSet<FunctionName>,
     /// Alarms measure the candidate: without traffic on it they cannot tell.
     measures_the_candidate: bool,
     hook_fails: BTreeSet<FunctionName>,
@@ -181,7 +181,7 @@ struct World {
     hands: Vec<(Mono, FunctionName, u64)>,
     /// Somebody else's writes that change nothing.
     bumps: Vec<(Mono, FunctionName)>,
-    outcome: Option<Outcome>,
+    pub(super) outcome: Option<Outcome>,
     plan: Plan,
     abort_seen: bool,
     prepare_fails: BTreeSet<FunctionName>,
@@ -194,7 +194,7 @@ struct World {
     thinks_ms: u64,
     strategy: Decides,
     /// What the strategy was shown, and when.
-    shown: Vec<(Mono, Observation)>,
+    pub(super) shown: Vec<(Mono, Observation)>,
 }
 
 type Decides = fn(&Observation) -> Decision;
@@ -229,7 +229,7 @@ fn careful(seen: &Observation) -> Decision {
 }
 
 impl World {
-    fn new(plan: &Plan) -> Self {
+    pub(super) fn new(plan: &Plan) -> Self {
         let mut aliases: BTreeMap<Object, AliasState> = plan
             .functions
             .values()
@@ -268,17 +268,17 @@ impl World {
         }
     }
 
-    fn later(&mut self, ms: u64, input: Input) {
+    pub(super) fn later(&mut self, ms: u64, input: Input) {
         let at = self.now + Duration::from_millis(ms);
         self.at(at, input);
     }
 
-    fn at(&mut self, at: Mono, input: Input) {
+    pub(super) fn at(&mut self, at: Mono, input: Input) {
         self.count += 1;
         self.queue.push(Due(at, self.count, Input2(input)));
     }
 
-    fn run(&mut self, release: &mut Release) -> Outcome {
+    pub(super) fn run(&mut self, release: &mut Release) -> Outcome {
         let mut steps = 0;
         self.later(0, Input::Start);
         while let Some(Due(at, _, Input2(input))) = self.queue.pop() {
@@ -316,7 +316,7 @@ impl World {
         self.outcome.clone().expect("an outcome")
     }
 
-    fn perform(&mut self, effect: Effect) {
+    pub(super) fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::Call { id, object, op, .. } => {
                 let answer = self.call(&object, &op);
@@ -479,11 +479,11 @@ impl World {
         }
     }
 
-    fn live(&self, name: &str) -> &AliasState {
+    pub(super) fn live(&self, name: &str) -> &AliasState {
         &self.aliases[&Object::Live(f(name))]
     }
 
-    fn lock(&self) -> LockRecord {
+    pub(super) fn lock(&self) -> LockRecord {
         LockRecord::decode(&self.aliases[&Object::Lock].description).unwrap()
     }
 
@@ -497,7 +497,8 @@ pub(super) fn runner() -> Runner {
     Runner { release: ReleaseId(42), owner: "ana@laptop".into(), seed: 9 }
 }
 
-const DIAMOND: &[(&str, &[&str])] = &[("a", &[]), ("b", &["a"]), ("c", &["a"]), ("d", &["b", "c"])];
+pub(super) const DIAMOND: &[(&str, &[&str])] =
+    &[("a", &[]), ("b", &["a"]), ("c", &["a"]), ("d", &["b", "c"])];
 
 #[test]
 fn a_healthy_release_promotes_everything_in_graph_order() {
