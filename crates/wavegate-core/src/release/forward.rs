@@ -17,7 +17,7 @@ use crate::name::{FunctionName, VersionId};
 use crate::plan::{Action, AlarmStatus};
 use crate::spec::{IfAlreadyAlarming, OnBlind, Opaque};
 use crate::time::Mono;
-use crate::token::{Position, Token};
+use crate::token::{Class, Position, Token, classify};
 use crate::weight::Weight;
 
 impl Release {
@@ -189,6 +189,16 @@ impl Release {
             rollout.is_open = false;
         }
         match state {
+            // The claim of whoever owned the release before landed late: it is written over.
+            Some(state) if self.is_left_claim(&state) => {
+                let sequence = Token::decode(&state.description).map_or(0, |token| token.sequence);
+                if let Some(rollout) = self.rollouts.get_mut(name) {
+                    rollout.sequence = rollout.sequence.max(sequence);
+                }
+                self.believe(&Object::Live(name.clone()), Some(state));
+                self.start_claim(name);
+                Ok(())
+            }
             // The claim landed, and somebody changed the alias before that could be read.
             Some(state) if self.is_ours(Some(&state)) => {
                 if let Some(rollout) = self.rollouts.get_mut(name) {
@@ -225,6 +235,13 @@ impl Release {
                 self.fail(Some(name), reason)
             }
         }
+    }
+
+    /// Whether a state carries nothing but the claim of an earlier owner.
+    fn is_left_claim(&self, state: &AliasState) -> bool {
+        let token = Token::decode(&state.description);
+        token.is_some_and(|t| t.position == Position::Forward && t.weight == Weight::ZERO)
+            && classify(state, self.runner.release, self.epoch()) == Class::OldEpoch
     }
 
     pub(super) fn try_barrier(&mut self) -> Result<(), Illegal> {

@@ -29,6 +29,8 @@ pub(super) struct Lock {
     pub(super) is_lost: bool,
     /// The release was given up while the lock was being taken.
     pub(super) is_unused: bool,
+    /// Its end could not be written: the records on the aliases are what the next owner finds.
+    pub(super) is_unclosed: bool,
     /// This machine was asleep: a lock of this epoch, or an earlier one, proves nothing.
     pub(super) regains: Option<u64>,
     /// The lock says that the release goes back, or cannot be made to.
@@ -171,7 +173,11 @@ impl Release {
         record.nonce = self.nonce();
         record.is_paused = self.paused.is_some();
         // Who slept proves that nobody else woke meanwhile, and makes its own late writes void.
-        record.epoch = record.epoch.max(self.lock.regains.map_or(0, |epoch| epoch + 1));
+        // One more than what is there, however often it slept before that could be written.
+        if self.lock.regains.is_some() {
+            let there = LockRecord::decode(&base.description).map_or(0, |record| record.epoch);
+            record.epoch = there + 1;
+        }
         // Taken out of the record before it is done: heard at most once, whoever dies when.
         if let Some(request) = record.request.take() {
             let was_done = self.applies(&request);
@@ -425,7 +431,7 @@ impl Release {
 
     fn lock_failed(&mut self, purpose: Purpose, reason: String) -> Result<(), Illegal> {
         match purpose {
-            Purpose::Acquire | Purpose::TakeOver => {
+            Purpose::Acquire | Purpose::TakeOver | Purpose::Patience => {
                 self.lock.record = None;
                 self.finish(Outcome::NothingChanged { reason });
                 Ok(())
@@ -455,10 +461,15 @@ impl Release {
                 self.todo.push(format!(
                     "{lock} could not be closed ({reason}): the next release is refused until `wavegate recover` has taken it over"
                 ));
+                self.lock.is_unclosed = true;
                 self.closed();
                 Ok(())
             }
-            _ => Ok(()),
+            // A look that failed. What is to be written may have waited for it.
+            _ => {
+                self.pursue();
+                Ok(())
+            }
         }
     }
 

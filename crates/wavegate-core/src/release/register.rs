@@ -343,6 +343,12 @@ impl Release {
         for object in held {
             if self.is_of_the_past(&object) {
                 self.forget(&object);
+                // It is decided anew once the alias is fenced, also where nothing was written yet.
+                if let Object::Live(name) = &object
+                    && let Some(rollout) = self.rollouts.get_mut(name)
+                {
+                    rollout.fences = true;
+                }
             } else if self.is_held_by_a_pause(&object) {
                 self.forget(&object);
                 self.park(&object);
