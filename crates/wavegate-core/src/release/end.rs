@@ -76,7 +76,11 @@ impl Release {
         let is_quiet = matches!(rollout.phase, Phase::Done | Phase::RolledBack | Phase::Kept);
         let is_ours =
             rollout.claimed && rollout.contested.is_none() && function.action.stable().is_some();
-        if self.lock.is_unclosed || !is_quiet || !is_ours || self.end_phase.is_some_and(LockPhase::is_ownerless) {
+        if self.lock.is_unclosed
+            || !is_quiet
+            || !is_ours
+            || self.end_phase.is_some_and(LockPhase::is_ownerless)
+        {
             return;
         }
         let text = rollout.own_text.clone();
