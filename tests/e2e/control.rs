@@ -41,7 +41,9 @@ fn a_paused_release_stays_where_it_is_until_somebody_lets_it_go_on() {
     let _ = project.run(&["resume"]).expect(0);
     refused(project.run(&["resume"]), "WG689");
     for function in ["auth", "shop"] {
-        deploy.wait_weight(function, 2500);
+        if function == "shop" {
+            deploy.wait_weight(function, 2500);
+        }
         let _ = project.run(&["promote", function, "--full", "--reason", "seen enough"]).expect(0);
         deploy.wait_weight(function, 10_000);
     }

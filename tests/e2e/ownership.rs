@@ -123,7 +123,7 @@ fn after_kill_9_status_says_so_deploy_is_refused_and_rollback_takes_over() {
     assert!(words.contains("r2 is running (owner tester@"), "{words}");
     assert!(words.contains("25% of traffic on v2"), "{words}");
     let refused = project.deploy().expect(3);
-    assert!(refused.has_code("WG401") && refused.stderr.contains("wavegate rollback"), "{refused}");
+    assert!(refused.has_code("WG401") && refused.stderr.contains("wavegate recover"), "{refused}");
 
     let back = project.run(&["rollback", "--yes", "--output", "json"]).expect(0);
     assert_eq!(back.outcome(), "rolled_back", "{back}");

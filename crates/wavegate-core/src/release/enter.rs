@@ -196,8 +196,17 @@ impl Release {
             return if is_wiped { self.suspicious(name, state) } else { Ok(()) };
         }
         self.note_text(name, state.as_ref());
-        if state.is_some() || is_first {
+        let is_as_planned = match &state {
+            Some(state) => state.main() == self.stable(name) && state.extra.is_none(),
+            None => is_first,
+        };
+        if is_as_planned {
             return Ok(());
+        }
+        if let Some(state) = state {
+            let now = super::look::describe(Some(&state));
+            let reason = format!("its alias changed since the plan was made: {now}");
+            return self.fail(Some(name), reason);
         }
         if let Some(rollout) = self.rollouts.get_mut(name) {
             rollout.touched = true;
@@ -266,11 +275,17 @@ impl Release {
         self.report(Event::Suspended { span });
         self.lock.regains = Some(self.epoch());
         self.asks.clear();
+        let now = self.now;
         for rollout in self.rollouts.values_mut() {
             rollout.forget_questions();
             rollout.next_state = None;
             rollout.fences |= rollout.touched;
+            // Nobody looked, and nothing was tried: no patience was used up.
+            rollout.blind_since = None;
+            rollout.red_since = rollout.red_since.map(|since| since + span);
+            rollout.transient_since = rollout.transient_since.map(|_| now);
         }
+        self.excuse_sleep();
         self.drop_unsent();
         self.want_renewal();
     }

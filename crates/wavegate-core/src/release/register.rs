@@ -395,6 +395,17 @@ impl Release {
         }
     }
 
+    /// This machine was asleep: while it was, nothing was tried.
+    pub(super) fn excuse_sleep(&mut self) {
+        let now = self.now;
+        for register in self.registers.values_mut() {
+            if let Some(op) = &mut register.op {
+                op.began = now;
+                op.missing_since = None;
+            }
+        }
+    }
+
     /// This machine was asleep: what it was about to write is decided anew, and what may have landed
     /// is judged now.
     pub(super) fn drop_unsent(&mut self) {

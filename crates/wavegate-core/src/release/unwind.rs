@@ -48,6 +48,9 @@ impl Release {
             return Ok(());
         }
         if self.stage == Stage::Entering {
+            if freezes {
+                return self.freeze();
+            }
             // Every alias is known first; the lock tells of it at once.
             self.want_abort();
             return Ok(());
