@@ -175,6 +175,7 @@ impl Driver {
     fn step(&mut self, input: Input) -> Result<Option<Outcome>, EngineError> {
         tracing::trace!(?input, "step");
         let now = Mono(self.context.now_ms());
+        self.machine.stir(random()?);
         let effects = self
             .machine
             .step(now, input)

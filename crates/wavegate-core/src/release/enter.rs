@@ -235,7 +235,9 @@ impl Release {
                 return self.unwind();
             }
             self.stage = Stage::Aborting;
-            self.want_abort();
+            if self.purpose_on(&Object::Lock) != Some(Purpose::Abort) {
+                self.want_abort();
+            }
             return Ok(());
         }
         let is_past = self.lock.record.as_ref().is_some_and(LockRecord::is_past_barrier);

@@ -339,6 +339,10 @@ impl Release {
             }
             Purpose::Abort => {
                 self.lock.tells_of_abort = true;
+                if let (Stage::Closing, Some(phase)) = (self.stage, self.end_phase) {
+                    // It was wanted twice, and everything is back since the first time.
+                    self.want_close(phase);
+                }
                 self.unwind()
             }
             Purpose::Close(_) => {

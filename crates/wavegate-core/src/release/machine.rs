@@ -152,6 +152,13 @@ impl Release {
         release
     }
 
+    /// Takes fresh randomness, from a source that a copy of this machine does not share. Whoever
+    /// drives a release does so before every step: a virtual machine that was copied or set back with
+    /// a release in it then writes other nonces than its twin, and each knows the other's for foreign.
+    pub fn stir(&mut self, fresh: u64) {
+        self.runner.seed = splitmix64(self.runner.seed ^ fresh);
+    }
+
     /// One step: told one thing, the machine answers with what is to be done.
     ///
     /// # Errors
@@ -336,7 +343,7 @@ impl Release {
     }
 
     /// Nonces grow from the runner's random seed (splitmix64, whose increments never repeat within
-    /// 2^64 draws).
+    /// 2^64 draws) and from what was stirred in since.
     pub(super) fn nonce(&mut self) -> Nonce {
         self.nonces += 1;
         Nonce(splitmix64(
