@@ -237,11 +237,13 @@ impl Release {
         }
     }
 
-    /// Whether a state carries nothing but the claim of an earlier owner.
+    /// Whether a state carries nothing but a claim of this release: an earlier owner's, or that of a
+    /// copy of this machine, which its lock will tell apart.
     fn is_left_claim(&self, state: &AliasState) -> bool {
         let token = Token::decode(&state.description);
+        let class = classify(state, self.runner.release, self.epoch());
         token.is_some_and(|t| t.position == Position::Forward && t.weight == Weight::ZERO)
-            && classify(state, self.runner.release, self.epoch()) == Class::OldEpoch
+            && matches!(class, Class::OldEpoch | Class::Mine)
     }
 
     pub(super) fn try_barrier(&mut self) -> Result<(), Illegal> {
