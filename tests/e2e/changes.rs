@@ -91,7 +91,7 @@ fn a_change_of_a_secret_is_seen_and_its_value_is_not() {
         }
     }
     let kept = project.kept();
-    assert!(kept.iter().any(|(path, _)| path.extension().is_some_and(|e| e == "jsonl")));
+    assert!(kept.iter().any(|(path, _)| path.ends_with("records.db")));
     for (path, bytes) in kept {
         // The cloud itself must know them, as Lambda does.
         if path.starts_with(project.path(".wavegate/local")) {

@@ -273,16 +273,7 @@ fn without_local_records_the_cloud_alone_tells_what_to_do() {
     let mut project = mini(PAIR, "");
     let state = project.outside("cloud").display().to_string();
     let elsewhere = project.start_cloud(&["--state", &state]);
-    project.set("AWS_ENDPOINT_URL", &elsewhere.cloud.url);
-    project.set("AWS_ACCESS_KEY_ID", "wavegate");
-    project.set("AWS_SECRET_ACCESS_KEY", "wavegate");
-    project.set("AWS_REGION", "us-east-1");
-    project.edit("deploy.toml", "target = \"local\"", "target = \"aws\"");
-    project.edit(
-        "deploy.toml",
-        "[defaults]\n",
-        "[defaults]\nrole = \"arn:aws:iam::000000000000:role/mini\"\n",
-    );
+    project.use_as_aws(&elsewhere.cloud);
     let forget = || std::fs::remove_dir_all(project.path(".wavegate")).unwrap();
     let _ = project.deploy().expect(0);
     forget();

@@ -219,9 +219,25 @@ impl Project {
 
     /// Any other program to its end.
     pub fn tool(&self, program: &str, arguments: &[&str]) -> Finished {
+        self.spawn_tool(program, arguments).finish()
+    }
+
+    /// Starts any other program.
+    pub fn spawn_tool(&self, program: &str, arguments: &[&str]) -> Running {
         let mut command = self.command(program);
         command.args(arguments);
-        Running::start(command).finish()
+        Running::start(command)
+    }
+
+    /// Makes the manifest deploy to that cloud as to AWS: its state is none of this directory's.
+    pub fn use_as_aws(&mut self, cloud: &Cloud) {
+        self.set("AWS_ENDPOINT_URL", &cloud.url);
+        self.set("AWS_ACCESS_KEY_ID", "wavegate");
+        self.set("AWS_SECRET_ACCESS_KEY", "wavegate");
+        self.set("AWS_REGION", "us-east-1");
+        self.edit("deploy.toml", "target = \"local\"", "target = \"aws\"");
+        let role = "role = \"arn:aws:iam::000000000000:role/mini\"";
+        self.edit("deploy.toml", "[defaults]\n", &format!("[defaults]\n{role}\n"));
     }
 
     /// Starts `wavegate local start` with these arguments and waits until it listens.
@@ -250,21 +266,11 @@ impl Project {
     }
 
     /// The events of every recorded release, oldest release first.
-    ///
-    /// # Panics
-    /// If a recording cannot be read.
     pub fn recordings(&self) -> Vec<Vec<Value>> {
-        let mut found: BTreeMap<u64, Vec<Value>> = BTreeMap::new();
-        let directory = self.path(".wavegate/releases");
-        for entry in std::fs::read_dir(&directory).expect("recordings") {
-            let path = entry.expect("an entry").path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let number = name.split('-').next().and_then(|number| number.parse().ok());
-            let text = std::fs::read_to_string(&path).expect("a recording");
-            let events = text.lines().map(|line| serde_json::from_str(line).expect("an event"));
-            found.entry(number.expect("a number")).or_default().extend(events);
-        }
-        found.into_values().collect()
+        let listed = self.run(&["history", "--limit", "1000", "--output", "json"]).expect(0).json();
+        let releases = listed["releases"].as_array().into_iter().flatten().rev();
+        let ids = releases.filter_map(|release| release["id"].as_str());
+        ids.map(|id| self.run(&["show", id, "--output", "json"]).expect(0).events).collect()
     }
 
     /// Everything that wavegate keeps beside the manifest, as bytes: for searches.

@@ -115,6 +115,10 @@ pub enum Command {
     Status,
     /// Put the app back as it was before the last release
     Rollback(RollbackArgs),
+    /// List the releases that were run from here
+    History(HistoryArgs),
+    /// Tell what one release did, event by event
+    Show(ShowArgs),
     /// Finish a release that lost its machine: put it back, or go on with it
     Recover(RecoverArgs),
     /// Ask the release that runs to put everything back
@@ -359,6 +363,21 @@ pub struct RetryArgs {
     /// The functions that the release was limited to
     #[arg(long, value_name = "FN", num_args = 1.., value_delimiter = ',')]
     pub only: Vec<String>,
+}
+
+/// Arguments of `history`.
+#[derive(Debug, Args)]
+pub struct HistoryArgs {
+    /// List so many, the newest first
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub limit: usize,
+}
+
+/// Arguments of `show`.
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// The release: r42, 42, or its id
+    pub release: String,
 }
 
 /// The verbs of `local`.

@@ -345,9 +345,9 @@ const RELEASES: &[Entry] = &[
     (
         "WG616",
         "a release that is not recorded",
-        "`rollback --to-release` reads the recordings in .wavegate/releases, which are kept on the \
-      machine that deployed. Without them `wavegate rollback` still goes back one release: that is \
-      written in the aliases.",
+        "`rollback --to-release` reads the records in .wavegate/records.db, which are kept on the machine \
+      that deployed. Without them `wavegate rollback` still goes back one release: that is written in \
+      the aliases.",
     ),
     (
         "WG617",
@@ -461,6 +461,68 @@ const RELEASES: &[Entry] = &[
         "WG643",
         "a config that the strategy refuses",
         "--component-config takes the component's keys as one JSON object. What is wrong is listed.",
+    ),
+    (
+        "WG650",
+        "damaged records",
+        "The file .wavegate/records.db is not what was written there: it was cut short, overwritten or \
+      changed on the disk, as its checksums show. Nothing depends on it. The next release moves it aside \
+      as records.db.damaged-1 (or -2, and so on) and begins a new one; it is never deleted. What can be \
+      saved of it, `sqlite3 FILE .recover` saves.",
+    ),
+    (
+        "WG651",
+        "records of a newer wavegate",
+        "The file .wavegate/records.db has a format that this version does not know. It is left as it is, \
+      and releases go on without being recorded. Use the newer wavegate, or move the file away.",
+    ),
+    (
+        "WG652",
+        "a file that holds no records",
+        "At .wavegate/records.db there is another program's database, a directory or a link. It is left as \
+      it is, and releases go on without being recorded. Move it away.",
+    ),
+    (
+        "WG653",
+        "records that cannot be read or written",
+        "The operating system refuses: most often the directory .wavegate belongs to somebody else or \
+      cannot be written. A release goes on without being recorded.",
+    ),
+    (
+        "WG654",
+        "records that another process has locked",
+        "Some process holds .wavegate/records.db for longer than wavegate waits, such as a backup or an \
+      sqlite3 session with an open transaction. A release goes on without being recorded.",
+    ),
+    (
+        "WG655",
+        "records on a full disk",
+        "There is no room for what a release has to tell. What was recorded until then stays; the release \
+      goes on. Make room.",
+    ),
+    (
+        "WG656",
+        "records that were removed",
+        "The file .wavegate/records.db was deleted or replaced while a release was being recorded. The \
+      release went on; the rest of it is not recorded. The next one begins a new file.",
+    ),
+    (
+        "WG657",
+        "records that were too slow",
+        "The disk did not take the last events within the time that the end of a release waits for. The \
+      outcome of the release is not touched by it; its recording may break off.",
+    ),
+    (
+        "WG658",
+        "a release that is not recorded here",
+        "`wavegate show` reads .wavegate/records.db, which is kept on the machine that deployed. `wavegate \
+      history` lists what is recorded, and `wavegate status` asks the cloud.",
+    ),
+    (
+        "WG659",
+        "a release that ended unseen",
+        "Between two looks of `wavegate watch` the release ended and another one took the app's lock. How \
+      it ended is recorded on the machine that ran it; `wavegate status` shows what is served.",
     ),
     (
         "WG681",

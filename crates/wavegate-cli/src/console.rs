@@ -71,6 +71,11 @@ impl Console {
         }
     }
 
+    /// Tells on stderr what went wrong beside what was asked for, and stopped nothing.
+    pub(crate) fn warning(self, error: &CliError) {
+        say(&words(&self.tinted("warning", "1;33"), error));
+    }
+
     /// Shows a diagnostic with its carets on stderr.
     pub(crate) fn diagnostic(self, problem: &dyn Diagnostic) {
         let mut text = String::new();
@@ -81,23 +86,16 @@ impl Console {
     }
 
     fn error_text(self, error: &CliError) -> String {
-        let code = error.code.map(|code| format!("[{code}]")).unwrap_or_default();
-        let mut text = format!("{}{code}: {}", self.bad("error"), safe_text(&error.message));
-        for cause in &error.chain {
-            let _ = write!(text, "\n  {}", safe_text(cause).replace('\n', "\n  "));
-        }
-        for hint in &error.hints {
-            let _ = write!(text, "\n  hint: {}", safe_line(hint));
-        }
-        if let Some(code) = error.code {
-            let _ = write!(text, "\n  `wavegate explain {code}` tells more");
-        }
-        text
+        words(&self.bad("error"), error)
     }
 
     fn bad(self, word: &str) -> String {
+        self.tinted(word, "1;31")
+    }
+
+    fn tinted(self, word: &str, look: &str) -> String {
         match self.err.color {
-            Color::Always => format!("\x1b[1;31m{word}\x1b[0m"),
+            Color::Always => format!("\x1b[{look}m{word}\x1b[0m"),
             Color::Never => word.to_owned(),
         }
     }
@@ -116,6 +114,22 @@ impl Console {
         let width = screen().map_or(WIDTH, |screen| screen.width.clamp(40, WIDTH));
         GraphicalReportHandler::new_themed(theme).with_links(false).with_width(width)
     }
+}
+
+/// An error or a warning: what, why, what to do.
+fn words(what: &str, error: &CliError) -> String {
+    let code = error.code.map(|code| format!("[{code}]")).unwrap_or_default();
+    let mut text = format!("{what}{code}: {}", safe_text(&error.message));
+    for cause in &error.chain {
+        let _ = write!(text, "\n  {}", safe_text(cause).replace('\n', "\n  "));
+    }
+    for hint in &error.hints {
+        let _ = write!(text, "\n  hint: {}", safe_line(hint));
+    }
+    if let Some(code) = error.code {
+        let _ = write!(text, "\n  `wavegate explain {code}` tells more");
+    }
+    text
 }
 
 /// Writes data to stdout.

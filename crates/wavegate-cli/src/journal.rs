@@ -1,71 +1,127 @@
-//! Where a release is recorded: a recording of its own, or the one that another run began and left.
+//! Where a release is recorded, on a thread that nobody waits for: not the release, and not those
+//! who show it. A disk that hangs, a full one or a locked file costs the recording, with a warning
+//! at the end.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use wavegate_core::token::LockRecord;
-use wavegate_report::{JsonLines, Recorder, Reporter, recording};
+use wavegate_engine::event::Record;
+use wavegate_report::records::{Recorder, RecordsError};
+
+use crate::error::{CliError, ErrorKind};
+use crate::home;
+
+/// How long a release that goes back waits to hear what was told of it before. Without an answer
+/// its events are numbered from 1.
+const LOOK_WITHIN: Duration = Duration::from_secs(1);
+
+/// How long the end of a release waits for the last events to be written: more than a locked file
+/// is waited for.
+const END_WITHIN: Duration = Duration::from_secs(10);
+
+/// The most events in one transaction.
+const BATCH_MAX: usize = 256;
+
+/// The last events were not written in time.
+const SLOW: &str = "WG657";
 
 /// A recording that is written.
 #[derive(Debug)]
-pub(crate) enum Journal {
-    /// A new one.
-    New(Recorder),
-    /// One that goes on.
-    Old(JsonLines<File>),
+pub(crate) struct Journal {
+    news: Sender<Record>,
+    ended: Receiver<Vec<CliError>>,
+    /// Never joined: it may hang in a system call.
+    _thread: JoinHandle<()>,
 }
 
 impl Journal {
     /// A new recording under `dir`.
-    pub(crate) fn begin(dir: PathBuf) -> Self {
-        Self::New(Recorder::new(dir))
+    pub(crate) fn begin(dir: PathBuf) -> Result<Self, CliError> {
+        Self::spawn(dir, None).map(|(journal, _)| journal)
     }
 
     /// The recording of the release that a lock tells of, if it was made on this machine, and the
-    /// place of its last event; else a new one.
-    pub(crate) fn go_on(dir: PathBuf, lock: &LockRecord) -> (Self, u64) {
-        let name = format!("{}-{}.jsonl", lock.number, lock.release);
-        let path = dir.join("releases").join(name);
-        match reopened(&path) {
-            Ok((file, last)) => (Self::Old(JsonLines::new(file)), last),
-            Err(_) => (Self::begin(dir), 0),
-        }
+    /// number of its last event; else a new one.
+    pub(crate) fn go_on(dir: PathBuf, lock: &LockRecord) -> Result<(Self, u64), CliError> {
+        let (journal, last) = Self::spawn(dir, Some(lock.release.to_string()))?;
+        let last = last.recv_timeout(LOOK_WITHIN).unwrap_or(0);
+        Ok((journal, last))
     }
 
-    /// As a reporter.
-    pub(crate) fn reporter(&mut self) -> &mut dyn Reporter {
-        match self {
-            Self::New(recorder) => recorder,
-            Self::Old(lines) => lines,
-        }
-    }
-
-    /// Why the recording is not whole.
-    pub(crate) fn problem(&mut self) -> Option<String> {
-        self.reporter().error().map(|error| {
-            let source = error.get_ref().and_then(std::error::Error::source);
-            match source {
-                Some(source) => format!("{error}: {source}"),
-                None => error.to_string(),
+    fn spawn(dir: PathBuf, release: Option<String>) -> Result<(Self, Receiver<u64>), CliError> {
+        let (news, inbox) = channel();
+        let (last, last_known) = channel();
+        let (warnings, ended) = channel();
+        let record = move || {
+            home::prepare(&dir);
+            let mut recorder = Recorder::new(dir);
+            if let Some(release) = release {
+                // Who waited too long numbers from 1.
+                let _ = last.send(recorder.go_on(&release));
             }
+            record(&inbox, &mut recorder);
+            // Who waited too long has said so.
+            let _ = warnings.send(told(&recorder));
+        };
+        let thread = std::thread::Builder::new()
+            .name("records".to_owned())
+            .spawn(record)
+            .map_err(|error| CliError::bug("no thread for records").caused_by(&error))?;
+        Ok((Self { news, ended, _thread: thread }, last_known))
+    }
+
+    /// Records one more event. Never waits.
+    pub(crate) fn tell(&self, record: &Record) {
+        // If the thread is gone, the end says so.
+        let _ = self.news.send(record.clone());
+    }
+
+    /// No more events: waits until they are written, within a limit. Answers what went wrong.
+    /// Blocking.
+    pub(crate) fn end(self) -> Vec<CliError> {
+        drop(self.news);
+        self.ended.recv_timeout(END_WITHIN).unwrap_or_else(|error| {
+            let why = match error {
+                RecvTimeoutError::Timeout => "the disk does not take the last events",
+                RecvTimeoutError::Disconnected => "the recorder stopped in the middle",
+            };
+            let message = format!("this release is not recorded to its end: {why}");
+            vec![CliError::new(ErrorKind::Failed, SLOW, message)]
         })
     }
 }
 
-/// Opens a recording at its end, behind a line that may have been cut short.
-fn reopened(path: &Path) -> io::Result<(File, u64)> {
-    let mut file = OpenOptions::new().read(true).append(true).open(path)?;
-    let last = recording::read(path)?.records.last().map_or(0, |record| record.seq);
-    if file.seek(SeekFrom::End(0))? > 0 {
-        file.seek(SeekFrom::End(-1))?;
-        let mut end = [0];
-        file.read_exact(&mut end)?;
-        if end != *b"\n" {
-            file.write_all(b"\n")?;
-        }
+/// Writes what comes, as much at a time as has come: a fast disk writes every event at once.
+fn record(inbox: &Receiver<Record>, recorder: &mut Recorder) {
+    while let Ok(first) = inbox.recv() {
+        let mut batch = vec![first];
+        batch.extend(inbox.try_iter().take(BATCH_MAX - 1));
+        recorder.take(&batch);
     }
-    Ok((file, last))
+    recorder.finish();
+}
+
+fn told(recorder: &Recorder) -> Vec<CliError> {
+    let aside = recorder.moved_aside().map(|aside| {
+        let message = format!(
+            "the records were damaged: they are in {} now, and a new file was begun",
+            aside.display()
+        );
+        CliError::new(ErrorKind::Failed, "WG650", message)
+    });
+    let error = recorder.error().map(|error| {
+        let error = problem(error);
+        CliError { message: format!("this release is not recorded: {}", error.message), ..error }
+    });
+    aside.into_iter().chain(error).collect()
+}
+
+/// What is wrong with records, as an error of the command line.
+pub(crate) fn problem(error: &RecordsError) -> CliError {
+    CliError::usage(error.code(), error.to_string()).caused_by(error).hint(error.hint())
 }
 
 #[cfg(test)]
@@ -73,7 +129,8 @@ mod tests {
     use wavegate_core::name::{AppName, Nonce, ReleaseId};
     use wavegate_core::spec::{OnFailure, RollbackScope};
     use wavegate_core::token::LockPhase;
-    use wavegate_engine::event::{Event, FORMAT, Record};
+    use wavegate_engine::event::{Event, FORMAT};
+    use wavegate_report::records::Records;
 
     use super::*;
 
@@ -113,22 +170,36 @@ mod tests {
     }
 
     #[test]
-    fn a_recording_goes_on_behind_a_line_that_was_cut_short() {
+    fn a_recording_goes_on_where_it_was_left() {
         let dir = tempfile::tempdir().unwrap();
-        let (mut first, last) = Journal::go_on(dir.path().to_owned(), &lock());
+        let (first, last) = Journal::go_on(dir.path().to_owned(), &lock()).unwrap();
         assert_eq!(last, 0);
-        first.reporter().event(&record(1));
-        first.reporter().event(&record(2));
-        let path = recording::list(dir.path()).unwrap().remove(0).path;
-        let mut file = OpenOptions::new().append(true).open(&path).unwrap();
-        file.write_all(b"{\"v\":1,\"se").unwrap();
+        first.tell(&record(1));
+        first.tell(&record(2));
+        assert_eq!(first.end(), []);
 
-        let (mut second, last) = Journal::go_on(dir.path().to_owned(), &lock());
+        let (second, last) = Journal::go_on(dir.path().to_owned(), &lock()).unwrap();
         assert_eq!(last, 2);
-        second.reporter().event(&record(3));
-        assert_eq!(second.problem(), None);
-        let read = recording::read(&path).unwrap();
-        assert_eq!(read.records.iter().map(|r| r.seq).collect::<Vec<_>>(), [1, 2, 3]);
-        assert_eq!(read.skipped_count, 1);
+        second.tell(&record(3));
+        assert_eq!(second.end(), []);
+        let records = Records::look(dir.path()).unwrap().unwrap();
+        let lines = records.events(&ReleaseId(7).to_string(), 0).unwrap();
+        let seqs: Vec<u64> = lines.iter().map(|line| line.record().unwrap().seq).collect();
+        assert_eq!(seqs, [1, 2, 3]);
+    }
+
+    #[test]
+    fn a_recording_that_cannot_be_is_one_warning_with_a_code() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let journal = Journal::begin(file).unwrap();
+        for seq in 1..1000 {
+            journal.tell(&record(seq));
+        }
+        let warnings = journal.end();
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert_eq!(warnings[0].code, Some("WG653"));
+        assert!(warnings[0].message.starts_with("this release is not recorded: "));
     }
 }

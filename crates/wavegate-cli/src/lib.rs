@@ -128,6 +128,8 @@ fn dispatch(context: &Context, command: Command) -> Result<(), CliError> {
         Command::Plan(args) => block_on(command::plan::run(context, &args)),
         Command::Deploy(args) => block_on(command::deploy::run(context, &args)),
         Command::Status => block_on(command::status::run(context)),
+        Command::History(args) => command::history::run(context, &args),
+        Command::Show(args) => command::show::run(context, &args),
         Command::Rollback(args) => block_on(command::rollback::run(context, &args)),
         Command::Recover(args) => block_on(command::recover::run(context, &args)),
         Command::Abort(args) => block_on(command::control::abort(context, &args)),

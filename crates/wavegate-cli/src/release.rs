@@ -15,9 +15,11 @@ use wavegate_config::Manifest;
 use wavegate_core::inventory::Inventory;
 use wavegate_core::plan::Plan;
 use wavegate_core::release::Outcome;
+use wavegate_core::spec::Secret;
 use wavegate_core::token::LockRecord;
 use wavegate_engine::event::{Event, Record, Served};
 use wavegate_engine::{Command, EngineError, Run};
+use wavegate_report::Veil;
 
 use crate::approvals::{self, Lines, Typed};
 use crate::console::{self, Console};
@@ -33,17 +35,17 @@ use crate::target::Stage;
 use crate::traffic::{Totals, Traffic};
 
 /// It failed and was put back.
-const ROLLED_BACK: &str = "WG631";
+pub(crate) const ROLLED_BACK: &str = "WG631";
 /// It failed before anything was changed.
-const NOTHING_CHANGED: &str = "WG632";
+pub(crate) const NOTHING_CHANGED: &str = "WG632";
 /// Somebody else owns the app.
-const BUSY: &str = "WG401";
+pub(crate) const BUSY: &str = "WG401";
 /// An alias is not as it should be.
-const STUCK: &str = "WG634";
+pub(crate) const STUCK: &str = "WG634";
 /// It stands where it stood.
-const FROZEN: &str = "WG635";
+pub(crate) const FROZEN: &str = "WG635";
 /// Somebody else took it over.
-const FENCED: &str = "WG636";
+pub(crate) const FENCED: &str = "WG636";
 
 /// What is said where an approval is asked for and nobody can be heard.
 const NOBODY_APPROVES: &str = "to let it go on, run `wavegate promote` in another terminal; else the step's `timeout` decides";
@@ -171,19 +173,21 @@ impl Job<'_> {
             EngineError::Bug(_) => CliError::bug(error.to_string()),
             error => fault::engine(&error, &self.stage.endpoint),
         })?;
-        verdict(&outcome, interrupted, is_put_back, &label)
+        let veil = veil(self.manifest);
+        verdict(&outcome, interrupted, is_put_back, &label).map_err(|error| veiled(error, &veil))
     }
 
     fn conductor(&self, work: &Work, lines: &Lines) -> Result<Conductor, CliError> {
         let dir = recordings(self.manifest);
         let (journal, seq) = match work {
-            Work::Deploy(_) => (Journal::begin(dir), 0),
+            Work::Deploy(_) => (Journal::begin(dir)?, 0),
             Work::PutBack { left: (_, lock), .. } | Work::Resume { left: lock, .. } => {
-                Journal::go_on(dir, lock)
+                Journal::go_on(dir, lock)?
             }
         };
         let clock = Arc::clone(&self.stage.clock);
-        let reporting = Reporting::begin(self.console, journal, Arc::clone(&clock))?;
+        let veil = veil(self.manifest);
+        let reporting = Reporting::begin(self.console, journal, Arc::clone(&clock), veil)?;
         let spec = &self.manifest.app;
         let traffic = match (&self.stage.loopback, self.manifest.local.traffic_rps) {
             (Some(loopback), Some(rps)) => {
@@ -215,9 +219,7 @@ impl Job<'_> {
             // The exit code tells the outcome also where nobody reads.
             let _ = console::data(&wavegate_report::summary(&told.state));
         }
-        if let Some(problem) = &told.problem {
-            console::note(&format!("this release is not recorded: {problem}"));
-        }
+        told.warnings.iter().for_each(|warning| self.console.warning(warning));
     }
 }
 
@@ -442,7 +444,7 @@ fn verdict(
 }
 
 /// What to do about a release that stands in the middle.
-const NEXT: &str = "`wavegate status` shows where it stands; `wavegate recover` puts it back, `wavegate recover --resume` goes on";
+pub(crate) const NEXT: &str = "`wavegate status` shows where it stands; `wavegate recover` puts it back, `wavegate recover --resume` goes on";
 
 fn advised(error: CliError, reason: &str) -> CliError {
     match fault::advice(reason) {
@@ -455,9 +457,36 @@ fn advised(error: CliError, reason: &str) -> CliError {
     }
 }
 
-/// The directory of recordings.
+/// The directory of records.
 pub(crate) fn recordings(manifest: &Manifest) -> PathBuf {
     manifest.dir.join(home::NAME)
+}
+
+/// What nobody shall see: values from the environment, and those of the functions' own.
+fn veil(manifest: &Manifest) -> Veil {
+    /// What stands in a manifest for all to read is seldom a secret: a word such as `production`
+    /// may be hidden, `info` not.
+    const OWN_MIN: usize = 8;
+    let app = &manifest.app;
+    let own = app.functions.values().flat_map(|function| function.config.environment.values());
+    let own = own.map(Secret::expose).filter(|value| value.len() >= OWN_MIN);
+    // Names are told everywhere.
+    let is_name = |value: &&str| {
+        app.functions
+            .values()
+            .any(|f| f.name.as_str() == *value || f.lambda_name.as_str() == *value)
+    };
+    let own = own.filter(|value| !is_name(value));
+    Veil::new(manifest.secrets().iter().map(String::as_str).chain(own))
+}
+
+/// An error without what nobody shall see: a reason may be in the words of a hook or a service.
+fn veiled(mut error: CliError, veil: &Veil) -> CliError {
+    for text in std::iter::once(&mut error.message).chain(&mut error.chain).chain(&mut error.hints)
+    {
+        veil.text(text);
+    }
+    error
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 //! Reporters on a thread of their own: a terminal that is held up, or a pipe that nobody reads,
-//! never holds up a release.
+//! never holds up a release. What they are told has no secret value in it any more.
 
 use std::io::{self, Stderr};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use wavegate_engine::event::Record;
 use wavegate_engine::ports::Clock;
-use wavegate_report::{JsonLines, Lines, Reporter, Screen, State, Tree};
+use wavegate_report::{JsonLines, Lines, Reporter, Screen, State, Tree, Veil};
 
 use crate::console::{self, Console, screen};
 use crate::error::CliError;
@@ -36,8 +36,8 @@ enum News {
 pub(crate) struct Told {
     /// The release as far as its events told.
     pub(crate) state: State,
-    /// Why it is not, or not whole.
-    pub(crate) problem: Option<String>,
+    /// Why it is not, or not whole, and what else went wrong beside it.
+    pub(crate) warnings: Vec<CliError>,
 }
 
 impl Reporting {
@@ -46,11 +46,13 @@ impl Reporting {
         console: Console,
         journal: Journal,
         clock: Arc<dyn Clock>,
+        veil: Veil,
     ) -> Result<Self, CliError> {
         let (news, inbox) = channel();
+        let face = Face::new(console, clock.scale());
         let thread = std::thread::Builder::new()
             .name("reporters".to_owned())
-            .spawn(move || tell(&inbox, Face::new(console, clock.scale()), journal, clock.as_ref()))
+            .spawn(move || tell(&inbox, face, journal, clock.as_ref(), &veil))
             .map_err(|error| CliError::bug("no thread for reporters").caused_by(&error))?;
         Ok(Self { news, thread })
     }
@@ -69,41 +71,48 @@ impl Reporting {
     pub(crate) fn end(self) -> Told {
         drop(self.news);
         self.thread.join().unwrap_or_else(|_| Told {
-            problem: Some("the reporters stopped in the middle".to_owned()),
+            warnings: vec![CliError::bug("the reporters stopped in the middle")],
             ..Told::default()
         })
     }
 }
 
-fn tell(inbox: &Receiver<News>, mut face: Face, mut journal: Journal, clock: &dyn Clock) -> Told {
+fn tell(
+    inbox: &Receiver<News>,
+    mut face: Face,
+    journal: Journal,
+    clock: &dyn Clock,
+    veil: &Veil,
+) -> Told {
     let mut state = State::default();
     loop {
         match inbox.recv_timeout(BEAT) {
             Ok(News::Typed) => face.typed(),
-            Ok(News::Event(record)) => {
+            Ok(News::Event(mut record)) => {
+                veil.event(&mut record);
                 state.apply(&record);
-                journal.reporter().event(&record);
+                journal.tell(&record);
                 face.event(&record);
             }
             Err(RecvTimeoutError::Timeout) => face.tick(clock.now_ms()),
             Err(RecvTimeoutError::Disconnected) => break,
         }
     }
-    journal.reporter().finish();
     face.finish();
-    let problem = journal.problem();
-    Told { state, problem }
+    Told { state, warnings: journal.end() }
 }
 
 /// How people or programs see a release.
-enum Face {
+pub(crate) enum Face {
     Tree(Box<Tree<Stderr>>, Option<Screen>),
     Lines(Box<Lines<Stderr>>),
     Json(JsonLines<Box<dyn io::Write + Send>>),
 }
 
 impl Face {
-    fn new(console: Console, scale: f64) -> Self {
+    /// As flags and surroundings say. `scale` is how much faster than the wall the release's clock
+    /// goes.
+    pub(crate) fn new(console: Console, scale: f64) -> Self {
         if console.is_json() {
             return Self::Json(JsonLines::new(console::stdout()));
         }
@@ -124,7 +133,8 @@ impl Face {
         }
     }
 
-    fn event(&mut self, record: &Record) {
+    /// Shows one more event.
+    pub(crate) fn event(&mut self, record: &Record) {
         self.reporter().event(record);
     }
 
@@ -134,7 +144,8 @@ impl Face {
         }
     }
 
-    fn tick(&mut self, now_ms: u64) {
+    /// Lets time pass.
+    pub(crate) fn tick(&mut self, now_ms: u64) {
         if let Self::Tree(tree, size) = self {
             let now = screen();
             if now != *size {
@@ -145,7 +156,8 @@ impl Face {
         self.reporter().tick(now_ms);
     }
 
-    fn finish(&mut self) {
+    /// No more events come.
+    pub(crate) fn finish(&mut self) {
         self.reporter().finish();
     }
 }

@@ -57,7 +57,7 @@ impl Stage {
     /// by them.
     pub(crate) fn words(&self, inventory: &Inventory) -> String {
         if self.loopback.is_some() {
-            return "local cloud".to_owned();
+            return LOCAL.to_owned();
         }
         // Before the first deploy there is no function to ask; its role lives in the same account.
         let arns = inventory.functions.values().map(|function| function.arn.as_str());
@@ -75,6 +75,19 @@ impl Stage {
         if let Some(cloud) = self.embedded {
             cloud.shutdown().await;
         }
+    }
+}
+
+/// The local cloud in words.
+const LOCAL: &str = "local cloud";
+
+/// Whether a release that ran on `words` ran where this manifest deploys, as far as that can be
+/// told without asking anybody.
+pub(crate) fn is_of(manifest: &Manifest, words: &str) -> bool {
+    match (manifest.target, &manifest.region) {
+        (Target::Local, _) => words == LOCAL,
+        (Target::Aws, Some(region)) => words.starts_with("AWS") && words.ends_with(region.as_str()),
+        (Target::Aws, None) => words.starts_with("AWS"),
     }
 }
 

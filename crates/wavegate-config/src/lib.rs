@@ -214,6 +214,12 @@ impl Manifest {
         self.written.problem(code, dotted_key, message.as_ref(), help)
     }
 
+    /// The values that came from the environment, longer ones first: for hiding them in texts of
+    /// others. Values of fewer than four bytes are no secrets.
+    pub fn secrets(&self) -> &[String] {
+        &self.written.secrets
+    }
+
     /// A text without the values that came from the environment. Values of fewer than four bytes are
     /// no secrets and stay.
     #[must_use]

@@ -1,5 +1,5 @@
 //! Events and plans for people and machines: a live tree, one-line events, JSON lines, a summary,
-//! the plan, recordings, and rollouts that were only played.
+//! the plan, records of releases, and rollouts that were only played.
 //!
 //! Invariants:
 //! - A reporter never changes what a release does: a terminal that went away or a full disk costs
@@ -11,12 +11,13 @@
 //! Deliberately absent: printing (the caller gives the writer), the clock (the caller passes the
 //! time), looking at the environment or the terminal (the caller passes charset, colour and size).
 
+mod history;
 mod json;
 mod lines;
 mod moment;
 mod plan_json;
 mod plan_text;
-pub mod recording;
+pub mod records;
 mod safe;
 mod sentence;
 mod simulation;
@@ -25,22 +26,24 @@ pub mod state;
 mod style;
 mod summary;
 mod tree;
+mod veil;
 
 #[cfg(test)]
 mod script;
 
+pub use history::{HISTORY_FORMAT, history_json, history_text, requests_text};
 pub use json::JsonLines;
 pub use lines::Lines;
 pub use moment::{elapsed, utc};
 pub use plan_json::{PLAN_FORMAT, plan_json};
 pub use plan_text::plan_text;
-pub use recording::Recorder;
 pub use safe::{LINE_MAX, TEXT_MAX, safe_line, safe_text};
 pub use simulation::{SIMULATION_FORMAT, simulation_json, simulation_text};
 pub use state::State;
 pub use style::{Charset, Color, Style};
 pub use summary::summary;
 pub use tree::{Screen, Tree, frame};
+pub use veil::Veil;
 
 use wavegate_engine::event::Record;
 

@@ -1,71 +1,77 @@
-//! What recordings tell about earlier releases on the same target. Never authority: whether a
-//! version still exists only the cloud knows.
+//! `history`: the releases that were run from this directory, as the records tell. Never authority:
+//! what is served now, and whether a version still exists, only the cloud knows.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-use std::time::SystemTime;
+use wavegate_config::Manifest;
+use wavegate_report::records::{Records, Release, era};
+use wavegate_report::{history_json, history_text};
 
-use wavegate_engine::event::Event;
-use wavegate_report::recording::{self, RecordingInfo};
+use crate::args::HistoryArgs;
+use crate::error::CliError;
+use crate::journal::problem;
+use crate::release::recordings;
+use crate::{Context, console, manifest, target};
 
-/// The releases of `app` on `target`, newest first, as far back as their numbers fall: where they
-/// do not, the target began anew (a local cloud that was reset).
-pub(super) fn releases(dir: &Path, app: &str, target: &str) -> Vec<RecordingInfo> {
-    let mut infos: Vec<(SystemTime, RecordingInfo)> = recording::list(dir)
-        .unwrap_or_default()
-        .into_iter()
-        .filter(|info| info.app == app && target_of(&info.path).as_deref() == Some(target))
-        .map(|info| (written(&info.path), info))
-        .collect();
-    infos.sort_by(|(a, x), (b, y)| (b, y.number).cmp(&(a, x.number)));
-    let mut lowest = u64::MAX;
-    infos
-        .into_iter()
-        .map(|(_, info)| info)
-        .take_while(|info| {
-            let is_earlier = info.number < lowest;
-            lowest = info.number;
-            is_earlier
-        })
-        .collect()
+/// What is said where there is nothing to list.
+const NONE: &str = "no release is recorded here; `wavegate status` asks the cloud";
+
+pub(crate) fn run(context: &Context, args: &HistoryArgs) -> Result<(), CliError> {
+    let manifest = manifest::load_alone(&context.global, &context.environment, context.console)?;
+    let app = manifest.app.name.as_str();
+    let mut found = Vec::new();
+    if let Some(records) = open(&manifest)? {
+        for release in of_app(&records, &manifest, |words| target::is_of(&manifest, words))?
+            .into_iter()
+            .take(args.limit)
+        {
+            let requests = records.requests(&release).map_err(|error| problem(&error))?;
+            found.push((release, requests));
+        }
+    }
+    if context.console.is_json() {
+        return console::json(&history_json(app, &found));
+    }
+    if found.is_empty() {
+        console::note(NONE);
+        return Ok(());
+    }
+    let releases: Vec<Release> = found.into_iter().map(|(release, _)| release).collect();
+    console::data(&history_text(app, &releases, context.console.out))
 }
 
-/// When a recording was last written, on the machine's own clock: the release's may be virtual.
-fn written(path: &Path) -> SystemTime {
-    let modified = std::fs::metadata(path).and_then(|data| data.modified());
-    modified.unwrap_or(SystemTime::UNIX_EPOCH)
+/// The records beside a manifest; `None` if nothing was recorded.
+pub(super) fn open(manifest: &Manifest) -> Result<Option<Records>, CliError> {
+    Records::look(&recordings(manifest)).map_err(|error| problem(&error))
 }
 
-fn target_of(path: &Path) -> Option<String> {
-    let recording = recording::read(path).ok()?;
-    recording.records.into_iter().find_map(|record| match record.event {
-        Event::Started { target, .. } => Some(target),
-        _ => None,
-    })
+/// The releases of the manifest's app on the targets that `is_it` says, newest first.
+pub(super) fn of_app(
+    records: &Records,
+    manifest: &Manifest,
+    is_it: impl Fn(&str) -> bool,
+) -> Result<Vec<Release>, CliError> {
+    let all = records.releases(manifest.app.name.as_str()).map_err(|error| problem(&error))?;
+    Ok(era(all, is_it))
 }
 
-/// The versions after release `number`; `None` if no release of that number is known to be done.
-pub(super) fn versions_after(
-    infos: &[RecordingInfo],
-    number: u64,
-) -> Option<BTreeMap<String, u64>> {
-    let is_done = |info: &RecordingInfo| info.outcome.as_deref() == Some("done");
-    infos.iter().find(|info| info.number == number && is_done(info))?;
-    let oldest_first: Vec<RecordingInfo> = infos.iter().rev().cloned().collect();
-    Some(recording::versions_after(&oldest_first, number))
+/// As [`of_app`], from whatever is recorded.
+pub(super) fn releases(
+    manifest: &Manifest,
+    is_it: impl Fn(&str) -> bool,
+) -> Result<Vec<Release>, CliError> {
+    match open(manifest)? {
+        Some(records) => of_app(&records, manifest, is_it),
+        None => Ok(Vec::new()),
+    }
 }
 
 /// What is known, in words, newest first.
-pub(super) fn known(infos: &[RecordingInfo]) -> String {
+pub(super) fn known(releases: &[Release]) -> String {
     /// More would not be read.
     const SHOWN_MAX: usize = 10;
-    let words: Vec<String> = infos
-        .iter()
-        .take(SHOWN_MAX)
-        .map(|info| {
-            format!("r{} ({})", info.number, info.outcome.as_deref().unwrap_or("not ended"))
-        })
-        .collect();
+    let one = |release: &Release| {
+        format!("r{} ({})", release.number, release.outcome.as_deref().unwrap_or("not ended"))
+    };
+    let words: Vec<String> = releases.iter().take(SHOWN_MAX).map(one).collect();
     if words.is_empty() {
         return "no release is recorded here".to_owned();
     }

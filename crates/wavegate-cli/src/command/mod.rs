@@ -4,7 +4,7 @@ pub(crate) mod check;
 pub(crate) mod control;
 pub(crate) mod deploy;
 mod discover;
-mod history;
+pub(crate) mod history;
 pub(crate) mod init;
 pub(crate) mod local;
 pub(crate) mod plan;
@@ -17,6 +17,7 @@ pub(crate) mod recover;
 pub(crate) mod retry;
 pub(crate) mod rollback;
 mod select;
+pub(crate) mod show;
 pub(crate) mod simulate;
 pub(crate) mod status;
 

@@ -7,6 +7,7 @@ use wavegate_core::inventory::Inventory;
 use wavegate_core::name::{FunctionName, VersionId};
 use wavegate_core::plan::{Plan, find_lock, put_back_plan, switch_plan};
 use wavegate_core::token::{LockPhase, LockRecord, Token};
+use wavegate_report::records::versions_after;
 
 use super::recover::Recovery;
 use super::{blocked, confirm, history, plan_words};
@@ -16,7 +17,7 @@ use crate::console;
 use crate::error::{CliError, ErrorKind};
 use crate::interrupt::Interrupts;
 use crate::manifest::Loaded;
-use crate::release::{Job, Work, recordings};
+use crate::release::{Job, Work};
 use crate::target::Stage;
 use crate::{fault, manifest};
 
@@ -132,13 +133,7 @@ impl Rollback<'_> {
     /// Where the functions that the last release changed were before: their pins.
     fn before_the_last(&self, inventory: &Inventory) -> BTreeMap<FunctionName, VersionId> {
         let app = &self.manifest.app;
-        let changed = changed_by_the_last(self.manifest, inventory).or_else(|| {
-            let dir = recordings(self.manifest);
-            let target = self.stage.words(inventory);
-            let infos = history::releases(&dir, app.name.as_str(), &target);
-            let last = infos.into_iter().find(|info| info.outcome.as_deref() == Some("done"))?;
-            Some(last.functions.into_keys().collect())
-        });
+        let changed = changed_by_the_last(self.manifest, inventory);
         let pinned = inventory.functions.iter().filter_map(|(name, observed)| {
             let pin = observed.alias(&app.alias.pin())?.main()?;
             let live = observed.alias(&app.alias)?.main()?;
@@ -156,13 +151,14 @@ impl Rollback<'_> {
         number: u64,
     ) -> Result<BTreeMap<FunctionName, VersionId>, CliError> {
         let app = &self.manifest.app;
-        let dir = recordings(self.manifest);
-        let infos = history::releases(&dir, app.name.as_str(), &self.stage.words(inventory));
-        let Some(versions) = history::versions_after(&infos, number) else {
+        let target = self.stage.words(inventory);
+        let releases = history::releases(self.manifest, |words| words == target)
+            .map_err(|error| CliError { kind: ErrorKind::Refused, ..error })?;
+        let Some(versions) = versions_after(&releases, number) else {
             let message = format!("release {} r{number} is not known to have ended well", app.name);
             return Err(CliError::new(ErrorKind::Refused, UNKNOWN_RELEASE, message)
-                .because(history::known(&infos))
-                .hint("recordings are kept on the machine that deployed; without them `wavegate rollback` goes back one release"));
+                .because(history::known(&releases))
+                .hint("records are kept on the machine that deployed; without them `wavegate rollback` goes back one release"));
         };
         let targets: BTreeMap<FunctionName, VersionId> = app
             .functions

@@ -150,8 +150,8 @@ const HOMES: &[Home] = &[
     },
     Home {
         pattern: "rusqlite",
-        homes: &["wavegate-local"],
-        instead: "keep state in the cloud; local files are audit",
+        homes: &["wavegate-local", "wavegate-report"],
+        instead: "keep state in the cloud; local files are audit, which wavegate_report::records keeps",
     },
     Home { pattern: "axum", homes: &["wavegate-local"], instead: "serve through wavegate-local" },
 ];
