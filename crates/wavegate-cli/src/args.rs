@@ -113,6 +113,8 @@ pub enum Command {
     Deploy(DeployArgs),
     /// Show what every alias serves and who holds the lock
     Status,
+    /// Follow the release that runs, from any terminal or machine
+    Watch,
     /// Put the app back as it was before the last release
     Rollback(RollbackArgs),
     /// List the releases that were run from here

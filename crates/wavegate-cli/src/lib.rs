@@ -128,6 +128,7 @@ fn dispatch(context: &Context, command: Command) -> Result<(), CliError> {
         Command::Plan(args) => block_on(command::plan::run(context, &args)),
         Command::Deploy(args) => block_on(command::deploy::run(context, &args)),
         Command::Status => block_on(command::status::run(context)),
+        Command::Watch => block_on(command::watch::run(context)),
         Command::History(args) => command::history::run(context, &args),
         Command::Show(args) => command::show::run(context, &args),
         Command::Rollback(args) => block_on(command::rollback::run(context, &args)),

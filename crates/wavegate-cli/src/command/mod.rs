@@ -20,6 +20,7 @@ mod select;
 pub(crate) mod show;
 pub(crate) mod simulate;
 pub(crate) mod status;
+pub(crate) mod watch;
 
 use wavegate_core::plan::{Plan, PlanReport, Severity};
 
