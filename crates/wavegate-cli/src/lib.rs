@@ -11,6 +11,7 @@ mod adapter;
 mod approvals;
 pub mod args;
 mod artifact;
+mod asked;
 pub mod catalogue;
 mod command;
 mod console;

@@ -20,6 +20,7 @@ use super::recover::Recovery;
 use super::{discover, select};
 use crate::Context;
 use crate::args::{AbortArgs, AppArgs, ControlArgs, PromoteArgs};
+use crate::asked::{About, Asked};
 use crate::console;
 use crate::error::{CliError, ErrorKind};
 use crate::interrupt::Interrupts;
@@ -109,23 +110,44 @@ impl Asking<'_> {
         let Some((anchor, _, record)) = find_lock(app, &inventory) else {
             return Err(none_runs(format!("`{}` was never released", app.name)));
         };
+        let about = About {
+            verb: self.verb.word(),
+            function: function.as_ref().map(ToString::to_string),
+            lock: &record,
+            reason: self.reason,
+        };
+        let asked = Asked::begin(self.context, self.manifest, (self.stage, &inventory), &about);
+        let result = self.carry_out(&anchor, &record, &inventory, function, interrupts).await;
+        asked.end(&result);
+        result
+    }
+
+    async fn carry_out(
+        &self,
+        anchor: &FunctionName,
+        record: &LockRecord,
+        inventory: &Inventory,
+        function: Option<FunctionName>,
+        interrupts: &mut Interrupts,
+    ) -> Result<(), CliError> {
+        let app = &self.manifest.app;
         if record.phase.is_ownerless() && self.verb == Verb::Abort {
-            return self.take_over(&inventory, interrupts).await;
+            return self.take_over(inventory, interrupts).await;
         }
-        let place = app.functions.get(&anchor).map_or(&anchor, |function| &function.lambda_name);
+        let place = app.functions.get(anchor).map_or(anchor, |function| &function.lambda_name);
         let at = LockAt { function: place.clone(), alias: app.alias.lock() };
         let asked = interrupts.guard(self.ask(&at, function.as_ref())).await;
         let ended = match asked {
             Ok(()) if self.verb == Verb::Abort => {
                 console::say("it is going back; Ctrl-C only ends this waiting");
-                interrupts.guard(self.await_end(&at, &record)).await
+                interrupts.guard(self.await_end(&at, record)).await
             }
             other => other,
         };
         match ended {
             Err(error) if error.code == Some(SILENT) && self.verb == Verb::Abort => {
                 console::say(&format!("{}: taken over", error.message));
-                self.take_over(&inventory, interrupts).await
+                self.take_over(inventory, interrupts).await
             }
             other => other,
         }

@@ -13,6 +13,7 @@ use super::{blocked, confirm, discover, plan_words, select};
 use crate::Context;
 use crate::args::RecoverArgs;
 use crate::artifact::{Artifacts, package_all};
+use crate::asked::{About, Asked};
 use crate::console;
 use crate::error::{CliError, ErrorKind};
 use crate::interrupt::Interrupts;
@@ -31,7 +32,8 @@ const OTHER_CODE: &str = "WG685";
 pub(crate) async fn run(context: &Context, args: &RecoverArgs) -> Result<(), CliError> {
     let mut interrupts = Interrupts::listen()?;
     if args.resume {
-        return resume(context, &args.only, args.yes, &mut interrupts).await;
+        let how = (args.yes, args.reason.as_deref());
+        return resume(context, &args.only, how, &mut interrupts).await;
     }
     let (manifest, stage) = if let Some(name) = &args.without.app {
         discover::open(context, name, &args.without, &mut interrupts).await?
@@ -53,7 +55,7 @@ pub(crate) async fn run(context: &Context, args: &RecoverArgs) -> Result<(), Cli
 pub(super) async fn resume(
     context: &Context,
     only: &[String],
-    yes: bool,
+    how: (bool, Option<&str>),
     interrupts: &mut Interrupts,
 ) -> Result<(), CliError> {
     let loading = manifest::load(&context.global, &context.environment, context.console);
@@ -65,7 +67,7 @@ pub(super) async fn resume(
     let recovery = Recovery { context, manifest: &manifest, stage: &stage };
     let planning = recovery.plan_again(&artifacts, only.as_ref());
     let result = match interrupts.guard(planning).await {
-        Ok(Some(found)) => recovery.go_on(found, yes, interrupts).await,
+        Ok(Some(found)) => recovery.go_on(found, how, interrupts).await,
         Ok(None) => Ok(()),
         Err(error) => Err(error),
     };
@@ -141,11 +143,17 @@ impl Recovery<'_> {
         let question = format!("Put release {release} back?");
         interrupts.guard(confirm(console, yes, question)).await?;
         let by = self.context.environment.owner();
-        let reason = match reason {
+        let words = match reason {
             Some(reason) => format!("put back by {by}: {reason}"),
             None => format!("put back by {by}"),
         };
-        self.job(inventory).run(Work::PutBack { left, reason }, interrupts).await
+        let lock = record.clone();
+        let about = About { verb: "recover", function: None, lock: &lock, reason };
+        let asked = Asked::begin(self.context, self.manifest, (self.stage, inventory), &about);
+        let work = Work::PutBack { left, reason: words };
+        let result = self.job(inventory).run(work, interrupts).await;
+        asked.end(&result);
+        result
     }
 
     /// The plan of what is left, made anew; `None`: nothing is left, and that was said.
@@ -224,7 +232,7 @@ impl Recovery<'_> {
     async fn go_on(
         &self,
         found: Found,
-        yes: bool,
+        (yes, reason): (bool, Option<&str>),
         interrupts: &mut Interrupts,
     ) -> Result<(), CliError> {
         let Found { inventory, plan, left } = found;
@@ -232,7 +240,12 @@ impl Recovery<'_> {
         tell_what_is_left(&release, &left);
         let question = format!("Go on with release {release} from where its aliases stand?");
         interrupts.guard(confirm(self.context.console, yes, question)).await?;
-        self.job(&inventory).run(Work::Resume { plan, left }, interrupts).await
+        let lock = left.clone();
+        let about = About { verb: "recover --resume", function: None, lock: &lock, reason };
+        let asked = Asked::begin(self.context, self.manifest, (self.stage, &inventory), &about);
+        let result = self.job(&inventory).run(Work::Resume { plan, left }, interrupts).await;
+        asked.end(&result);
+        result
     }
 
     fn job<'j>(&'j self, inventory: &'j Inventory) -> Job<'j> {

@@ -40,7 +40,7 @@ pub(crate) async fn run(context: &Context, args: &RetryArgs) -> Result<(), CliEr
     let last = find_lock(&manifest.app, &planned.inventory).map(|(_, _, record)| record);
     if last.as_ref().is_some_and(|record| record.phase.is_ownerless()) {
         stage.close().await;
-        return recover::resume(context, &args.only, args.yes, &mut interrupts).await;
+        return recover::resume(context, &args.only, (args.yes, None), &mut interrupts).await;
     }
     let name = &manifest.app.name;
     let refusal = match (&last, &planned.plan) {
