@@ -11,8 +11,9 @@
 //! - virtual time never goes back, not even over a kill;
 //! - no function process outlives the cloud, however the cloud ends.
 //!
-//! Deliberately absent: IAM, networks, layers, container images, event source mappings. What is not
-//! offered is refused in words.
+//! Deliberately absent: IAM, networks, layers, container images. Event source mappings, function URLs
+//! and provisioned concurrency are kept and shown, and nothing acts on them. What is not offered is
+//! refused in words.
 
 pub mod clock;
 mod cloud;

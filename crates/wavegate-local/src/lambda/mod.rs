@@ -1,6 +1,7 @@
 //! Lambda: its model, its wire shapes, its REST routes, its packages.
 
 pub mod archive;
+mod beside;
 pub mod error;
 pub mod input;
 pub mod metric;

@@ -7,22 +7,31 @@
 //! computed from the time that is passed in: an operation that finds them due applies them, with
 //! the revision id that was drawn when they were started, so reads stay reads.
 //!
-//! Deliberately absent: layers and file systems (refused), networks, event source mappings,
-//! function URLs, provisioned concurrency, and any judgement of roles or policies.
+//! Deliberately absent: layers and file systems (refused), networks, anything that polls, serves or
+//! keeps warm what stands beside a function (see `beside`), and any judgement of roles or policies.
 
 mod admission;
 mod alias;
+mod beside;
 mod configuration;
+mod event_invoke;
 mod function;
+mod mapping;
 mod policy;
+mod provisioned;
 mod record;
+mod url;
 mod version;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use admission::Route;
+pub use beside::{Beside, EventInvokeRecord, MappingRecord, ProvisionedRecord, UrlRecord};
 pub use configuration::Configuration;
+pub use event_invoke::EventInvokeInput;
+pub use mapping::MappingInput;
 pub use record::{AliasRecord, Deployed, FunctionRecord, PolicyRecord, VersionRecord};
+pub use url::UrlInput;
 
 use super::error::ApiError;
 use super::name::{Home, LATEST, Target};
@@ -169,7 +178,15 @@ fn page<'a, T: 'a, U>(
     max_items: Option<usize>,
     show: impl Fn(T) -> U,
 ) -> Page<U> {
-    let limit = max_items.unwrap_or(PAGE).clamp(1, PAGE);
+    page_of(items, marker, max_items.unwrap_or(PAGE).clamp(1, PAGE), show)
+}
+
+fn page_of<'a, T: 'a, U>(
+    items: impl Iterator<Item = (String, T)>,
+    marker: Option<&str>,
+    limit: usize,
+    show: impl Fn(T) -> U,
+) -> Page<U> {
     let mut rest = items.skip_while(|(key, _)| marker.is_some_and(|marker| key.as_str() <= marker));
     let mut last = None;
     let mut shown = Vec::new();

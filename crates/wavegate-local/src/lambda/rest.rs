@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::archive::code_of_image;
+use super::beside::{self, BesideCall};
 use super::error::ApiError;
 use super::input::{
     AddPermission, Code, CodeLocation, CreateAlias, CreateFunction, PublishVersion, UpdateAlias,
@@ -52,6 +53,7 @@ pub(crate) enum Call {
     Tag(String),
     Untag(String),
     ListTags(String),
+    Beside(BesideCall),
 }
 
 /// Whether a path lies where Lambda's do.
@@ -89,7 +91,7 @@ impl Call {
                 Self::GetConcurrency(own(name))
             }
             (method, ["2015-03-31", "functions", rest @ ..]) => return function_call(method, rest),
-            _ => return None,
+            (method, parts) => Self::Beside(BesideCall::parse(method, parts)?),
         })
     }
 
@@ -121,6 +123,7 @@ impl Call {
             Self::Tag(_) => "TagResource",
             Self::Untag(_) => "UntagResource",
             Self::ListTags(_) => "ListTags",
+            Self::Beside(call) => call.name(),
         }
     }
 
@@ -199,6 +202,7 @@ pub(crate) async fn answer(
             })?;
             Ok(Answer::json(200, &updated))
         }
+        Call::Beside(call) => beside::answer(cloud, &call, request),
         other => match read(cloud, &other, request) {
             Some(answer) => answer,
             None => write(cloud, other, request),
@@ -233,12 +237,14 @@ fn read(cloud: &Cloud, call: &Call, request: &Request) -> Option<Result<Answer, 
             let page = core.lambda.list_versions(now, name, marker, max_items()?)?;
             Ok(list("Versions", page))
         }),
-        Call::GetAlias(name, alias) => {
-            cloud.read(|core, _| Ok(Answer::json(200, &core.lambda.get_alias(name, alias)?)))
-        }
+        Call::GetAlias(name, alias) => cloud.read(|core, now| {
+            core.lambda.advance(now);
+            Ok(Answer::json(200, &core.lambda.get_alias(name, alias)?))
+        }),
         Call::ListAliases(name) => {
             let version = request.query_param("FunctionVersion");
-            cloud.read(|core, _| {
+            cloud.read(|core, now| {
+                core.lambda.advance(now);
                 let page =
                     core.lambda.list_aliases(name, version.as_deref(), marker, max_items()?)?;
                 Ok(list("Aliases", page))
@@ -393,7 +399,7 @@ fn reserved(request: &Request) -> Result<u32, ApiError> {
     })
 }
 
-fn max_items(request: &Request) -> Result<Option<usize>, ApiError> {
+pub(super) fn max_items(request: &Request) -> Result<Option<usize>, ApiError> {
     let Some(text) = request.query_param("MaxItems") else { return Ok(None) };
     match text.parse() {
         Ok(count @ 1..=10_000) => Ok(Some(count)),
@@ -408,7 +414,7 @@ fn max_items(request: &Request) -> Result<Option<usize>, ApiError> {
     }
 }
 
-fn list<T: serde::Serialize>(key: &str, page: Page<T>) -> Answer {
+pub(super) fn list<T: serde::Serialize>(key: &str, page: Page<T>) -> Answer {
     let mut shown = json!({ key: page.items });
     if let Some(marker) = page.next_marker {
         shown["NextMarker"] = json!(marker);
@@ -416,7 +422,7 @@ fn list<T: serde::Serialize>(key: &str, page: Page<T>) -> Answer {
     Answer::json(200, &shown)
 }
 
-fn body<T: DeserializeOwned + Default>(request: &Request) -> Result<T, ApiError> {
+pub(super) fn body<T: DeserializeOwned + Default>(request: &Request) -> Result<T, ApiError> {
     if request.body.is_empty() {
         return Ok(T::default());
     }

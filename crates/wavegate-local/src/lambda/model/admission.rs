@@ -1,6 +1,6 @@
 //! Which version an invocation gets, and whether it may run now.
 
-use super::record::Deployed;
+use super::record::{AliasRecord, Deployed};
 use super::{ACCOUNT_CONCURRENCY, Lambda};
 use crate::ids::Ids;
 use crate::lambda::error::ApiError;
@@ -35,10 +35,13 @@ impl Lambda {
         let Target { name, qualifier } = self.home.resolve(name, qualifier)?;
         let function = self.functions.get(&name);
         let alias = qualifier.as_deref().and_then(|alias| function?.aliases.get(alias));
-        let chosen = alias.map(|alias| match &alias.additional {
-            Some((extra, weight)) if ids.unit() < *weight => extra.clone(),
-            _ => alias.function_version.clone(),
-        });
+        let is_over =
+            |alias: &AliasRecord| alias.settling.as_ref().is_some_and(|end| end.done_at_ms <= now);
+        let chosen =
+            alias.map(|alias| match alias.additional.as_ref().filter(|_| !is_over(alias)) {
+                Some((extra, weight)) if ids.unit() < *weight => extra.clone(),
+                _ => alias.function_version.clone(),
+            });
         let target = Target { name: name.clone(), qualifier: chosen.or_else(|| qualifier.clone()) };
         let version = self.version(now, &target)?;
         if version.creating.is_some() {

@@ -56,6 +56,7 @@ impl Lambda {
             description: input.description.unwrap_or_default(),
             additional,
             revision_id: ids.uuid(),
+            settling: None,
         };
         let shown = show(&home, &name, &alias);
         self.function_mut(now, &name)?.aliases.insert(input.name, alias);
@@ -98,22 +99,30 @@ impl Lambda {
             let arn = home.arn(&name, Some(alias));
             ApiError::not_found(format!("Alias not found: {arn}"))
         };
+        self.advance(now);
         let function = self.functions.get(&name).ok_or_else(missing)?;
         let mut changed = function.aliases.get(alias).ok_or_else(missing)?.clone();
         if input.revision_id.is_some_and(|given| given != changed.revision_id) {
             return Err(ApiError::precondition("GetFunction/GetAlias"));
         }
+        let left = changed.function_version.clone();
         if let Some(version) = input.function_version {
             changed.function_version = version;
         }
         if let Some(description) = input.description {
             changed.description = description;
         }
-        if input.routing_config.is_some() {
-            changed.additional = additional(input.routing_config.as_ref())?;
+        // While AWS is on its detour, weights that are cleared once more change nothing.
+        let weights = additional(input.routing_config.as_ref())?;
+        let stays = changed.settling.is_some() && left == changed.function_version;
+        if input.routing_config.is_some() && !(stays && weights.is_none()) {
+            changed.additional = weights;
+            changed.settling = None;
         }
+        let function = self.functions.get(&name).ok_or_else(missing)?;
         let versions = (&changed.function_version, changed.additional.as_ref());
         check_versions(&home, function, versions.0, versions.1)?;
+        self.detour(now, ids, &name, &left, &mut changed);
         changed.revision_id = ids.uuid();
         let shown = show(&home, &name, &changed);
         self.function_mut(now, &name)?.aliases.insert(alias.to_owned(), changed);
@@ -127,6 +136,7 @@ impl Lambda {
         if let Ok(function) = self.function_mut(now, &name) {
             function.aliases.remove(alias);
             function.policies.remove(alias);
+            function.beside.forget(alias);
         }
         Ok(())
     }

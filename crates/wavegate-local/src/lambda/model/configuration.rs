@@ -323,7 +323,7 @@ fn logging(name: &str, set: Option<&Value>) -> Value {
 }
 
 /// `LastModified` as AWS prints it.
-fn timestamp(ms: i64) -> String {
+pub(super) fn timestamp(ms: i64) -> String {
     jiff::Timestamp::from_millisecond(ms)
         .map(|at| at.strftime("%Y-%m-%dT%H:%M:%S.%3f+0000").to_string())
         .unwrap_or_default()

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::beside::Beside;
 use super::configuration::{self, Configuration};
 use super::record::{Deployed, FunctionRecord, Update, VersionRecord, version_number};
 use super::{ACCOUNT_CONCURRENCY, Lambda, UNRESERVED_MINIMUM, page, transition};
@@ -60,6 +61,7 @@ impl Lambda {
             tags: input.tags,
             reserved: None,
             policies: BTreeMap::new(),
+            beside: Beside::default(),
         };
         self.functions.insert(name.clone(), function);
         self.changed.insert(name.clone());
@@ -208,6 +210,7 @@ impl Lambda {
         }
         function.versions.remove(&number);
         function.policies.remove(&qualifier);
+        function.beside.forget(&qualifier);
         Ok(())
     }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::beside::Beside;
 use super::configuration::Configuration;
 use crate::lambda::input::Code;
 use crate::lambda::name::LATEST;
@@ -29,6 +30,9 @@ pub struct FunctionRecord {
     pub reserved: Option<u32>,
     /// Resource policies by qualifier; the function's own under the empty text.
     pub policies: BTreeMap<String, PolicyRecord>,
+    /// What points at it.
+    #[serde(default)]
+    pub beside: Beside,
 }
 
 impl FunctionRecord {
@@ -50,6 +54,9 @@ impl FunctionRecord {
         self.latest.settle(now);
         for version in self.versions.values_mut() {
             version.settle(now);
+        }
+        for alias in self.aliases.values_mut() {
+            alias.settle(now);
         }
     }
 }
@@ -156,6 +163,9 @@ pub struct AliasRecord {
     pub additional: Option<(String, f64)>,
     /// Changes at every update.
     pub revision_id: String,
+    /// AWS still routes everything to the version in `additional`, which the alias has left.
+    #[serde(default)]
+    pub settling: Option<Transition>,
 }
 
 impl AliasRecord {

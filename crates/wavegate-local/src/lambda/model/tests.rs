@@ -1,5 +1,7 @@
 //! The rules, as recorded on AWS.
 
+mod beside;
+
 use std::collections::BTreeMap;
 
 use super::*;

@@ -1,0 +1,173 @@
+//! What stands beside functions. Wordings marked so are AWS's own, as others recorded them.
+
+use serde_json::{Value, json};
+
+use super::*;
+
+const QUEUE: &str = "arn:aws:sqs:us-east-1:000000000000:orders";
+
+fn mapping(function: &str) -> MappingInput {
+    serde_json::from_value(json!({ "FunctionName": function, "EventSourceArn": QUEUE })).unwrap()
+}
+
+impl Bench {
+    fn map(&mut self, function: &str) -> Result<Value, ApiError> {
+        self.lambda.create_mapping(self.now, &mut self.ids, mapping(function))
+    }
+
+    fn create_url(&mut self, qualifier: Option<&str>) -> Result<Value, ApiError> {
+        let input = UrlInput { auth_type: Some("NONE".into()), ..UrlInput::default() };
+        self.lambda.create_url(self.now, &mut self.ids, "fn", qualifier, input)
+    }
+
+    fn provision(&mut self, qualifier: &str) -> Result<Value, ApiError> {
+        self.lambda.put_provisioned(self.now, "fn", Some(qualifier), 1)
+    }
+
+    fn ready(&mut self) {
+        self.now += 60 * SETTLE;
+        self.lambda.advance(self.now);
+    }
+
+    fn alias(&self, name: &str) -> AliasConfiguration {
+        self.lambda.get_alias("fn", name).unwrap()
+    }
+}
+
+#[test]
+fn a_mapping_calls_exactly_the_qualifier_it_was_made_for() {
+    let mut bench = Bench::with_versions(1);
+    bench.create_alias("live", "1", &[]).unwrap();
+    let bare = bench.map("fn").unwrap();
+    assert_eq!((&bare["FunctionArn"], &bare["State"]), (&json!(ARN), &json!("Creating")));
+    assert_eq!(bare["BatchSize"], 10);
+    let live = bench.map("fn:live").unwrap();
+    assert_eq!(live["FunctionArn"], format!("{ARN}:live"));
+    let twin = bench.map("fn").unwrap_err();
+    assert_eq!((twin.status, twin.code), (409, "ResourceConflictException"));
+    assert!(twin.message.ends_with(bare["UUID"].as_str().unwrap()), "{twin}");
+    assert_eq!(bench.map("fn:nobody").unwrap_err().status, 404);
+    bench.settle();
+    let listed =
+        |name| bench.lambda.list_mappings(bench.now, name, None, None, None).unwrap().items;
+    assert_eq!(listed(None).len(), 2);
+    assert_eq!(listed(Some("fn")).len(), 1, "a bare name is no wildcard");
+    assert_eq!(listed(Some("fn:live"))[0]["State"], "Enabled");
+}
+
+#[test]
+fn a_mapping_can_be_moved_switched_off_and_deleted() {
+    let mut bench = Bench::with_versions(1);
+    bench.create_alias("live", "1", &[]).unwrap();
+    let id = bench.map("fn").unwrap()["UUID"].as_str().unwrap().to_owned();
+    bench.settle();
+    let input = |value: Value| serde_json::from_value::<MappingInput>(value).unwrap();
+    let moved = input(json!({ "FunctionName": "fn:live", "Enabled": false, "BatchSize": 3 }));
+    let moved = bench.lambda.update_mapping(bench.now, &id, moved).unwrap();
+    assert_eq!((&moved["State"], &moved["BatchSize"]), (&json!("Disabling"), &json!(3)));
+    bench.settle();
+    let shown = bench.lambda.get_mapping(bench.now, &id).unwrap();
+    assert_eq!((&shown["State"], &shown["EventSourceArn"]), (&json!("Disabled"), &json!(QUEUE)));
+    assert_eq!(shown["FunctionArn"], format!("{ARN}:live"));
+    assert_eq!(bench.lambda.delete_mapping(bench.now, &id).unwrap()["State"], "Deleting");
+    assert_eq!(bench.lambda.get_mapping(bench.now, &id).unwrap_err().status, 404);
+}
+
+#[test]
+fn a_url_is_on_the_function_or_an_alias_and_there_is_one_each() {
+    let mut bench = Bench::with_versions(1);
+    bench.create_alias("live", "1", &[]).unwrap();
+    assert_eq!(bench.create_url(Some("1")).unwrap_err().code, "ValidationException");
+    let made = bench.create_url(None).unwrap();
+    assert_eq!((&made["FunctionArn"], &made["AuthType"]), (&json!(ARN), &json!("NONE")));
+    assert_eq!(bench.create_url(None).unwrap_err().status, 409);
+    let absent = bench.lambda.get_url(bench.now, "fn", Some("live")).unwrap_err();
+    // AWS's wording.
+    assert_eq!(absent.message, "The resource you requested does not exist.");
+    bench.create_url(Some("live")).unwrap();
+    assert_eq!(bench.lambda.list_urls("fn", None, None).unwrap().items.len(), 2);
+    bench.lambda.delete_alias(bench.now, "fn", "live").unwrap();
+    assert_eq!(bench.lambda.list_urls("fn", None, None).unwrap().items.len(), 1);
+}
+
+#[test]
+fn provisioned_concurrency_goes_where_aws_lets_it() {
+    let mut bench = Bench::with_versions(2);
+    bench.create_alias("live", "1", &[]).unwrap();
+    bench.create_alias("split", "1", &[("2", 0.1)]).unwrap();
+    // AWS's wordings.
+    let unpublished =
+        "Provisioned Concurrency Configs cannot be applied to unpublished function versions.";
+    assert_eq!(bench.provision("$LATEST").unwrap_err().message, unpublished);
+    assert_eq!(bench.provision("split").unwrap_err().status, 400, "not while it is split");
+    assert_eq!(bench.provision("live").unwrap()["Status"], "IN_PROGRESS");
+    let taken = bench.provision("1").unwrap_err();
+    assert_eq!(taken.message, "Version is pointed by a Provisioned Concurrency alias");
+    bench.provision("2").unwrap();
+    bench.create_alias("other", "2", &[]).unwrap();
+    let taken = bench.provision("other").unwrap_err();
+    assert!(taken.message.starts_with("Alias can't be used"), "{taken}");
+    bench.ready();
+    let shown = bench.lambda.get_provisioned(bench.now, "fn", Some("live")).unwrap();
+    assert_eq!(shown["Status"], "READY");
+    bench.lambda.delete_provisioned(bench.now, "fn", Some("live")).unwrap();
+    let gone = bench.lambda.get_provisioned(bench.now, "fn", Some("live")).unwrap_err();
+    assert_eq!(gone.code, "ProvisionedConcurrencyConfigNotFoundException");
+}
+
+#[test]
+fn after_a_change_of_version_aws_routes_to_the_old_one_until_the_new_one_is_ready() {
+    let mut bench = Bench::with_versions(2);
+    bench.create_alias("live", "1", &[]).unwrap();
+    bench.provision("live").unwrap();
+    bench.ready();
+    let promote = |version: &str| UpdateAlias {
+        function_version: Some(version.into()),
+        routing_config: routing(&[]),
+        ..UpdateAlias::default()
+    };
+    let promoted = bench.update_alias("live", promote("2")).unwrap();
+    assert_eq!(promoted.function_version, "2");
+    assert_eq!(promoted.routing_config, routing(&[("1", 1.0)]), "AWS's own weights");
+    let served = bench.lambda.route(bench.now, &mut bench.ids, "fn", Some("live")).unwrap();
+    assert_eq!(served.version, "1");
+    // A description, and weights that are cleared once more, leave the detour alone.
+    for input in [
+        UpdateAlias { description: Some("d".into()), ..UpdateAlias::default() },
+        UpdateAlias { routing_config: routing(&[]), ..UpdateAlias::default() },
+    ] {
+        let touched = bench.update_alias("live", input).unwrap();
+        assert_eq!(touched.routing_config, routing(&[("1", 1.0)]));
+    }
+    bench.now += 60 * SETTLE;
+    let served = bench.lambda.route(bench.now, &mut bench.ids, "fn", Some("live")).unwrap();
+    assert_eq!(served.version, "2");
+    let during = bench.alias("live").revision_id;
+    bench.lambda.advance(bench.now);
+    let after = bench.alias("live");
+    assert_eq!(after.routing_config, None);
+    assert_ne!(after.revision_id, during, "AWS changed it");
+}
+
+#[test]
+fn an_alias_without_provisioned_concurrency_changes_at_once() {
+    let mut bench = Bench::with_versions(2);
+    bench.create_alias("live", "1", &[]).unwrap();
+    let input = UpdateAlias { function_version: Some("2".into()), ..UpdateAlias::default() };
+    assert_eq!(bench.update_alias("live", input).unwrap().routing_config, None);
+}
+
+#[test]
+fn settings_for_asynchronous_events_belong_to_a_qualifier() {
+    let mut bench = Bench::with_versions(1);
+    bench.create_alias("live", "1", &[]).unwrap();
+    let before = bench.alias("live").revision_id;
+    let input = EventInvokeInput { maximum_retry_attempts: Some(1), ..Default::default() };
+    let made = bench.lambda.put_event_invoke(bench.now, "fn", Some("live"), input).unwrap();
+    assert_eq!(made["FunctionArn"], format!("{ARN}:live"));
+    assert_eq!(bench.alias("live").revision_id, before);
+    assert_eq!(bench.lambda.get_event_invoke(bench.now, "fn", None).unwrap_err().status, 404);
+    let input = EventInvokeInput { maximum_retry_attempts: Some(3), ..Default::default() };
+    let refused = bench.lambda.put_event_invoke(bench.now, "fn", Some("live"), input);
+    assert_eq!(refused.unwrap_err().code, "ValidationException");
+}

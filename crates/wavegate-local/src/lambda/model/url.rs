@@ -1,0 +1,164 @@
+//! Function URLs: kept and shown. Nothing answers at them here.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::beside::{UrlRecord, no_such_resource};
+use super::configuration::{one_of, timestamp};
+use super::{Lambda, page};
+use crate::ids::Ids;
+use crate::lambda::error::{ApiError, Constraints};
+use crate::lambda::output::Page;
+
+const QUALIFIER_PATTERN: &str = "((?!^\\d+$)^[0-9a-zA-Z-_]+$)";
+
+/// `CreateFunctionUrlConfig` and `UpdateFunctionUrlConfig`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct UrlInput {
+    /// `NONE` or `AWS_IAM`.
+    pub auth_type: Option<String>,
+    /// CORS settings, kept as they come.
+    pub cors: Option<Value>,
+    /// `BUFFERED` or `RESPONSE_STREAM`.
+    pub invoke_mode: Option<String>,
+}
+
+impl Lambda {
+    /// `CreateFunctionUrlConfig`, on the function or on an alias, never on a version.
+    pub fn create_url(
+        &mut self,
+        now: i64,
+        ids: &mut dyn Ids,
+        name: &str,
+        qualifier: Option<&str>,
+        input: UrlInput,
+    ) -> Result<Value, ApiError> {
+        let mut constraints = Constraints::default();
+        if input.auth_type.is_none() {
+            constraints.broken("authType", "null", "Member must not be null");
+        }
+        check(&input, qualifier, constraints)?;
+        let (target, key) = self.qualified(now, name, qualifier)?;
+        let arn = self.arn_of(&target.name, &key);
+        let urls = &mut self.function_mut(now, &target.name)?.beside.urls;
+        if urls.contains_key(&key) {
+            return Err(ApiError::conflict(format!(
+                "Failed to create function url config for [functionArn = {arn}]. Error message:  \
+                 FunctionUrlConfig exists for this Lambda function"
+            )));
+        }
+        let record = UrlRecord {
+            id: ids.uuid().replace('-', ""),
+            auth_type: input.auth_type.unwrap_or_default(),
+            cors: input.cors,
+            invoke_mode: input.invoke_mode.unwrap_or_else(|| "BUFFERED".to_owned()),
+            created_ms: now,
+            changed_ms: now,
+        };
+        urls.insert(key, record.clone());
+        let mut shown = self.show_url(&arn, &record);
+        if let Some(shown) = shown.as_object_mut() {
+            // AWS answers a creation without it.
+            shown.remove("LastModifiedTime");
+        }
+        Ok(shown)
+    }
+
+    /// `GetFunctionUrlConfig`.
+    pub fn get_url(
+        &self,
+        now: i64,
+        name: &str,
+        qualifier: Option<&str>,
+    ) -> Result<Value, ApiError> {
+        let (target, key) = self.qualified(now, name, qualifier)?;
+        let urls = &self.function(&target.name)?.beside.urls;
+        let record = urls.get(&key).ok_or_else(no_such_resource)?;
+        Ok(self.show_url(&self.arn_of(&target.name, &key), record))
+    }
+
+    /// `UpdateFunctionUrlConfig`: what is left out stays.
+    pub fn update_url(
+        &mut self,
+        now: i64,
+        name: &str,
+        qualifier: Option<&str>,
+        input: UrlInput,
+    ) -> Result<Value, ApiError> {
+        check(&input, qualifier, Constraints::default())?;
+        let (target, key) = self.qualified(now, name, qualifier)?;
+        let arn = self.arn_of(&target.name, &key);
+        let urls = &mut self.function_mut(now, &target.name)?.beside.urls;
+        let record = urls.get_mut(&key).ok_or_else(no_such_resource)?;
+        if let Some(auth_type) = input.auth_type {
+            record.auth_type = auth_type;
+        }
+        if let Some(mode) = input.invoke_mode {
+            record.invoke_mode = mode;
+        }
+        record.cors = input.cors.or(record.cors.take());
+        record.changed_ms = now;
+        let record = record.clone();
+        Ok(self.show_url(&arn, &record))
+    }
+
+    /// `DeleteFunctionUrlConfig`.
+    pub fn delete_url(
+        &mut self,
+        now: i64,
+        name: &str,
+        qualifier: Option<&str>,
+    ) -> Result<(), ApiError> {
+        let (target, key) = self.qualified(now, name, qualifier)?;
+        let urls = &mut self.function_mut(now, &target.name)?.beside.urls;
+        urls.remove(&key).map(drop).ok_or_else(no_such_resource)
+    }
+
+    /// `ListFunctionUrlConfigs`: the function's own and those of its aliases.
+    pub fn list_urls(
+        &self,
+        name: &str,
+        marker: Option<&str>,
+        max_items: Option<usize>,
+    ) -> Result<Page<Value>, ApiError> {
+        let name = self.unqualified(name)?;
+        let urls = self.function(&name)?.beside.urls.iter();
+        let items = urls.map(|(key, record)| (key.clone(), (self.arn_of(&name, key), record)));
+        Ok(page(items, marker, max_items, |(arn, record)| self.show_url(&arn, record)))
+    }
+
+    fn show_url(&self, arn: &str, record: &UrlRecord) -> Value {
+        let mut shown = json!({
+            "FunctionUrl": format!("https://{}.lambda-url.{}.on.aws/", record.id, self.home.region),
+            "FunctionArn": arn,
+            "AuthType": record.auth_type,
+            "InvokeMode": record.invoke_mode,
+            "CreationTime": timestamp(record.created_ms),
+            "LastModifiedTime": timestamp(record.changed_ms),
+        });
+        if let Some(cors) = &record.cors {
+            shown["Cors"] = cors.clone();
+        }
+        shown
+    }
+}
+
+fn check(
+    input: &UrlInput,
+    qualifier: Option<&str>,
+    mut constraints: Constraints,
+) -> Result<(), ApiError> {
+    if let Some(auth_type) = &input.auth_type {
+        one_of(&mut constraints, "authType", auth_type, &["NONE", "AWS_IAM"]);
+    }
+    if let Some(mode) = &input.invoke_mode {
+        one_of(&mut constraints, "invokeMode", mode, &["RESPONSE_STREAM", "BUFFERED"]);
+    }
+    if let Some(qualifier) = qualifier.filter(|text| !text.is_empty()) {
+        let is_version = qualifier.bytes().all(|byte| byte.is_ascii_digit());
+        let ok = !is_version && !qualifier.contains('$');
+        constraints.pattern("qualifier", qualifier, ok, QUALIFIER_PATTERN);
+    }
+    constraints.finish()
+}
