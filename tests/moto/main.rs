@@ -13,6 +13,8 @@
 //!
 //! Each of these is shown on the local cloud by the end-to-end tests.
 
+mod doctor;
+
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{self, Receiver};

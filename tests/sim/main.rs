@@ -1,6 +1,8 @@
 //! The real engine and the real core against the local cloud's own model of Lambda, under virtual
 //! time: what a release does to the cloud, how many calls it takes, and how long.
 
+mod doctor;
+
 use wavegate_core::release::Outcome;
 use wavegate_core::spec::RollbackScope;
 use wavegate_engine::event::Event;

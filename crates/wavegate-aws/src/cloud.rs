@@ -36,7 +36,7 @@ pub(crate) const UPLOADS_MAX: usize = 4;
 const PAGES_MAX: usize = 1000;
 
 /// Entries per page: the most that `ListVersionsByFunction` gives.
-const PAGE_SIZE: i32 = 50;
+pub(crate) const PAGE_SIZE: i32 = 50;
 
 /// The cloud port on AWS Lambda, S3 and STS, or on any endpoint that speaks like them.
 ///
@@ -404,19 +404,19 @@ impl AwsCloud {
 }
 
 /// Where a list is, and whether it may go on. Complete or an error, never silently short.
-struct Pages {
+pub(crate) struct Pages {
     operation: &'static str,
-    marker: Option<String>,
+    pub(crate) marker: Option<String>,
     seen: HashSet<String>,
 }
 
 impl Pages {
-    fn new(operation: &'static str) -> Self {
+    pub(crate) fn new(operation: &'static str) -> Self {
         Self { operation, marker: None, seen: HashSet::new() }
     }
 
     /// Takes the marker of the next page; `false` after the last one.
-    fn turn(&mut self, next: Option<&str>) -> Result<bool, CloudError> {
+    pub(crate) fn turn(&mut self, next: Option<&str>) -> Result<bool, CloudError> {
         let Some(next) = next.filter(|marker| !marker.is_empty()) else { return Ok(false) };
         if !self.seen.insert(next.to_owned()) {
             return Err(unreadable(self.operation, "the list repeats a page and does not end"));
@@ -446,12 +446,12 @@ fn version_view(
 }
 
 /// "Does not exist" is an answer where the port asks whether something exists.
-fn absent_is_none<T>(error: CloudError) -> Result<Option<T>, CloudError> {
+pub(crate) fn absent_is_none<T>(error: CloudError) -> Result<Option<T>, CloudError> {
     if error.kind == FaultKind::NotFound { Ok(None) } else { Err(error) }
 }
 
 /// What is to be deleted and is not there is deleted: Lambda answers 204 then, others answer 404.
-fn absent_is_done(outcome: Result<(), CloudError>) -> Result<(), CloudError> {
+pub(crate) fn absent_is_done(outcome: Result<(), CloudError>) -> Result<(), CloudError> {
     match outcome {
         Err(error) if error.kind == FaultKind::NotFound => Ok(()),
         outcome => outcome,

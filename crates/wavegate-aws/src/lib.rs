@@ -8,10 +8,13 @@
 //! error and no `Debug` output. Deliberately absent: CloudWatch, which belongs to the plugin that
 //! watches alarms, and rate limits, which all calls of a release share in the engine.
 
+mod bench;
 mod cloud;
 mod connect;
 mod fault;
+mod policy;
 mod settings;
+mod surroundings;
 mod transport;
 mod upload;
 mod view;

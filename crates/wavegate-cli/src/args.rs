@@ -133,6 +133,10 @@ pub enum Command {
     Promote(PromoteArgs),
     /// Release once more what failed and was put back, or go on where it froze
     Retry(RetryArgs),
+    /// Find what is wrong with the app between its releases, and mend what can be mended
+    Doctor(DoctorArgs),
+    /// Try on a throw-away function whether an endpoint behaves as wavegate needs it
+    Conformance(ConformanceArgs),
     /// Print the JSON Schema of deploy.toml
     Schema,
     /// Print a completion script for a shell
@@ -380,6 +384,43 @@ pub struct HistoryArgs {
 pub struct ShowArgs {
     /// The release: r42, 42, or its id
     pub release: String,
+}
+
+/// Arguments of `doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Mend what can be mended
+    #[arg(long)]
+    pub heal: bool,
+    /// Send all traffic of a split that nobody owns there: the main version, or the other one
+    #[arg(long, value_name = "SIDE", default_value = "stable", requires = "heal")]
+    pub to: SideArg,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+/// A side of a split.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SideArg {
+    /// The alias's main version
+    Stable,
+    /// The additional version
+    Candidate,
+}
+
+/// Arguments of `conformance`.
+#[derive(Debug, Args)]
+pub struct ConformanceArgs {
+    /// Begin the function's name like this
+    #[arg(long, value_name = "NAME", default_value = "wavegate")]
+    pub function_prefix: String,
+    /// Give the function this execution role; needed on AWS, and it may be allowed nothing
+    #[arg(long, value_name = "ARN")]
+    pub role: Option<String>,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
 }
 
 /// The verbs of `local`.

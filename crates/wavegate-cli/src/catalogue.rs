@@ -3,6 +3,7 @@
 //! Codes are stable: one that is no longer used is retired, never given to another problem. The
 //! manifest's own (WG1xx) stand with the code that finds them.
 
+mod doctor;
 mod plugins;
 
 use std::fmt;
@@ -45,6 +46,7 @@ impl fmt::Display for Page {
 pub fn pages() -> impl Iterator<Item = Page> {
     let manifest = wavegate_config::ERRORS.iter();
     let own = PACKAGING.iter().chain(plugins::PAGES).chain(RELEASES);
+    let own = own.chain(doctor::PAGES).chain(ITSELF);
     manifest.chain(own).map(|(code, title, text)| Page { code, title, text })
 }
 
@@ -462,6 +464,10 @@ const RELEASES: &[Entry] = &[
         "a config that the strategy refuses",
         "--component-config takes the component's keys as one JSON object. What is wrong is listed.",
     ),
+];
+
+/// The pages about wavegate itself (WG690 to WG699), in the order of their codes.
+const ITSELF: &[Entry] = &[
     (
         "WG650",
         "damaged records",

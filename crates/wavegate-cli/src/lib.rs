@@ -139,6 +139,8 @@ fn dispatch(context: &Context, command: Command) -> Result<(), CliError> {
         Command::Resume(args) => block_on(command::control::resume(context, &args)),
         Command::Promote(args) => block_on(command::control::promote(context, &args)),
         Command::Retry(args) => block_on(command::retry::run(context, &args)),
+        Command::Doctor(args) => block_on(command::doctor::run(context, &args)),
+        Command::Conformance(args) => block_on(command::conformance::run(context, &args)),
         Command::Local(command) => block_on(command::local::run(context, command)),
         Command::Simulate(args) => block_on(command::simulate::run(context, &args)),
         Command::PluginHost(args) => command::plugin_host::run(args),

@@ -7,7 +7,8 @@ use wavegate_aws::{AwsCloud, Credentials, Settings};
 use wavegate_config::{Manifest, Target};
 use wavegate_core::inventory::Inventory;
 use wavegate_engine::clock::ScaledClock;
-use wavegate_engine::ports::{Clock, Cloud};
+use wavegate_engine::conformance::TestBench;
+use wavegate_engine::ports::{Clock, Cloud, Surroundings};
 use wavegate_engine::{Engine, World};
 use wavegate_local::{LocalCloud, LocalError, Options, Running};
 use wavegate_plugin_sdk::CloudAccess;
@@ -27,6 +28,8 @@ pub(crate) struct Stage {
     pub(crate) engine: Engine,
     /// The cloud port, for single reads beside the engine.
     pub(crate) cloud: Arc<dyn Cloud>,
+    /// What stands around the functions, for a doctor.
+    pub(crate) around: Arc<dyn Surroundings>,
     /// The release's clock.
     pub(crate) clock: Arc<dyn Clock>,
     /// The local cloud's client; `None` on AWS.
@@ -199,10 +202,15 @@ async fn open_aws(
     let settings = Settings { region: manifest.region.clone(), ..Settings::default() };
     let cloud = AwsCloud::connect(settings).await.map_err(|error| fault::connect(&error))?;
     let access = access(cloud.region(), environment);
-    let endpoint = access
-        .lambda_endpoint()
-        .map_or_else(|| format!("https://lambda.{}.amazonaws.com", access.region), str::to_owned);
+    let endpoint = lambda_url(&access);
     Ok(stage(manifest, registry, Arc::new(cloud), Arc::new(ScaledClock::real()), access, endpoint))
+}
+
+/// Where Lambda's calls go.
+fn lambda_url(access: &CloudAccess) -> String {
+    access
+        .lambda_endpoint()
+        .map_or_else(|| format!("https://lambda.{}.amazonaws.com", access.region), str::to_owned)
 }
 
 /// How hooks and alarms reach AWS: the same region and endpoints as the engine.
@@ -225,12 +233,14 @@ fn access(region: &str, environment: &Environment) -> CloudAccess {
 fn stage(
     manifest: &Manifest,
     registry: Arc<Registry>,
-    cloud: Arc<dyn Cloud>,
+    cloud: Arc<AwsCloud>,
     clock: Arc<dyn Clock>,
     access: CloudAccess,
     endpoint: String,
 ) -> Stage {
     let region = access.region.clone();
+    let around: Arc<dyn Surroundings> = Arc::<AwsCloud>::clone(&cloud);
+    let cloud: Arc<dyn Cloud> = cloud;
     let world = World {
         cloud: Arc::clone(&cloud),
         strategies: Arc::new(PluginStrategies::new(Arc::clone(&registry))),
@@ -244,5 +254,89 @@ fn stage(
     };
     let engine = Engine::new(world, settings);
     let role = manifest.app.functions.values().next().map(|function| function.config.role.clone());
-    Stage { engine, cloud, clock, loopback: None, endpoint, region, role, embedded: None, registry }
+    Stage {
+        engine,
+        cloud,
+        around,
+        clock,
+        loopback: None,
+        endpoint,
+        region,
+        role,
+        embedded: None,
+        registry,
+    }
+}
+
+/// An endpoint to try things on, with no app and no engine.
+pub(crate) struct Endpoint {
+    /// Its functions.
+    pub(crate) bench: Arc<dyn TestBench>,
+    /// The wall's clock: what is measured here is measured in its seconds.
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Where calls go, in words.
+    pub(crate) url: String,
+    embedded: Option<LocalCloud>,
+}
+
+impl Endpoint {
+    /// A local cloud of this process, which its owner ends.
+    pub(crate) async fn of(cloud: &LocalCloud) -> Result<Self, CliError> {
+        Self::local(cloud.url().to_owned(), None, None).await
+    }
+
+    async fn local(
+        url: String,
+        region: Option<String>,
+        embedded: Option<LocalCloud>,
+    ) -> Result<Self, CliError> {
+        let settings = Settings {
+            region,
+            endpoint_url: Some(url.clone()),
+            credentials: Credentials::Local,
+            ..Settings::default()
+        };
+        let cloud = AwsCloud::connect(settings).await.map_err(|error| fault::connect(&error))?;
+        Ok(Self { bench: Arc::new(cloud), clock: Arc::new(ScaledClock::real()), url, embedded })
+    }
+
+    /// Ends an embedded cloud in order.
+    pub(crate) async fn close(self) {
+        if let Some(cloud) = self.embedded {
+            cloud.shutdown().await;
+        }
+    }
+}
+
+/// The endpoint that a manifest, or none, leads to.
+pub(crate) async fn endpoint(
+    target: Target,
+    manifest: Option<&Manifest>,
+    directory: &std::path::Path,
+    environment: &Environment,
+) -> Result<Endpoint, CliError> {
+    let region = manifest.and_then(|manifest| manifest.region.clone());
+    match target {
+        Target::Local => {
+            let mut options = Options::new(directory.join(home::NAME).join("local"));
+            if let Some(manifest) = manifest {
+                options.port = manifest.local.port;
+                options.time_scale = manifest.local.time_scale;
+                options.requests_per_second = manifest.local.requests_per_second;
+            }
+            if let Some(region) = region {
+                options.region = region;
+            }
+            let found = find_or_start(options).await?;
+            Endpoint::local(found.url, Some(found.region), found.embedded).await
+        }
+        Target::Aws => {
+            let settings = Settings { region, ..Settings::default() };
+            let cloud =
+                AwsCloud::connect(settings).await.map_err(|error| fault::connect(&error))?;
+            let url = lambda_url(&access(cloud.region(), environment));
+            let clock = Arc::new(ScaledClock::real());
+            Ok(Endpoint { bench: Arc::new(cloud), clock, url, embedded: None })
+        }
+    }
 }

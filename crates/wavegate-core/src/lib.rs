@@ -9,6 +9,7 @@
 //! the same outputs. Deliberately absent: tokio, serde, AWS, plugins.
 
 pub mod control;
+pub mod doctor;
 pub mod fence;
 pub mod graph;
 pub mod inventory;

@@ -31,6 +31,8 @@ pub enum Quota {
 pub enum Retry {
     /// Once: whoever asked judges the outcome.
     Once,
+    /// It is safe to repeat, and can be done without: a few times.
+    Few,
     /// It is safe to repeat: until it works, is refused, or its time is over.
     Safe,
 }
@@ -38,6 +40,10 @@ pub enum Retry {
 /// How long a safe call is repeated. Longer than any throttling burst that AWS documents, shorter
 /// than anybody's patience with a pipeline that hangs.
 const SAFE_FOR_MS: u64 = 5 * 60 * 1000;
+
+/// How often a call is tried that can be done without: a service that does not know an operation
+/// often answers as if it were broken, and waiting does not teach it.
+const FEW_TRIES: u32 = 3;
 
 /// An endpoint where nothing answers is given up on after this many tries: it is more often a
 /// wrong URL than a passing fault.
@@ -113,8 +119,12 @@ impl Caller {
                 FaultKind::Unreachable => tries < UNREACHABLE_TRIES,
                 _ => false,
             };
-            let is_late = self.clock.now_ms().saturating_sub(began) > SAFE_FOR_MS;
-            if retry == Retry::Once || !is_passing || is_late {
+            let is_last = match retry {
+                Retry::Once => true,
+                Retry::Few => tries >= FEW_TRIES,
+                Retry::Safe => self.clock.now_ms().saturating_sub(began) > SAFE_FOR_MS,
+            };
+            if is_last || !is_passing {
                 return Err(error);
             }
             tracing::debug!(operation, tries, %error, "again");
@@ -374,6 +384,19 @@ mod tests {
             assert_eq!(*made.lock().unwrap(), tries, "{kind:?}");
             assert_eq!(result.is_ok(), tries == 5);
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_can_be_done_without_is_given_up_soon() {
+        let clock: Arc<dyn Clock> = Arc::new(ScaledClock::starting_at(0, 1.0));
+        let caller = Caller::new(clock, None);
+        let result: Result<(), _> = caller
+            .call(Quota::Control, "X", Priority::Poll, Retry::Few, || async {
+                Err(error(FaultKind::Unknown))
+            })
+            .await;
+        assert!(result.is_err());
+        assert_eq!(caller.counts()["X"], u64::from(FEW_TRIES));
     }
 
     #[tokio::test(start_paused = true)]

@@ -7,6 +7,8 @@
 mod ask;
 pub mod caller;
 pub mod clock;
+pub mod conformance;
+pub mod doctor;
 pub mod event;
 mod observe;
 pub mod ports;

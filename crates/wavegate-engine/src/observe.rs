@@ -14,11 +14,11 @@ use wavegate_core::spec::{AppSpec, FunctionSpec};
 use wavegate_core::token::{LockRecord, Token};
 
 use crate::caller::{Quota, Retry};
-use crate::ports::{AlarmQuestion, CloudError, Subject};
+use crate::ports::{AlarmQuestion, CloudError, FunctionView, Subject};
 use crate::{Engine, EngineError, READ_WITHIN, THINK_WITHIN};
 
 /// How many functions are looked at at once. The budget decides how fast; this bounds sockets.
-const LOOKS_AT_ONCE: usize = 32;
+pub(crate) const LOOKS_AT_ONCE: usize = 32;
 
 /// Two reads per function: its aliases, and the version that the live alias serves.
 pub(crate) async fn inventory(engine: &Engine, spec: &AppSpec) -> Result<Inventory, EngineError> {
@@ -118,7 +118,7 @@ async fn look(
     // Where listing answers emptily for a function that is not there, the next read tells.
     let Some(aliases) = aliases else { return Ok(None) };
     let live = aliases.iter().find(|alias| alias.name == spec.alias.as_str());
-    let main = live.and_then(wavegate_core::inventory::AliasState::main);
+    let main = live.and_then(AliasState::main);
     let Some((arn, served)) = version(engine, function, main).await? else { return Ok(None) };
     Ok(Some((function.name.clone(), ObservedFunction { arn, aliases, served })))
 }
@@ -137,18 +137,21 @@ async fn version(
         })
         .await
         .map_err(|source| failed(function, source))?;
-    Ok(view.map(|view| {
-        let served = ObservedVersion {
-            version: VersionId::parse(&view.version).or(version),
-            code_sha256: view.code_sha256,
-            image_uri: view.image_uri,
-            config: view.config,
-        };
-        (view.arn, served)
-    }))
+    Ok(view.map(|view| served(view, version)))
 }
 
-fn failed(function: &FunctionSpec, source: CloudError) -> EngineError {
+/// A function's ARN, and the version of it that was read.
+pub(crate) fn served(view: FunctionView, version: Option<VersionId>) -> (String, ObservedVersion) {
+    let served = ObservedVersion {
+        version: VersionId::parse(&view.version).or(version),
+        code_sha256: view.code_sha256,
+        image_uri: view.image_uri,
+        config: view.config,
+    };
+    (view.arn, served)
+}
+
+pub(crate) fn failed(function: &FunctionSpec, source: CloudError) -> EngineError {
     EngineError::Cloud {
         what: format!("could not look at function `{}`", function.lambda_name),
         source: Box::new(source),

@@ -4,9 +4,11 @@
 //! [`crate::caller`] for calls that are safe to repeat and the release machine for alias writes.
 //! Futures are cancelled by dropping them.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use wavegate_core::doctor::{Mapping, Provisioned, PublishedVersion, Statement};
 use wavegate_core::inventory::{AliasState, Artifact, ExtraVersion};
 use wavegate_core::name::{AliasName, FunctionName, VersionId};
 use wavegate_core::plan::{AlarmStatus, Outline};
@@ -231,6 +233,34 @@ pub trait Cloud: Send + Sync + 'static {
 
     /// `GetCallerIdentity`.
     async fn identity(&self) -> Result<Identity, CloudError>;
+}
+
+/// What stands around functions and aliases: who calls them, what they cost. Only a doctor looks at
+/// it, so a cloud that is only deployed to need not have it.
+#[async_trait]
+pub trait Surroundings: Send + Sync + 'static {
+    /// `ListVersionsByFunction`, all pages, without `$LATEST`, with what Lambda compares before it
+    /// splits traffic.
+    async fn published(&self, function: &FunctionName)
+    -> Result<Vec<PublishedVersion>, CloudError>;
+
+    /// `ListEventSourceMappings` of the whole account, all pages, by function. Asking for one
+    /// function finds only those that name it without a qualifier.
+    async fn mappings(&self) -> Result<BTreeMap<String, Vec<Mapping>>, CloudError>;
+
+    /// `GetFunctionUrlConfig` of the function itself: its authorization type, if it has a URL.
+    async fn url(&self, function: &FunctionName) -> Result<Option<String>, CloudError>;
+
+    /// `GetPolicy` of the function itself or of an alias: the statements that allow something. Empty
+    /// where there is no policy.
+    async fn policy(
+        &self,
+        function: &FunctionName,
+        alias: Option<&AliasName>,
+    ) -> Result<Vec<Statement>, CloudError>;
+
+    /// `ListProvisionedConcurrencyConfigs`, all pages.
+    async fn provisioned(&self, function: &FunctionName) -> Result<Vec<Provisioned>, CloudError>;
 }
 
 /// The strategies. Pure by contract, but they may live in another process, so calls are async.

@@ -1,9 +1,11 @@
 //! The verbs, one module each.
 
 pub(crate) mod check;
+pub(crate) mod conformance;
 pub(crate) mod control;
 pub(crate) mod deploy;
 mod discover;
+pub(crate) mod doctor;
 pub(crate) mod history;
 pub(crate) mod init;
 pub(crate) mod local;

@@ -84,7 +84,7 @@ impl Lambda {
         let owner = self.owner(id)?;
         let mut mapping = self.function(&owner)?.beside.mappings[id].clone();
         let mut name = owner.clone();
-        mapping.under_way = "Updating".to_owned();
+        let mut under_way = "Updating";
         if let Some(given) = &input.function_name {
             let (target, key) = self.qualified(now, given, None)?;
             self.check_no_twin(&target.name, &key, source(&mapping.given), Some(id))?;
@@ -92,11 +92,12 @@ impl Lambda {
         }
         if let Some(enabled) = input.enabled {
             if enabled != mapping.enabled {
-                mapping.under_way = if enabled { "Enabling" } else { "Disabling" }.to_owned();
+                under_way = if enabled { "Enabling" } else { "Disabling" };
             }
             mapping.enabled = enabled;
         }
         mapping.given.extend(input.rest);
+        under_way.clone_into(&mut mapping.under_way);
         mapping.changed_ms = now;
         let shown = self.show_mapping(now, &name, id, &mapping);
         self.function_mut(now, &owner)?.beside.mappings.remove(id);
