@@ -215,7 +215,7 @@ impl Cloud for AwsCloud {
                 .send()
                 .await
                 .map_err(|error| from_sdk(OPERATION, &error))?;
-            for entry in page.versions() {
+            for entry in complete(OPERATION, page.versions.as_ref())? {
                 versions.extend(version_view(OPERATION, entry)?);
             }
             if !pages.turn(page.next_marker())? {
@@ -283,7 +283,7 @@ impl Cloud for AwsCloud {
                 // A function that vanishes between two pages does not exist either.
                 Err(error) => return absent_is_none(from_sdk(OPERATION, &error)),
             };
-            for alias in page.aliases() {
+            for alias in complete(OPERATION, page.aliases.as_ref())? {
                 aliases.push(alias.state(OPERATION)?);
             }
             if !pages.turn(page.next_marker())? {
@@ -428,6 +428,15 @@ impl Pages {
         self.marker = Some(next.to_owned());
         Ok(true)
     }
+}
+
+/// A page's entries. An answer without any list, as an empty body is, is no empty list: a function
+/// that has aliases would be taken for a new one.
+fn complete<'a, T>(
+    operation: &'static str,
+    entries: Option<&'a Vec<T>>,
+) -> Result<&'a [T], CloudError> {
+    entries.map(Vec::as_slice).ok_or_else(|| unreadable(operation, "no list in it"))
 }
 
 /// One entry of the list of versions; `None` for `$LATEST` and its like.

@@ -51,6 +51,18 @@ async fn versions_come_without_latest() {
 }
 
 #[tokio::test]
+async fn an_answer_without_a_list_is_no_empty_list() {
+    for body in ["", "{}"] {
+        let server = Server::start([Answer::json(200, body), Answer::json(200, body)]).await;
+        let cloud = cloud(&server.url).await;
+        let error = cloud.list_aliases(&function()).await.unwrap_err();
+        assert_eq!(error.kind, FaultKind::Unknown, "{body}: {error}");
+        let error = cloud.list_versions(&function()).await.unwrap_err();
+        assert_eq!(error.kind, FaultKind::Unknown, "{body}: {error}");
+    }
+}
+
+#[tokio::test]
 async fn a_list_is_never_silently_short() {
     let repeated = || versions(&["1"], Some("m1"));
     let server = Server::start([repeated(), repeated()]).await;
