@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -65,6 +66,8 @@ pub struct Caller {
     control: Option<Arc<Budget>>,
     get: Option<Arc<Budget>>,
     counts: Arc<Mutex<BTreeMap<String, u64>>>,
+    /// The cloud has answered as asked: the credentials were good.
+    has_worked: Arc<AtomicBool>,
 }
 
 impl Caller {
@@ -74,7 +77,24 @@ impl Caller {
             requests_per_second
                 .map(|rate| Arc::new(Budget::new(f64::from(rate) * factor * USED_SHARE)))
         };
-        Self { control: budget(1.0), get: budget(GET_FACTOR), clock, counts: Arc::default() }
+        Self {
+            control: budget(1.0),
+            get: budget(GET_FACTOR),
+            clock,
+            counts: Arc::default(),
+            has_worked: Arc::default(),
+        }
+    }
+
+    /// Whether an error passes with time alone. Credentials that were good before have expired, or
+    /// the clock was moved: they are refreshed, or a person logs in again. Those that never worked
+    /// are told at once.
+    pub fn is_passing(&self, error: &CloudError) -> bool {
+        match error.kind {
+            FaultKind::Throttled | FaultKind::Unknown | FaultKind::UpdateInProgress => true,
+            FaultKind::Credentials => self.has_worked.load(Ordering::Relaxed),
+            _ => false,
+        }
     }
 
     /// Calls made so far, by operation.
@@ -105,6 +125,7 @@ impl Caller {
             self.count(operation);
             let error = match call().await {
                 Ok(answer) => {
+                    self.has_worked.store(true, Ordering::Relaxed);
                     self.went_well(quota);
                     return Ok(answer);
                 }
@@ -115,9 +136,8 @@ impl Caller {
             }
             tries += 1;
             let is_passing = match error.kind {
-                FaultKind::Throttled | FaultKind::Unknown | FaultKind::UpdateInProgress => true,
                 FaultKind::Unreachable => tries < UNREACHABLE_TRIES,
-                _ => false,
+                _ => self.is_passing(&error),
             };
             let is_last = match retry {
                 Retry::Once => true,
@@ -397,6 +417,25 @@ mod tests {
             .await;
         assert!(result.is_err());
         assert_eq!(caller.counts()["X"], u64::from(FEW_TRIES));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn credentials_that_worked_are_waited_for_and_others_are_not() {
+        let clock: Arc<dyn Clock> = Arc::new(ScaledClock::starting_at(0, 1.0));
+        let caller = Caller::new(clock, None);
+        let made = Mutex::new(0);
+        let expires_twice = || async {
+            let mut made = made.lock().unwrap();
+            *made += 1;
+            if *made > 2 { Ok(()) } else { Err(error(FaultKind::Credentials)) }
+        };
+        let (get, forward) = (Quota::Get, Priority::Forward);
+        let first = caller.call(get, "X", forward, Retry::Safe, expires_twice).await;
+        assert_eq!(first.unwrap_err().kind, FaultKind::Credentials);
+        assert_eq!(*made.lock().unwrap(), 1);
+        let () = caller.call(get, "Y", forward, Retry::Safe, || async { Ok(()) }).await.unwrap();
+        caller.call(get, "X", forward, Retry::Safe, expires_twice).await.unwrap();
+        assert_eq!(*made.lock().unwrap(), 3);
     }
 
     #[tokio::test(start_paused = true)]

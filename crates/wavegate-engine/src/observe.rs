@@ -17,6 +17,10 @@ use crate::caller::{Quota, Retry};
 use crate::ports::{AlarmQuestion, CloudError, FunctionView, Subject};
 use crate::{Engine, EngineError, READ_WITHIN, THINK_WITHIN};
 
+/// The pauses before alarms are read again that could not be: a blip costs no release, and a mistake
+/// is told within seconds.
+const SNAPSHOT_PAUSES_MS: [u64; 3] = [250, 500, 1_000];
+
 /// How many functions are looked at at once. The budget decides how fast; this bounds sockets.
 pub(crate) const LOOKS_AT_ONCE: usize = 32;
 
@@ -228,10 +232,22 @@ async fn snapshot(
         return Ok(Snapshots::new());
     }
     let alarms = Arc::clone(&engine.world.alarms);
-    let answers = tokio::time::timeout(READ_WITHIN, alarms.read(questions))
-        .await
-        .unwrap_or_else(|_| Err(silent(READ_WITHIN)))
-        .map_err(EngineError::Alarms)?;
+    let mut tries = 0;
+    let answers = loop {
+        let reading = tokio::time::timeout(READ_WITHIN, alarms.read(questions.clone()));
+        let pause_ms = SNAPSHOT_PAUSES_MS.get(tries);
+        tries += 1;
+        match (reading.await, pause_ms) {
+            (Ok(Ok(answers)), _) => break answers,
+            (Err(_), _) => return Err(EngineError::Alarms(silent(READ_WITHIN))),
+            (Ok(Err(reason)), None) => return Err(EngineError::Alarms(reason)),
+            (Ok(Err(reason)), Some(pause_ms)) => {
+                tracing::debug!(reason, tries, "alarms are read again");
+                let clock = &engine.world.clock;
+                clock.sleep_until(clock.now_ms() + pause_ms).await;
+            }
+        }
+    };
     Ok(answers
         .into_iter()
         .map(|answer| (answer.key, AlarmSnapshot { status: answer.status, detail: answer.detail }))

@@ -27,12 +27,16 @@ const CONFLICTS_MAX: u32 = 4;
 /// How often one write may be throttled before the release fails.
 const THROTTLES_MAX: u32 = 30;
 
+/// How long credentials that expired may stay so: a pipeline refreshes them within seconds, a person
+/// logs in again within minutes.
+const CREDENTIALS_FOR_MS: u64 = 5 * 60 * 1000;
+
 /// How long a role that was made a moment ago may be unknown to Lambda: IAM takes some seconds to
 /// tell everybody. Terraform and SAM wait in the same way.
 const ROLE_FOR_MS: u64 = 60_000;
 
 /// The longest pause between two tries meanwhile, in half seconds.
-const ROLE_PAUSES_MAX: u32 = 10;
+const PAUSES_MAX: u32 = 10;
 
 /// Says what is being done, in words.
 pub(crate) type Say<'a> = &'a (dyn Fn(&str) + Send + Sync);
@@ -308,10 +312,12 @@ impl Job<'_> {
         Fut: Future<Output = Result<T, CloudError>> + Send,
     {
         // A write that was throttled was not applied, so it may be sent again as it is, and so was
-        // one whose role Lambda does not know yet; anything else that fails is judged by looking.
+        // one whose role Lambda does not know yet, and one whose credentials have expired; anything
+        // else that fails is judged by looking.
         let mut throttled = 0;
         let mut early = 0;
         let began = self.engine.world.clock.now_ms();
+        let so_far = || self.engine.world.clock.now_ms().saturating_sub(began);
         loop {
             match self
                 .engine
@@ -324,12 +330,18 @@ impl Job<'_> {
                     (self.say)(&format!("{operation} was throttled"));
                     self.pause(throttled).await;
                 }
-                Err(error)
-                    if is_role_unknown(&error)
-                        && self.engine.world.clock.now_ms().saturating_sub(began) < ROLE_FOR_MS =>
-                {
-                    early = (early + 1).min(ROLE_PAUSES_MAX);
+                Err(error) if is_role_unknown(&error) && so_far() < ROLE_FOR_MS => {
+                    early = (early + 1).min(PAUSES_MAX);
                     (self.say)("its role is not known to Lambda yet; trying again");
+                    self.pause(early).await;
+                }
+                Err(error)
+                    if error.kind == FaultKind::Credentials
+                        && self.engine.caller.is_passing(&error)
+                        && so_far() < CREDENTIALS_FOR_MS =>
+                {
+                    early = (early + 1).min(PAUSES_MAX);
+                    (self.say)(&format!("{error}; trying again"));
                     self.pause(early).await;
                 }
                 result => return Ok(result?),
