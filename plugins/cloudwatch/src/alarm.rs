@@ -274,6 +274,8 @@ mod tests {
         for (status, code, retryable) in [
             (400, "AccessDenied", false),
             (400, "Throttling", true),
+            (403, "ExpiredToken", true),
+            (403, "RequestTimeTooSkewed", true),
             (503, "InternalFailure", true),
         ] {
             let replay = Replay::refusing(status, code, "no");

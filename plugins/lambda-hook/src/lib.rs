@@ -59,13 +59,14 @@ const RETRY_MS: u64 = 5_000;
 /// Refusals that Lambda makes before it calls the function, and that pass by themselves. Other
 /// errors with a status of 500 and more are about the function's configuration, and stay.
 /// Source: the error list of Lambda's `Invoke`.
-const PASSING_CODES: [&str; 9] = [
+const PASSING_CODES: [&str; 10] = [
     "EC2ThrottledException",
     "EC2UnexpectedException",
     "ENINotReadyException",
     "ResourceConflictException",
     "ResourceNotReadyException",
     "ServiceException",
+    "ServiceUnavailable",
     "SnapStartNotReadyException",
     "SnapStartTimeoutException",
     "TooManyRequestsException",
@@ -146,7 +147,9 @@ fn not_invoked(config: &Config, error: &SdkError<InvokeError, HttpResponse>) -> 
         );
         return HookOutcome::Fail { reason };
     }
+    let has_expired = failure.code() == aws::CREDENTIALS && failure.is_retryable();
     let passes = match code {
+        _ if has_expired => true,
         Some(code) => PASSING_CODES.contains(&code),
         // No code: it never got as far as Lambda's own refusals, or they came from a proxy.
         None => failure.is_retryable(),

@@ -227,6 +227,9 @@ async fn what_lambda_refuses_for_now_is_asked_again() {
         (502, "ResourceNotReadyException"),
         (409, "ResourceConflictException"),
         (409, "SnapStartNotReadyException"),
+        (503, "ServiceUnavailable"),
+        (403, "ExpiredTokenException"),
+        (403, "RequestTimeTooSkewed"),
     ] {
         let outcome = outcome_of(Reply::refused(status, code, "not now")).await;
         let HookOutcome::Retry { after_ms, detail } = outcome else { panic!("{outcome:?}") };

@@ -19,7 +19,7 @@ pub const UNREACHABLE: &str = "aws.unreachable";
 pub const BROKEN: &str = "aws.broken";
 /// No answer came in time.
 pub const TIMEOUT: &str = "aws.timeout";
-/// No credentials were found, or they could not be loaded.
+/// No credentials were found, they could not be loaded, or they have expired.
 pub const CREDENTIALS: &str = "aws.credentials";
 /// The service said no.
 pub const REFUSED: &str = "aws.refused";
@@ -39,6 +39,16 @@ const THROTTLING_CODES: [&str; 8] = [
     "ThrottlingException",
     "TooManyRequestsException",
     "TransactionInProgressException",
+];
+
+/// The codes by which they say that credentials which were good are so no longer, or not at this
+/// time: a refresh or a clock that is set right mends it.
+const EXPIRY_CODES: [&str; 5] = [
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "RequestExpired",
+    "RequestTimeTooSkewed",
+    "TokenRefreshRequired",
 ];
 
 /// The error that a failed call comes to: one of the codes above, in the service's own words.
@@ -62,7 +72,7 @@ where
                 .retryable()
         }
         SdkError::ResponseError(_) => {
-            PluginError::new(GARBLED, because("gave an unreadable answer to"))
+            PluginError::new(GARBLED, because("gave an unreadable answer to")).retryable()
         }
         SdkError::DispatchFailure(failure) if failure.is_io() || failure.is_timeout() => {
             PluginError::new(UNREACHABLE, because("cannot be reached for")).retryable()
@@ -85,7 +95,13 @@ where
     let colon = if words.is_empty() { "" } else { ": " };
     let message =
         format!("{service} refused {operation} with {code}{colon}{words} (HTTP {status})");
-    if status == 429 || THROTTLING_CODES.contains(&code) {
+    if status < 400 {
+        // Not the service's own words: something in between answers, or cut them short.
+        let message = format!("{service} gave an unreadable answer to {operation} (HTTP {status})");
+        PluginError::new(GARBLED, message).retryable()
+    } else if EXPIRY_CODES.contains(&code) {
+        PluginError::new(CREDENTIALS, message).retryable()
+    } else if status == 429 || THROTTLING_CODES.contains(&code) {
         PluginError::new(THROTTLED, message).retryable()
     } else if status >= 500 {
         PluginError::new(UNAVAILABLE, message).retryable()
