@@ -280,7 +280,8 @@ const RELEASES: &[Entry] = &[
         "WG602",
         "the AWS credentials do not work",
         "They are missing, wrong or expired. The standard chain is used: environment, profile, SSO, \
-      container, instance. `aws sts get-caller-identity` shows whose they are.",
+      container, instance. `aws sts get-caller-identity` shows whose they are. A signature holds for \
+      five minutes, so a clock that is further off has the same effect.",
     ),
     (
         "WG603",

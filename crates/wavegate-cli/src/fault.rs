@@ -56,6 +56,10 @@ pub(crate) fn cloud(what: &str, error: &CloudError, endpoint: &str) -> CliError 
             told(UNREACHABLE, format!("{what}: nothing answers at {endpoint}"))
                 .hint("is it running, and is the URL right? AWS_ENDPOINT_URL, its per-service forms and the AWS profile decide")
         }
+        FaultKind::Credentials if is_about_time(error) => {
+            told(CREDENTIALS, format!("{what}: AWS refuses the time at which the request was signed"))
+                .hint("this machine's clock is minutes off: set it, or turn its synchronisation on")
+        }
         FaultKind::Credentials => {
             told(CREDENTIALS, format!("{what}: the AWS credentials do not work"))
                 .hint("`aws sts get-caller-identity` shows whose they are; set AWS_PROFILE or log in again")
@@ -69,6 +73,13 @@ pub(crate) fn cloud(what: &str, error: &CloudError, endpoint: &str) -> CliError 
         }
         _ => told(CALL_FAILED, what.to_owned()),
     }
+}
+
+/// Whether credentials were refused for the time alone: a signature holds for five minutes.
+fn is_about_time(error: &CloudError) -> bool {
+    matches!(error.code.as_deref(), Some("RequestTimeTooSkewed" | "RequestExpired"))
+        || error.message.starts_with("Signature expired")
+        || error.message.starts_with("Signature not yet current")
 }
 
 /// The IAM action of an operation.
@@ -182,6 +193,9 @@ mod tests {
         }
         let told = cloud("could not look", &error(FaultKind::Denied, ""), "x");
         assert!(told.hints[0].contains("lambda:ListAliases"));
+        let early = error(FaultKind::Credentials, "Signature not yet current: 20261127T000000Z");
+        let told = cloud("could not look", &early, "x");
+        assert!(told.hints[0].contains("clock"), "{told:?}");
         let told =
             cloud("could not look", &error(FaultKind::Unreachable, ""), "http://127.0.0.1:9");
         assert!(told.message.contains("http://127.0.0.1:9"));
