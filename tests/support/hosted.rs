@@ -42,6 +42,15 @@ impl Hosted {
     pub fn start(state_dir: &Path, time_scale: f64) -> Self {
         let mut options = Options::new(state_dir);
         options.time_scale = time_scale;
+        Self::start_with(options)
+    }
+
+    /// A cloud with these options.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub fn start_with(options: Options) -> Self {
+        let time_scale = options.time_scale;
         let cloud = runtime().block_on(LocalCloud::start(options)).expect("a cloud");
         let direct = Cloud { url: cloud.url().to_owned() };
         Self { cloud: Some(cloud), direct, time_scale }

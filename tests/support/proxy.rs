@@ -20,7 +20,7 @@ use futures_util::stream;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::{Bytes, Frame, Incoming};
-use hyper::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderValue};
+use hyper::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -171,14 +171,21 @@ impl Shared {
     }
 
     /// Counts a call and asks the plan; `None` while nobody has one.
-    fn judge(&self, (operation, object): (String, String)) -> Option<(Call, Deed, u64)> {
+    fn judge(
+        &self,
+        (operation, object): (String, String),
+        headers: &HeaderMap,
+    ) -> Option<(Call, Deed, u64)> {
         let mut state = self.lock();
         let mut plan = state.plan.take()?;
         let nth = state.nth.entry((operation.clone(), object.clone())).or_default();
         *nth += 1;
         let nth = *nth;
         let index = state.log.len() + 1;
-        let call = Call { index, operation, object, nth, at_ms: self.clock.now_ms() };
+        let date = headers.get("x-amz-date").and_then(|date| date.to_str().ok());
+        let signed_at = date.unwrap_or_default().to_owned();
+        let at_ms = self.clock.now_ms();
+        let call = Call { index, operation, object, nth, at_ms, signed_at };
         let deed = plan(&call);
         state.plan = Some(plan);
         let entry = Entry { call: call.clone(), deed: deed.clone(), statuses: Vec::new() };
@@ -282,7 +289,7 @@ async fn handle(
     let body = body.collect().await.map_err(|_| Cut)?.to_bytes();
     let uri = &parts.uri;
     let told = call::what(&parts.method, uri.path(), uri.query(), &parts.headers, &body);
-    let Some((call, deed, round)) = told.and_then(|what| shared.judge(what)) else {
+    let Some((call, deed, round)) = told.and_then(|what| shared.judge(what, &parts.headers)) else {
         return Ok(whole(forward(&shared, &parts, &body).await?));
     };
     let old = match deed.reply {

@@ -19,6 +19,8 @@ pub struct Call {
     pub nth: usize,
     /// Virtual time of its arrival.
     pub at_ms: i64,
+    /// When it was signed, by the wall clock of who signed it: `20261126T020000Z`.
+    pub signed_at: String,
 }
 
 impl Call {
@@ -77,17 +79,17 @@ fn lambda(method: &Method, rest: &str, query: Option<&str>, body: &[u8]) -> (Str
         let value: Option<serde_json::Value> = serde_json::from_slice(body).ok();
         value.and_then(|value| Some(value.get(key)?.as_str()?.to_owned())).unwrap_or_default()
     };
-    let qualifier = query
+    let version = query
         .and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("Qualifier=")))
         .map_or_else(|| function.clone(), qualified);
     let (operation, object) = match (method.as_str(), parts.get(1).copied(), parts.get(2)) {
         ("POST", None, _) => ("CreateFunction", in_body("FunctionName")),
         ("GET", None, _) if function.is_empty() => ("ListFunctions", function),
-        ("GET", None, _) => ("GetFunction", qualifier),
-        ("DELETE", None, _) => ("DeleteFunction", qualifier),
+        ("GET", None, _) => ("GetFunction", version),
+        ("DELETE", None, _) => ("DeleteFunction", version),
         ("PUT", Some("code"), _) => ("UpdateFunctionCode", function),
         ("PUT", Some("configuration"), _) => ("UpdateFunctionConfiguration", function),
-        ("GET", Some("configuration"), _) => ("GetFunctionConfiguration", qualifier),
+        ("GET", Some("configuration"), _) => ("GetFunctionConfiguration", version),
         ("POST", Some("versions"), _) => ("PublishVersion", function),
         ("GET", Some("versions"), _) => ("ListVersionsByFunction", function),
         ("POST", Some("aliases"), _) => ("CreateAlias", qualified(&in_body("Name"))),
@@ -95,7 +97,7 @@ fn lambda(method: &Method, rest: &str, query: Option<&str>, body: &[u8]) -> (Str
         ("GET", Some("aliases"), Some(alias)) => ("GetAlias", qualified(alias)),
         ("PUT", Some("aliases"), Some(alias)) => ("UpdateAlias", qualified(alias)),
         ("DELETE", Some("aliases"), Some(alias)) => ("DeleteAlias", qualified(alias)),
-        ("POST", Some("invocations"), _) => ("Invoke", qualifier),
+        ("POST", Some("invocations"), _) => ("Invoke", version),
         (method, _, _) => return (format!("{method} {rest}"), String::new()),
     };
     (operation.to_owned(), object)
