@@ -456,6 +456,9 @@ pub struct LocalStartArgs {
     /// Let so many seconds pass in one
     #[arg(long, value_name = "FACTOR")]
     pub time_scale: Option<f64>,
+    /// Refuse signed calls that this IAM policy does not allow; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub policy: Vec<PathBuf>,
 }
 
 /// Arguments of `local invoke`.

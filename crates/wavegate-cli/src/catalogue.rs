@@ -532,6 +532,14 @@ const ITSELF: &[Entry] = &[
       it ended is recorded on the machine that ran it; `wavegate status` shows what is served.",
     ),
     (
+        "WG660",
+        "a policy that cannot be rehearsed",
+        "`wavegate local start --policy` takes an identity-based IAM policy as JSON: Allow and Deny, \
+      Action and Resource with wildcards, and StringEquals on iam:PassedToService. What else is in it \
+      is named; nothing is left out silently, because a rehearsal that ignores a part of the policy \
+      proves nothing.",
+    ),
+    (
         "WG681",
         "a name that is none",
         "`--app` and `--alias` take the names that the manifest has: the app's, of letters, digits, `-` \

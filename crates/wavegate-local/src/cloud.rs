@@ -24,14 +24,17 @@ use tokio_util::task::TaskTracker;
 use crate::clock::{HIGH_WATER_LEAD, VirtualClock};
 use crate::cloudwatch::{CloudWatch, Datum};
 use crate::code::CodeStore;
+use crate::iam::{self, Need, Policy};
 use crate::ids::SeededIds;
 use crate::lambda::error::ApiError;
 use crate::lambda::model::Lambda;
+use crate::lambda::name::Home;
 use crate::rate::RateLimit;
 use crate::runtime::{Runtime, RuntimeSettings};
 use crate::s3::Objects;
 use crate::server;
 use crate::state::State;
+use crate::wire::Request;
 
 /// How long creations and updates stay under way, at most: a virtual second, or this much real time
 /// when virtual time runs slower than four times real time.
@@ -81,6 +84,8 @@ pub struct Options {
     pub seed: Option<u64>,
     /// Lambda control-plane requests per real second (AWS: 15); no limit when absent.
     pub requests_per_second: Option<u32>,
+    /// The policies that signed calls are held against; everything is allowed when absent.
+    pub policies: Option<Vec<Policy>>,
 }
 
 impl Options {
@@ -94,6 +99,7 @@ impl Options {
             account: "000000000000".to_owned(),
             seed: None,
             requests_per_second: None,
+            policies: None,
         }
     }
 }
@@ -322,6 +328,7 @@ pub(crate) struct Cloud {
     pub(crate) code: CodeStore,
     pub(crate) objects: Objects,
     pub(crate) rate: Option<RateLimit>,
+    policies: Option<Vec<Policy>>,
     pub(crate) stop: CancellationToken,
     pub(crate) tasks: TaskTracker,
     /// Asynchronous events that wait for an attempt.
@@ -346,6 +353,8 @@ pub(crate) struct Core {
 #[derive(Debug, Default)]
 struct Counters {
     calls: BTreeMap<String, u64>,
+    /// Permissions that signed calls needed, by action.
+    needed: BTreeMap<String, u64>,
     served: BTreeMap<String, BTreeMap<String, Served>>,
 }
 
@@ -397,6 +406,7 @@ impl Cloud {
             code,
             objects: Objects::new(&directory.join("objects")),
             rate: options.requests_per_second.map(RateLimit::new),
+            policies: options.policies.clone(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             waiting: Arc::new(AtomicUsize::new(0)),
@@ -472,6 +482,32 @@ impl Cloud {
         *self.counters().calls.entry(operation.to_owned()).or_default() += 1;
     }
 
+    /// Holds a call that somebody signed against the policies; why it is refused, if it is.
+    pub(crate) fn refusal(&self, request: &Request, needs: &[Need]) -> Option<String> {
+        if !iam::is_somebodys(request) {
+            return None;
+        }
+        let mut counters = self.counters();
+        for need in needs {
+            *counters.needed.entry(need.action.clone()).or_default() += 1;
+        }
+        drop(counters);
+        iam::refusal(self.policies.as_deref()?, &self.caller(), needs)
+    }
+
+    /// Who calls: the account's root, or, where there are policies, the user that has them.
+    pub(crate) fn caller(&self) -> String {
+        match self.policies {
+            None => format!("arn:aws:iam::{}:root", self.account),
+            Some(_) => iam::caller(&self.account),
+        }
+    }
+
+    /// Where names are resolved.
+    pub(crate) fn home(&self) -> Home {
+        Home { region: self.region.clone(), account: self.account.clone() }
+    }
+
     /// Counts what a version served through an alias.
     pub(crate) fn served(&self, function: &str, alias: &str, version: &str, failed: bool) {
         let mut counters = self.counters();
@@ -500,6 +536,8 @@ impl Cloud {
             "environments": self.runtime.environment_count(),
             "invoking": invoking,
             "calls": counters.calls,
+            "permissions_needed": counters.needed,
+            "policies": self.policies.as_ref().map(Vec::len),
             "served": counters.served,
         })
     }

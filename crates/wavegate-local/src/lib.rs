@@ -11,14 +11,15 @@
 //! - virtual time never goes back, not even over a kill;
 //! - no function process outlives the cloud, however the cloud ends.
 //!
-//! Deliberately absent: IAM, networks, layers, container images. Event source mappings, function URLs
-//! and provisioned concurrency are kept and shown, and nothing acts on them. What is not offered is
-//! refused in words.
+//! Deliberately absent: IAM beyond the rehearsal of a policy, networks, layers, container images. Event
+//! source mappings, function URLs and provisioned concurrency are kept and shown, and nothing acts on
+//! them. What is not offered is refused in words.
 
 pub mod clock;
 mod cloud;
 pub mod cloudwatch;
 mod code;
+mod iam;
 pub mod ids;
 mod intake;
 mod invoke;
@@ -33,3 +34,4 @@ mod wire;
 
 pub use clock::VirtualClock;
 pub use cloud::{LocalCloud, LocalError, Options, Running, reset, running};
+pub use iam::{Policy, PolicyError};

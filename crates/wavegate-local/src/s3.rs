@@ -128,22 +128,33 @@ impl Objects {
 
 /// Answers a path-style request. Blocks on the disk.
 pub(crate) fn answer(objects: &Objects, request: &Request, request_id: &str) -> Answer {
-    let is_head = request.method == "HEAD";
     dispatch(objects, request).unwrap_or_else(|error| {
-        if is_head {
-            return Answer::empty(error.status());
-        }
-        let message = error.message();
-        let message = quick_xml::escape::escape(message.as_str());
-        Answer::xml(
-            error.status(),
-            format!(
-                "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{}</Code><Message>\
-                 {message}</Message><RequestId>{request_id}</RequestId></Error>",
-                error.code()
-            ),
-        )
+        refuse(request, error.status(), (error.code(), &error.message()), request_id)
     })
+}
+
+/// The refusal of a request whose caller may not make it.
+pub(crate) fn denied(request: &Request, why: &str, request_id: &str) -> Answer {
+    refuse(request, 403, ("AccessDenied", why), request_id)
+}
+
+fn refuse(
+    request: &Request,
+    status: u16,
+    (code, message): (&str, &str),
+    request_id: &str,
+) -> Answer {
+    if request.method == "HEAD" {
+        return Answer::empty(status);
+    }
+    let message = quick_xml::escape::escape(message);
+    Answer::xml(
+        status,
+        format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>\
+             {message}</Message><RequestId>{request_id}</RequestId></Error>"
+        ),
+    )
 }
 
 fn dispatch(objects: &Objects, request: &Request) -> Result<Answer, S3Error> {

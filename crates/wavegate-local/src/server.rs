@@ -16,7 +16,8 @@ use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 
 use crate::cloud::Cloud;
-use crate::cloudwatch::{CloudWatch, WireRequest};
+use crate::cloudwatch::{CloudWatch, WireRequest, WireResponse};
+use crate::iam;
 use crate::ids::Ids as _;
 use crate::lambda::error::ApiError;
 use crate::lambda::rest::{self, Call};
@@ -107,11 +108,18 @@ async fn lambda(
         rate.check(call.name())?;
     }
     request.body = to_bytes(body, call.body_max()).await.map_err(|_| call.too_large())?;
+    let needs = iam::of_lambda(&call, &request, &cloud.home());
+    if let Some(why) = cloud.refusal(&request, &needs) {
+        return Err(ApiError::new(403, "AccessDeniedException", why));
+    }
     rest::answer(cloud, call, &request, request_id).await
 }
 
 async fn object(cloud: &Arc<Cloud>, request: Request, request_id: &str) -> Answer {
     cloud.count(&format!("s3:{}", request.method));
+    if let Some(why) = cloud.refusal(&request, &iam::of_object(&request)) {
+        return s3::denied(&request, &why, request_id);
+    }
     let (cloud, request_id) = (Arc::clone(cloud), request_id.to_owned());
     let work = move || s3::answer(&cloud.objects, &request, &request_id);
     tokio::task::spawn_blocking(work)
@@ -131,12 +139,12 @@ fn metrics_or_identity(
         || (service != Some("sts")
             && CloudWatch::is_request(&request.path, &request.headers, &request.body));
     if is_metrics {
-        return metrics(cloud, request, action.as_deref());
+        return metrics(cloud, request, action.as_deref(), request_id);
     }
     match action {
         Some(action) => {
             cloud.count(&action);
-            sts::answer(request, &action, &cloud.account, request_id)
+            sts::answer(request, &action, (&cloud.account, &cloud.caller()), request_id)
         }
         None => sts::error(
             404,
@@ -147,7 +155,7 @@ fn metrics_or_identity(
     }
 }
 
-fn metrics(cloud: &Cloud, request: &Request, action: Option<&str>) -> Answer {
+fn metrics(cloud: &Cloud, request: &Request, action: Option<&str>, request_id: &str) -> Answer {
     let target = request.header("x-amz-target").and_then(|target| target.rsplit('.').next());
     let operation = match (target, action) {
         (Some(name), _) | (None, Some(name)) => name,
@@ -163,16 +171,19 @@ fn metrics(cloud: &Cloud, request: &Request, action: Option<&str>) -> Answer {
         headers: request.headers.clone(),
         body: request.body.to_vec(),
     };
+    if let Some(why) = cloud.refusal(request, &iam::of_alarms(operation, &cloud.home())) {
+        return answer_of(CloudWatch::deny(&wire, &why, request_id));
+    }
     let answered =
         cloud.with_cloudwatch(changes_alarms, |cloudwatch, now| cloudwatch.handle(now, &wire));
     match answered {
-        Ok(response) => Answer {
-            status: response.status,
-            headers: response.headers,
-            body: response.body.into(),
-        },
+        Ok(response) => answer_of(response),
         Err(error) => plain(500, &error.to_string()),
     }
+}
+
+fn answer_of(response: WireResponse) -> Answer {
+    Answer { status: response.status, headers: response.headers, body: response.body.into() }
 }
 
 /// The cloud's own paths.

@@ -1,9 +1,15 @@
-//! STS: `GetCallerIdentity`, over the query protocol. Everybody is the account's root here.
+//! STS: `GetCallerIdentity`, over the query protocol. Whoever asks may know who they are: as on AWS
+//! it takes no permission.
 
 use crate::wire::{Answer, Request};
 
 /// Answers a request of the query protocol whose `Action` is `action`.
-pub(crate) fn answer(request: &Request, action: &str, account: &str, request_id: &str) -> Answer {
+pub(crate) fn answer(
+    request: &Request,
+    action: &str,
+    (account, caller): (&str, &str),
+    request_id: &str,
+) -> Answer {
     if action != "GetCallerIdentity" {
         return error(
             400,
@@ -19,7 +25,7 @@ pub(crate) fn answer(request: &Request, action: &str, account: &str, request_id:
         200,
         format!(
             "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\
-             <GetCallerIdentityResult><Arn>arn:aws:iam::{account}:root</Arn>\
+             <GetCallerIdentityResult><Arn>{caller}</Arn>\
              <UserId>{account}</UserId><Account>{account}</Account></GetCallerIdentityResult>\
              <ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata>\
              </GetCallerIdentityResponse>"

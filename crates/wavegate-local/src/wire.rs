@@ -47,13 +47,22 @@ impl Request {
 
     /// The service a SigV4 signature names in its credential scope, if there is one.
     pub(crate) fn signed_service(&self) -> Option<String> {
-        let scope = match self.header("authorization") {
+        Some(self.credential()?.rsplit('/').nth(1)?.to_owned())
+    }
+
+    /// The access key that signed, if there is a signature.
+    pub(crate) fn signing_key(&self) -> Option<String> {
+        Some(self.credential()?.rsplitn(5, '/').nth(4)?.to_owned())
+    }
+
+    /// `KEY/DATE/REGION/SERVICE/aws4_request`. A key may have slashes in it.
+    fn credential(&self) -> Option<String> {
+        match self.header("authorization") {
             Some(header) => {
-                header.split_once("Credential=")?.1.split([',', ' ']).next()?.to_owned()
+                Some(header.split_once("Credential=")?.1.split([',', ' ']).next()?.to_owned())
             }
-            None => self.query_param("X-Amz-Credential")?,
-        };
-        Some(scope.split('/').nth(3)?.to_owned())
+            None => self.query_param("X-Amz-Credential"),
+        }
     }
 
     /// The segments of the path, decoded one by one.
@@ -145,8 +154,11 @@ mod tests {
                       SignedHeaders=host, Signature=0";
         let signed = request(&[("authorization", header)], "");
         assert_eq!(signed.signed_service().as_deref(), Some("sts"));
+        assert_eq!(signed.signing_key().as_deref(), Some("local"));
         let presigned = request(&[], "X-Amz-Credential=a%2F1%2Fr%2Fs3%2Faws4_request");
         assert_eq!(presigned.signed_service().as_deref(), Some("s3"));
+        assert_eq!(presigned.signing_key().as_deref(), Some("a"));
         assert_eq!(request(&[], "").signed_service(), None);
+        assert_eq!(request(&[("authorization", "Bearer x")], "").signing_key(), None);
     }
 }

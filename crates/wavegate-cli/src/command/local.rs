@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use hyper::body::Bytes;
 use serde_json::{Value, json};
 use wavegate_config::Manifest;
-use wavegate_local::{LocalCloud, Options};
+use wavegate_local::{LocalCloud, Options, Policy};
 use wavegate_report::{safe_line, safe_text};
 
 use super::confirm;
@@ -25,6 +25,8 @@ const BAD_PAYLOAD: &str = "WG622";
 const NOT_INVOKED: &str = "WG624";
 /// The function failed.
 const FUNCTION_FAILED: &str = "WG625";
+/// A policy cannot be rehearsed.
+const BAD_POLICY: &str = "WG660";
 
 /// The most bytes of a synchronous event. Source: Lambda's quotas.
 const EVENT_MAX: u64 = 6 * 1024 * 1024;
@@ -69,6 +71,7 @@ async fn start(context: &Context, args: &LocalStartArgs) -> Result<(), CliError>
     let mut options = options(state_dir(context, &args.state), manifest.as_ref());
     options.port = args.port.or(options.port);
     options.time_scale = args.time_scale.unwrap_or(options.time_scale);
+    options.policies = policies(&args.policy)?;
     let (scale, region) = (options.time_scale, options.region.clone());
     let cloud = LocalCloud::start(options).await.map_err(|error| fault::local(&error))?;
     let told = announce(context, cloud.url(), scale, &region);
@@ -79,6 +82,22 @@ async fn start(context: &Context, args: &LocalStartArgs) -> Result<(), CliError>
     }
     cloud.shutdown().await;
     told
+}
+
+/// The policies that calls are to be held against, if any were named.
+fn policies(files: &[PathBuf]) -> Result<Option<Vec<Policy>>, CliError> {
+    let read = |file: &PathBuf| {
+        let refused = |why: &(dyn std::error::Error + 'static)| {
+            let message = format!("the policy {} cannot be rehearsed", file.display());
+            CliError::usage(BAD_POLICY, message)
+                .caused_by(why)
+                .hint("`wavegate iam` prints policies that can")
+        };
+        let text = std::fs::read_to_string(file).map_err(|error| refused(&error))?;
+        Policy::parse(&text).map_err(|error| refused(&error))
+    };
+    let policies = files.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    Ok((!policies.is_empty()).then_some(policies))
 }
 
 /// The url and what any AWS client needs to use it, for `eval`.

@@ -43,6 +43,8 @@ pub(crate) enum FaultKind {
     Serialization,
     /// No such operation, or one the local cloud does not perform.
     UnknownOperation,
+    /// The caller's policies do not allow it.
+    AccessDenied,
 }
 
 impl Fault {
@@ -85,6 +87,7 @@ impl FaultKind {
             Self::InvalidFormat => "InvalidFormat",
             Self::Serialization => "SerializationException",
             Self::UnknownOperation => "InvalidAction",
+            Self::AccessDenied => "AccessDenied",
         }
     }
 
@@ -96,6 +99,9 @@ impl FaultKind {
             Self::Serialization => return "SerializationException".to_owned(),
             Self::UnknownOperation => {
                 return "com.amazon.coral.service#UnknownOperationException".to_owned();
+            }
+            Self::AccessDenied => {
+                return "com.amazon.coral.service#AccessDeniedException".to_owned();
             }
             Self::InvalidParameterValue => "InvalidParameterValueException",
             Self::InvalidParameterCombination => "InvalidParameterCombinationException",
@@ -115,6 +121,7 @@ impl FaultKind {
         match self {
             Self::ResourceNotFound | Self::ResourceNotFoundException => 404,
             Self::ResourceConflict => 409,
+            Self::AccessDenied => 403,
             _ => 400,
         }
     }

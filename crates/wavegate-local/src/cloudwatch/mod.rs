@@ -117,6 +117,11 @@ impl CloudWatch {
         response
     }
 
+    /// The refusal of a request whose caller may not make it, in the protocol of the request.
+    pub fn deny(request: &WireRequest, why: &str, request_id: &str) -> WireResponse {
+        wire::deny(request, why, request_id)
+    }
+
     /// Makes all evaluations of alarms that are due, each as of its own moment; returns when the
     /// next one is due, or `None` when there are no alarms to evaluate.
     pub fn tick(&mut self, now_ms: i64) -> Option<i64> {

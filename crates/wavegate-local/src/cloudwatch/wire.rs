@@ -122,6 +122,11 @@ pub(crate) fn answer(
     }
 }
 
+/// Refuses a request, whatever it asks for, in its protocol.
+pub(crate) fn deny(request: &WireRequest, message: &str, request_id: &str) -> WireResponse {
+    refuse(protocol_of(request), &Fault::new(FaultKind::AccessDenied, message), request_id)
+}
+
 /// An operation together with the undecoded input.
 struct Call {
     operation: &'static Operation,

@@ -127,6 +127,37 @@ impl Call {
         }
     }
 
+    /// The function that its path names, if it acts on one.
+    pub(crate) fn function(&self) -> Option<&str> {
+        match self {
+            Self::AccountSettings
+            | Self::CreateFunction
+            | Self::ListFunctions
+            | Self::Tag(_)
+            | Self::Untag(_)
+            | Self::ListTags(_) => None,
+            Self::GetFunction(name)
+            | Self::DeleteFunction(name)
+            | Self::GetConfiguration(name)
+            | Self::UpdateConfiguration(name)
+            | Self::UpdateCode(name)
+            | Self::PublishVersion(name)
+            | Self::ListVersions(name)
+            | Self::CreateAlias(name)
+            | Self::ListAliases(name)
+            | Self::GetAlias(name, _)
+            | Self::UpdateAlias(name, _)
+            | Self::DeleteAlias(name, _)
+            | Self::Invoke(name)
+            | Self::PutConcurrency(name)
+            | Self::GetConcurrency(name)
+            | Self::DeleteConcurrency(name)
+            | Self::AddPermission(name)
+            | Self::GetPolicy(name)
+            | Self::RemovePermission(name, _) => Some(name),
+        }
+    }
+
     /// Bytes its body may have.
     pub(crate) fn body_max(&self) -> usize {
         match self {

@@ -301,7 +301,7 @@ impl Runtime {
         set("LAMBDA_RUNTIME_DIR", self.inner.interpreters.directory().into());
         set("AWS_REGION", settings.region.clone().into());
         set("AWS_DEFAULT_REGION", settings.region.clone().into());
-        set("AWS_ACCESS_KEY_ID", "local".into());
+        set("AWS_ACCESS_KEY_ID", crate::iam::FUNCTION_KEY.into());
         set("AWS_SECRET_ACCESS_KEY", "local".into());
         set("AWS_SESSION_TOKEN", "local".into());
         set("AWS_LAMBDA_FUNCTION_NAME", route.function.clone().into());

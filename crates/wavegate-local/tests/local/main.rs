@@ -5,4 +5,5 @@
 mod clients;
 mod control_plane;
 mod invocations;
+mod permissions;
 mod support;

@@ -1,0 +1,279 @@
+//! Which permissions a call needs, as the Service Authorization Reference has them.
+//!
+//! A call may need several: whoever gives a function a role passes that role, and whoever gives it
+//! code that lies in S3 or ECR must be able to read it there, because Lambda reads it on the
+//! caller's behalf.
+
+use serde_json::Value;
+
+use crate::lambda::name::Home;
+use crate::lambda::rest::Call;
+use crate::wire::Request;
+
+/// The service that roles of functions are passed to.
+const LAMBDA: &str = "lambda.amazonaws.com";
+
+/// One permission.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Need {
+    /// The action: `lambda:GetAlias`.
+    pub(crate) action: String,
+    /// The ARN of what it acts on, or `*`.
+    pub(crate) resource: String,
+    /// For `iam:PassRole`: the service.
+    pub(crate) passed_to: Option<&'static str>,
+}
+
+impl Need {
+    fn new(action: impl Into<String>, resource: impl Into<String>) -> Self {
+        Self { action: action.into(), resource: resource.into(), passed_to: None }
+    }
+}
+
+/// What an operation of Lambda needs. Names that cannot be resolved need nothing: the operation
+/// itself refuses them.
+pub(crate) fn of_lambda(call: &Call, request: &Request, home: &Home) -> Vec<Need> {
+    let qualifier = request.query_param("Qualifier");
+    let action = match call {
+        Call::Invoke(_) => "lambda:InvokeFunction".to_owned(),
+        call => format!("lambda:{}", call.name()),
+    };
+    let (name, qualifier) = match call {
+        Call::AccountSettings | Call::ListFunctions => return vec![Need::new(action, "*")],
+        Call::Tag(arn) | Call::Untag(arn) | Call::ListTags(arn) => {
+            return vec![Need::new(action, arn.as_str())];
+        }
+        Call::CreateFunction => return creation(&body(request), &action, home),
+        // These act on what the qualifier names; the others on the function as a whole.
+        Call::GetFunction(name)
+        | Call::GetConfiguration(name)
+        | Call::DeleteFunction(name)
+        | Call::Invoke(name) => (name.as_str(), qualifier.as_deref()),
+        call => match call.function() {
+            Some(name) => (name, None),
+            None => return Vec::new(),
+        },
+    };
+    let Ok(target) = home.resolve(name, qualifier) else { return Vec::new() };
+    let mut needs = vec![Need::new(action, home.arn(&target.name, target.qualifier.as_deref()))];
+    match call {
+        Call::UpdateCode(_) => needs.extend(code(&body(request))),
+        Call::UpdateConfiguration(_) => needs.extend(configuration(&body(request))),
+        _ => {}
+    }
+    needs
+}
+
+fn creation(input: &Value, action: &str, home: &Home) -> Vec<Need> {
+    let name = input["FunctionName"].as_str().unwrap_or_default();
+    let Ok(target) = home.resolve(name, None) else { return Vec::new() };
+    let arn = home.arn(&target.name, None);
+    let mut needs = vec![Need::new(action, arn.as_str())];
+    if input["Tags"].as_object().is_some_and(|tags| !tags.is_empty()) {
+        needs.push(Need::new("lambda:TagResource", arn));
+    }
+    needs.extend(configuration(input));
+    needs.extend(code(&input["Code"]));
+    needs
+}
+
+/// What giving a function this configuration needs.
+fn configuration(input: &Value) -> Vec<Need> {
+    let mut needs = Vec::new();
+    if let Some(role) = input["Role"].as_str() {
+        needs.push(Need { passed_to: Some(LAMBDA), ..Need::new("iam:PassRole", role) });
+    }
+    let layers = input["Layers"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    needs.extend(layers.map(|layer| Need::new("lambda:GetLayerVersion", layer)));
+    let subnets = input["VpcConfig"]["SubnetIds"].as_array();
+    if subnets.is_some_and(|subnets| !subnets.is_empty()) {
+        let looks = ["ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeVpcs"];
+        needs.extend(looks.map(|action| Need::new(action, "*")));
+    }
+    needs
+}
+
+/// What giving a function this code needs.
+fn code(input: &Value) -> Vec<Need> {
+    let mut needs = Vec::new();
+    if let (Some(bucket), Some(key)) = (input["S3Bucket"].as_str(), input["S3Key"].as_str()) {
+        needs.push(Need::new("s3:GetObject", format!("arn:aws:s3:::{bucket}/{key}")));
+    }
+    if let Some(repository) = input["ImageUri"].as_str().and_then(repository) {
+        let reads = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"];
+        needs.extend(reads.map(|action| Need::new(action, repository.as_str())));
+    }
+    needs
+}
+
+/// The ARN of the repository of an image: `ACCOUNT.dkr.ecr.REGION.amazonaws.com/NAME:TAG`.
+fn repository(uri: &str) -> Option<String> {
+    let (host, path) = uri.split_once('/')?;
+    let mut parts = host.split('.');
+    let account = parts.next()?;
+    let (Some("dkr"), Some("ecr"), Some(region)) = (parts.next(), parts.next(), parts.next())
+    else {
+        return None;
+    };
+    let path = path.split('@').next().unwrap_or_default();
+    let name = path.rsplit_once(':').map_or(path, |(name, _)| name);
+    Some(format!("arn:aws:ecr:{region}:{account}:repository/{name}"))
+}
+
+/// What an operation of CloudWatch needs. Alarms are looked at as a whole, even if they are named.
+pub(crate) fn of_alarms(operation: &str, home: &Home) -> Vec<Need> {
+    let resource = if operation.contains("Alarm") {
+        format!("arn:aws:cloudwatch:{}:{}:alarm:*", home.region, home.account)
+    } else {
+        "*".to_owned()
+    };
+    vec![Need::new(format!("cloudwatch:{operation}"), resource)]
+}
+
+/// What a path-style request to S3 needs.
+pub(crate) fn of_object(request: &Request) -> Vec<Need> {
+    let path = request.path.trim_start_matches('/');
+    let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
+    let (bucket, key) = (crate::wire::decode(bucket), crate::wire::decode(key));
+    let action = match (request.method.as_str(), key.is_empty()) {
+        ("PUT", true) => "s3:CreateBucket",
+        ("DELETE", true) => "s3:DeleteBucket",
+        (_, true) => "s3:ListBucket",
+        ("PUT", false) => "s3:PutObject",
+        ("DELETE", false) => "s3:DeleteObject",
+        (_, false) => "s3:GetObject",
+    };
+    let resource = if key.is_empty() {
+        format!("arn:aws:s3:::{bucket}")
+    } else {
+        format!("arn:aws:s3:::{bucket}/{key}")
+    };
+    vec![Need::new(action, resource)]
+}
+
+/// The body as JSON; what cannot be read needs nothing, and is refused by the operation.
+fn body(request: &Request) -> Value {
+    serde_json::from_slice(&request.body).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn needs(method: &str, path: &str, query: &str, body: &Value) -> Vec<(String, String)> {
+        let request = Request {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            query: query.to_owned(),
+            headers: Vec::new(),
+            body: body.to_string().into(),
+        };
+        let home = Home { region: "r".to_owned(), account: "000000000000".to_owned() };
+        let call = Call::parse(method, &request.segments()).unwrap();
+        let needs = of_lambda(&call, &request, &home);
+        needs.into_iter().map(|need| (need.action, need.resource)).collect()
+    }
+
+    fn pairs(all: &[(&str, &str)]) -> Vec<(String, String)> {
+        all.iter().map(|(action, arn)| ((*action).to_owned(), (*arn).to_owned())).collect()
+    }
+
+    const FN: &str = "arn:aws:lambda:r:000000000000:function:fn";
+
+    #[test]
+    fn a_call_needs_its_action_on_what_it_names() {
+        let base = "/2015-03-31/functions";
+        for (method, path, query, action, arn) in [
+            ("GET", "fn/aliases/live", "", "lambda:GetAlias", FN.to_owned()),
+            ("PUT", "fn/aliases/live", "", "lambda:UpdateAlias", FN.to_owned()),
+            ("GET", "fn", "Qualifier=7", "lambda:GetFunction", format!("{FN}:7")),
+            ("GET", "fn", "", "lambda:GetFunction", FN.to_owned()),
+            ("GET", "fn:live", "", "lambda:GetFunction", format!("{FN}:live")),
+            ("DELETE", "fn", "Qualifier=1", "lambda:DeleteFunction", format!("{FN}:1")),
+            (
+                "POST",
+                "fn/invocations",
+                "Qualifier=live",
+                "lambda:InvokeFunction",
+                format!("{FN}:live"),
+            ),
+            ("GET", "fn/versions", "", "lambda:ListVersionsByFunction", FN.to_owned()),
+            ("GET", "", "", "lambda:ListFunctions", "*".to_owned()),
+        ] {
+            let found = needs(method, &format!("{base}/{path}"), query, &Value::Null);
+            assert_eq!(found, pairs(&[(action, &arn)]), "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn giving_a_role_and_code_needs_more_than_lambda() {
+        let role = "arn:aws:iam::0:role/r";
+        let made = json!({
+            "FunctionName": "fn", "Role": role, "Tags": { "a": "b" },
+            "Code": { "S3Bucket": "artifacts", "S3Key": "a/b.zip" },
+        });
+        assert_eq!(
+            needs("POST", "/2015-03-31/functions", "", &made),
+            pairs(&[
+                ("lambda:CreateFunction", FN),
+                ("lambda:TagResource", FN),
+                ("iam:PassRole", role),
+                ("s3:GetObject", "arn:aws:s3:::artifacts/a/b.zip"),
+            ])
+        );
+        let image = json!({ "ImageUri": "1.dkr.ecr.eu-west-1.amazonaws.com/team/shop:v1" });
+        let repository = "arn:aws:ecr:eu-west-1:1:repository/team/shop";
+        assert_eq!(
+            needs("PUT", "/2015-03-31/functions/fn/code", "", &image),
+            pairs(&[
+                ("lambda:UpdateFunctionCode", FN),
+                ("ecr:BatchGetImage", repository),
+                ("ecr:GetDownloadUrlForLayer", repository),
+            ])
+        );
+        let network = json!({ "Layers": ["l"], "VpcConfig": { "SubnetIds": ["s"] } });
+        assert_eq!(
+            needs("PUT", "/2015-03-31/functions/fn/configuration", "", &network),
+            pairs(&[
+                ("lambda:UpdateFunctionConfiguration", FN),
+                ("lambda:GetLayerVersion", "l"),
+                ("ec2:DescribeSecurityGroups", "*"),
+                ("ec2:DescribeSubnets", "*"),
+                ("ec2:DescribeVpcs", "*"),
+            ])
+        );
+        let nothing = json!({ "VpcConfig": { "SubnetIds": [] }, "Layers": [] });
+        let found = needs("PUT", "/2015-03-31/functions/fn/configuration", "", &nothing);
+        assert_eq!(found, pairs(&[("lambda:UpdateFunctionConfiguration", FN)]));
+    }
+
+    #[test]
+    fn objects_and_buckets_have_actions_of_their_own() {
+        for (method, path, action, arn) in [
+            ("PUT", "/artifacts", "s3:CreateBucket", "arn:aws:s3:::artifacts"),
+            ("PUT", "/artifacts/a%20b", "s3:PutObject", "arn:aws:s3:::artifacts/a b"),
+            ("HEAD", "/artifacts/x", "s3:GetObject", "arn:aws:s3:::artifacts/x"),
+            ("DELETE", "/artifacts/x", "s3:DeleteObject", "arn:aws:s3:::artifacts/x"),
+            ("HEAD", "/artifacts", "s3:ListBucket", "arn:aws:s3:::artifacts"),
+        ] {
+            let request = Request {
+                method: method.to_owned(),
+                path: path.to_owned(),
+                query: String::new(),
+                headers: Vec::new(),
+                body: String::new().into(),
+            };
+            assert_eq!(of_object(&request), [Need::new(action, arn)], "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn alarms_have_a_resource_and_metrics_have_none() {
+        let home = Home { region: "r".to_owned(), account: "0".to_owned() };
+        let resource = |operation| of_alarms(operation, &home).remove(0).resource;
+        assert_eq!(resource("DescribeAlarms"), "arn:aws:cloudwatch:r:0:alarm:*");
+        assert_eq!(resource("GetMetricData"), "*");
+    }
+}
