@@ -15,5 +15,6 @@ mod doctor;
 mod hooks;
 mod input;
 mod ownership;
+mod permissions;
 mod rollback;
 mod shop;

@@ -5,14 +5,15 @@
 //!
 //! Invariants: nothing here retries (one layer does, and that is the engine's); no outcome that is
 //! not known is reported as success or as a refusal; redirects are not followed; secrets are in no
-//! error and no `Debug` output. Deliberately absent: CloudWatch, which belongs to the plugin that
+//! error and no `Debug` output; what a call needs to be allowed stands in [`policy`]. Deliberately absent: CloudWatch, which belongs to the plugin that
 //! watches alarms, and rate limits, which all calls of a release share in the engine.
 
 mod bench;
 mod cloud;
 mod connect;
 mod fault;
-mod policy;
+pub mod policy;
+mod resource_policy;
 mod settings;
 mod surroundings;
 mod transport;

@@ -13,7 +13,7 @@ use wavegate_engine::ports::{CloudError, Surroundings};
 
 use crate::cloud::{AwsCloud, PAGE_SIZE, Pages, absent_is_none};
 use crate::fault::{from_sdk, unreadable};
-use crate::policy;
+use crate::resource_policy;
 
 /// Entries per page: the most that `ListEventSourceMappings` gives.
 const MAPPINGS_PAGE_SIZE: i32 = 100;
@@ -99,7 +99,7 @@ impl Surroundings for AwsCloud {
             .send()
             .await;
         match answer {
-            Ok(answer) => policy::statements(
+            Ok(answer) => resource_policy::statements(
                 OPERATION,
                 answer.policy().unwrap_or("{}"),
                 alias.map(AliasName::as_str),

@@ -137,6 +137,8 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Try on a throw-away function whether an endpoint behaves as wavegate needs it
     Conformance(ConformanceArgs),
+    /// Print the IAM policies that this manifest needs, and nothing more
+    Iam(IamArgs),
     /// Print the JSON Schema of deploy.toml
     Schema,
     /// Print a completion script for a shell
@@ -423,6 +425,27 @@ pub struct ConformanceArgs {
     pub yes: bool,
 }
 
+/// Arguments of `iam`.
+#[derive(Debug, Args)]
+pub struct IamArgs {
+    /// Print the policy for this alone
+    #[arg(long = "for", value_name = "PURPOSE", default_value = "all")]
+    pub purpose: PurposeArg,
+}
+
+/// What one may want to be allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PurposeArg {
+    /// To look
+    Plan,
+    /// To release
+    Deploy,
+    /// To put back, without being able to publish
+    Recover,
+    /// One policy for each
+    All,
+}
+
 /// The verbs of `local`.
 #[derive(Debug, Subcommand)]
 pub enum LocalCommand {
@@ -456,7 +479,7 @@ pub struct LocalStartArgs {
     /// Let so many seconds pass in one
     #[arg(long, value_name = "FACTOR")]
     pub time_scale: Option<f64>,
-    /// Refuse signed calls that this IAM policy does not allow; may be repeated
+    /// Hold calls against this IAM policy; may be repeated
     #[arg(long, value_name = "FILE")]
     pub policy: Vec<PathBuf>,
 }

@@ -286,8 +286,8 @@ const RELEASES: &[Entry] = &[
     (
         "WG603",
         "access is denied",
-        "The credentials are valid and may not do this. The action to allow is named; the README lists \
-      the whole policy.",
+        "The credentials are valid and may not do this. The action to allow is named; `wavegate iam` \
+      prints the whole policy.",
     ),
     (
         "WG604",

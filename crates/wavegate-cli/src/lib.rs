@@ -123,6 +123,7 @@ fn dispatch(context: &Context, command: Command) -> Result<(), CliError> {
     match command {
         Command::Init(args) => command::init::run(context, &args),
         Command::Check => block_on(command::check::run(context)),
+        Command::Iam(args) => command::iam::run(context, &args),
         Command::Schema => command::print::schema(),
         Command::Completions { shell } => command::print::completions(shell),
         Command::Explain { code } => command::print::explain(context, code.as_deref()),

@@ -52,6 +52,9 @@ const REAP_EVERY: Duration = Duration::from_secs(30);
 /// Real time open connections get to end at shutdown.
 const SERVER_END: Duration = Duration::from_secs(2);
 
+/// Different refusals that are kept: more than any policy has holes.
+const REFUSALS_MAX: usize = 1_000;
+
 const LOCK_FILE: &str = "lock";
 const ENDPOINT_FILE: &str = "endpoint.json";
 const STATE_FILE: &str = "state.sqlite";
@@ -355,6 +358,8 @@ struct Counters {
     calls: BTreeMap<String, u64>,
     /// Permissions that signed calls needed, by action.
     needed: BTreeMap<String, u64>,
+    /// Calls that the policies did not allow, in the words they were refused with.
+    refused: BTreeMap<String, u64>,
     served: BTreeMap<String, BTreeMap<String, Served>>,
 }
 
@@ -491,8 +496,11 @@ impl Cloud {
         for need in needs {
             *counters.needed.entry(need.action.clone()).or_default() += 1;
         }
-        drop(counters);
-        iam::refusal(self.policies.as_deref()?, &self.caller(), needs)
+        let why = iam::refusal(self.policies.as_deref()?, &self.caller(), needs)?;
+        if counters.refused.len() < REFUSALS_MAX {
+            *counters.refused.entry(why.clone()).or_default() += 1;
+        }
+        Some(why)
     }
 
     /// Who calls: the account's root, or, where there are policies, the user that has them.
@@ -537,6 +545,7 @@ impl Cloud {
             "invoking": invoking,
             "calls": counters.calls,
             "permissions_needed": counters.needed,
+            "refused": counters.refused,
             "policies": self.policies.as_ref().map(Vec::len),
             "served": counters.served,
         })

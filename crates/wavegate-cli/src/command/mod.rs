@@ -7,6 +7,7 @@ pub(crate) mod deploy;
 mod discover;
 pub(crate) mod doctor;
 pub(crate) mod history;
+pub(crate) mod iam;
 pub(crate) mod init;
 pub(crate) mod local;
 pub(crate) mod plan;
