@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,6 +29,7 @@ use crate::ids::SeededIds;
 use crate::lambda::error::ApiError;
 use crate::lambda::model::Lambda;
 use crate::lambda::name::Home;
+use crate::private;
 use crate::rate::RateLimit;
 use crate::runtime::{Runtime, RuntimeSettings};
 use crate::s3::Objects;
@@ -700,11 +701,7 @@ fn settle_ms(time_scale: f64) -> i64 {
 }
 
 fn make_directory(path: &Path) -> Result<(), LocalError> {
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .and_then(|()| std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)))
+    private::directory(path)
         .map_err(|source| LocalError::Directory { path: path.to_owned(), source })
 }
 
@@ -736,7 +733,7 @@ fn write_endpoint(state_dir: &Path, running: &Running) -> Result<(), LocalError>
     let new = state_dir.join("endpoint.json.new");
     serde_json::to_vec(running)
         .map_err(io::Error::other)
-        .and_then(|text| std::fs::write(&new, text))
+        .and_then(|text| private::write(&new, text))
         .and_then(|()| std::fs::rename(&new, &path))
         .map_err(|source| LocalError::Directory { path, source })
 }

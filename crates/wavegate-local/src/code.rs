@@ -24,7 +24,7 @@ pub(crate) struct CodeStore {
 impl CodeStore {
     /// Opens the store and clears away what a killed cloud left half-done.
     pub(crate) fn open(directory: &Path) -> io::Result<Self> {
-        std::fs::create_dir_all(directory)?;
+        crate::private::directory(directory)?;
         let store = Self { directory: directory.to_owned(), next: AtomicU64::new(0) };
         store.remove_entries(|name| name.starts_with("new-"))?;
         Ok(store)
@@ -39,7 +39,7 @@ impl CodeStore {
         }
         if !zip.is_file() {
             let new = self.scratch();
-            std::fs::write(&new, bytes)
+            crate::private::write(&new, bytes)
                 .and_then(|()| std::fs::rename(&new, &zip))
                 .map_err(|error| failed("cannot keep the package", &zip, &error))?;
         }
@@ -84,7 +84,7 @@ impl CodeStore {
 
     fn unpack(&self, bytes: &[u8], root: &Path) -> Result<(), ApiError> {
         let new = self.scratch();
-        let unpacked = std::fs::create_dir(&new)
+        let unpacked = crate::private::new_directory(&new)
             .map_err(|error| failed("cannot unpack the package", &new, &error))
             .and_then(|()| archive::unpack(bytes, &new));
         // Somebody else may have unpacked the same package in the meantime: that one is as good.

@@ -6,7 +6,7 @@
 //! can drive the very same cloud without sockets, processes or waiting.
 //!
 //! Invariants:
-//! - loopback only, and never for a web page;
+//! - loopback only, never for a web page, and, where the system tells, for no other user;
 //! - every change of Lambda's state is on disk before it is answered;
 //! - virtual time never goes back, not even over a kill;
 //! - no function process outlives the cloud, however the cloud ends.
@@ -24,6 +24,8 @@ pub mod ids;
 mod intake;
 mod invoke;
 pub mod lambda;
+mod peer;
+mod private;
 mod rate;
 pub mod runtime;
 mod s3;

@@ -1,19 +1,28 @@
 //! The HTTP server: one loopback port for all services.
 //!
 //! Which service a request is for shows by its path, its headers or, in the query protocol, by the
-//! credential scope of its signature. Signatures are not verified. Against web pages that reach for
-//! the port: requests with a foreign `Host` (DNS rebinding) or any `Origin` are refused.
+//! credential scope of its signature. Signatures are not verified: who may speak to the port at all is
+//! what [`gate`] and [`crate::peer`] decide.
+//!
+//! Invariants: nothing of a request is read further than its limit, and none is waited for longer than
+//! its time; what is refused at the gate has reached no service.
+
+mod gate;
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::{Request as HttpRequest, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Request as HttpRequest, StatusCode};
 use axum::response::Response;
-use axum::serve::ListenerExt as _;
-use tokio::net::TcpListener;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
 use crate::cloud::Cloud;
 use crate::cloudwatch::{CloudWatch, WireRequest, WireResponse};
@@ -21,42 +30,104 @@ use crate::iam;
 use crate::ids::Ids as _;
 use crate::lambda::error::ApiError;
 use crate::lambda::rest::{self, Call};
+use crate::peer;
 use crate::s3;
 use crate::sts;
 use crate::wire::{Answer, Request};
 
+/// Real time before accepting is tried again after it failed.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
+
+/// The answer to a body that does not come.
+const TOO_SLOW: &str = "the request did not come in time";
+
 /// Bytes of requests to CloudWatch and STS; AWS's own limit is 1 MB before compression.
 const BODY_MAX: usize = 8 << 20;
 
+/// Connections at once: more than wavegate, its functions and a few clients hold together, and little
+/// enough to leave the process file descriptors for everything else. More wait to be accepted.
+const CONNECTIONS_MAX: usize = 512;
+
+/// Bytes of a request's head. AWS's own limits are of this size.
+const HEAD_MAX: usize = 64 << 10;
+
+/// Real time for a request's head to come, from the moment the connection is idle.
+const HEAD_TIME: Duration = Duration::from_secs(30);
+
+/// Real time for a request's body to come: the largest package takes a second on loopback.
+const BODY_TIME: Duration = Duration::from_mins(1);
+
 /// Serves until the cloud stops.
 pub(crate) async fn serve(listener: TcpListener, cloud: Arc<Cloud>) {
-    let stop = cloud.stop.clone();
+    let port = listener.local_addr().map(|address| address.port()).unwrap_or_default();
+    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut connections = JoinSet::new();
+    loop {
+        while connections.try_join_next().is_some() {}
+        let next = async {
+            let permit = Arc::clone(&room).acquire_owned().await;
+            (listener.accept().await, permit)
+        };
+        let (accepted, permit) = tokio::select! {
+            () = cloud.stop.cancelled() => break,
+            next = next => next,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // Without free file descriptors the next try would fail at once, again and again.
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_AGAIN).await;
+                continue;
+            }
+        };
+        let cloud = Arc::clone(&cloud);
+        connections.spawn(async move {
+            let _permit = permit;
+            if peer::is_own(&stream).await {
+                connection(stream, cloud, port).await;
+            }
+        });
+    }
+    connections.join_all().await;
+}
+
+/// Serves one connection until it ends or the cloud stops.
+async fn connection(stream: TcpStream, cloud: Arc<Cloud>, port: u16) {
     // Answers are single writes: waiting to fill a packet would cost 40 ms.
-    let listener = listener.tap_io(|stream| {
-        let _ = stream.set_nodelay(true);
+    let _ = stream.set_nodelay(true);
+    let stop = cloud.stop.clone();
+    let service = service_fn(move |request: HttpRequest<Incoming>| {
+        let cloud = Arc::clone(&cloud);
+        async move { Ok::<_, Infallible>(handle(&cloud, port, request.map(Body::new)).await) }
     });
-    let router = Router::new().fallback(handle).with_state(cloud);
-    let served = axum::serve(listener, router)
-        .with_graceful_shutdown(async move { stop.cancelled().await })
-        .await;
-    if let Err(error) = served {
-        tracing::error!(%error, "the local cloud's server ended");
+    let serving = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME)
+        .max_buf_size(HEAD_MAX)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut serving = std::pin::pin!(serving);
+    // A client that breaks its connection is its own business.
+    let over = tokio::select! {
+        ended = serving.as_mut() => Some(ended),
+        () = stop.cancelled() => None,
+    };
+    if over.is_none() {
+        serving.as_mut().graceful_shutdown();
+        let _ = serving.await;
     }
 }
 
-async fn handle(
-    State(cloud): State<Arc<Cloud>>,
-    request: HttpRequest,
-) -> Result<Response, Infallible> {
+async fn handle(cloud: &Arc<Cloud>, port: u16, request: HttpRequest<Body>) -> Response {
     let request_id = cloud.core().ids.uuid();
-    let answer = match check_origin(request.headers()) {
-        Ok(()) => route(&cloud, request, &request_id).await,
-        Err(why) => plain(403, why),
+    let answer = match gate::judge(&request, port) {
+        Ok(()) => route(cloud, request, &request_id).await,
+        Err(refusal) => plain(refusal.status(), &refusal.to_string()),
     };
-    Ok(respond(answer, &request_id))
+    respond(answer, &request_id)
 }
 
-async fn route(cloud: &Arc<Cloud>, request: HttpRequest, request_id: &str) -> Answer {
+async fn route(cloud: &Arc<Cloud>, request: HttpRequest<Body>, request_id: &str) -> Answer {
     let (parts, body) = request.into_parts();
     let mut request = Request {
         method: parts.method.as_str().to_owned(),
@@ -79,9 +150,10 @@ async fn route(cloud: &Arc<Cloud>, request: HttpRequest, request_id: &str) -> An
         && request.method != "POST"
         && service.as_deref().is_none_or(|service| service == "s3");
     let limit = if is_object { s3::OBJECT_MAX } else { BODY_MAX };
-    match to_bytes(body, limit).await {
-        Ok(body) => request.body = body,
-        Err(_) => return plain(413, "the request is larger than the local cloud takes"),
+    match body_of(body, limit).await {
+        Some(Ok(body)) => request.body = body,
+        Some(Err(_)) => return plain(413, "the request is larger than the local cloud takes"),
+        None => return plain(408, TOO_SLOW),
     }
     if is_object {
         return object(cloud, request, request_id).await;
@@ -107,12 +179,20 @@ async fn lambda(
     if let Some(rate) = &cloud.rate {
         rate.check(call.name())?;
     }
-    request.body = to_bytes(body, call.body_max()).await.map_err(|_| call.too_large())?;
+    request.body = match body_of(body, call.body_max()).await {
+        Some(body) => body.map_err(|_| call.too_large())?,
+        None => return Err(ApiError::new(408, "RequestTimeout", TOO_SLOW)),
+    };
     let needs = iam::of_lambda(&call, &request, &cloud.home());
     if let Some(why) = cloud.refusal(&request, &needs) {
         return Err(ApiError::new(403, "AccessDeniedException", why));
     }
     rest::answer(cloud, call, &request, request_id).await
+}
+
+/// The body up to its limit; `None` if it does not come in time.
+async fn body_of(body: Body, limit: usize) -> Option<Result<Bytes, axum::Error>> {
+    tokio::time::timeout(BODY_TIME, to_bytes(body, limit)).await.ok()
 }
 
 async fn object(cloud: &Arc<Cloud>, request: Request, request_id: &str) -> Answer {
@@ -208,34 +288,6 @@ async fn download(cloud: &Cloud, name: &str) -> Answer {
     }
 }
 
-/// Refuses what only a web page would send.
-fn check_origin(headers: &HeaderMap) -> Result<(), &'static str> {
-    if headers.contains_key(header::ORIGIN) {
-        return Err("the local cloud does not answer web pages (the request has an Origin header)");
-    }
-    let mut hosts = headers.get_all(header::HOST).iter();
-    let host = hosts.next().and_then(|host| host.to_str().ok()).unwrap_or_default();
-    if hosts.next().is_some() || !is_loopback(host) {
-        return Err(
-            "the local cloud answers on 127.0.0.1, localhost and [::1] only (see the Host \
-                    header)",
-        );
-    }
-    Ok(())
-}
-
-fn is_loopback(host: &str) -> bool {
-    let name = match host.rsplit_once(':') {
-        Some((name, port))
-            if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) =>
-        {
-            name
-        }
-        _ => host,
-    };
-    name == "127.0.0.1" || name == "[::1]" || name.eq_ignore_ascii_case("localhost")
-}
-
 fn headers(map: &HeaderMap) -> Vec<(String, String)> {
     map.iter()
         .map(|(name, value)| {
@@ -265,42 +317,4 @@ fn respond(answer: Answer, request_id: &str) -> Response {
     }
     headers.insert("x-wavegate-local", HeaderValue::from_static(env!("CARGO_PKG_VERSION")));
     response
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_loopback_hosts_are_answered() {
-        for host in ["127.0.0.1", "127.0.0.1:4566", "localhost:1", "LOCALHOST", "[::1]:80", "[::1]"]
-        {
-            assert!(is_loopback(host), "{host}");
-        }
-        for host in [
-            "",
-            "evil.example",
-            "evil.example:80",
-            "127.0.0.1.evil.example",
-            "localhost.",
-            "127.0.0.1:",
-            "127.0.0.1:80:90",
-            "0.0.0.0",
-        ] {
-            assert!(!is_loopback(host), "{host}");
-        }
-    }
-
-    #[test]
-    fn web_pages_are_refused() {
-        let mut headers = HeaderMap::new();
-        assert!(check_origin(&headers).is_err());
-        headers.insert(header::HOST, HeaderValue::from_static("127.0.0.1:1"));
-        assert!(check_origin(&headers).is_ok());
-        headers.insert(header::ORIGIN, HeaderValue::from_static("http://127.0.0.1:1"));
-        assert!(check_origin(&headers).is_err());
-        headers.remove(header::ORIGIN);
-        headers.append(header::HOST, HeaderValue::from_static("evil.example"));
-        assert!(check_origin(&headers).is_err());
-    }
 }

@@ -11,6 +11,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::cloud::LocalError;
 use crate::lambda::model::FunctionRecord;
+use crate::private;
 
 /// The format this program writes.
 const FORMAT: i64 = 1;
@@ -37,6 +38,9 @@ impl State {
     /// Opens or creates the file and reads all of it.
     pub(crate) fn open(path: &Path) -> Result<(Self, Stored), LocalError> {
         let corrupt = |source| LocalError::Corrupt { path: path.to_owned(), source };
+        // SQLite gives what it keeps beside a file the file's own permissions.
+        private::append(path)
+            .map_err(|source| LocalError::Directory { path: path.to_owned(), source })?;
         let connection = Connection::open(path).map_err(|source| corrupt(Box::new(source)))?;
         let state = Self { connection, path: path.to_owned() };
         let format = state.format().map_err(|source| corrupt(Box::new(source)))?;

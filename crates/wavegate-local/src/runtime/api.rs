@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::clock::Stopwatch;
+use crate::peer;
 
 const PREFIX: &str = "/2018-06-01/runtime/";
 /// AWS: bytes of an answer.
@@ -158,6 +159,9 @@ pub(super) async fn serve(listener: TcpListener, desk: Arc<Desk>) {
         while connections.try_join_next().is_some() {}
         let desk = Arc::clone(&desk);
         connections.spawn(async move {
+            if !peer::is_own(&stream).await {
+                return;
+            }
             let service = service_fn(move |request| {
                 let desk = Arc::clone(&desk);
                 async move { Ok::<_, Infallible>(answer(&desk, request).await) }

@@ -22,6 +22,7 @@ use super::interpreter::Launch;
 use super::log::Log;
 use super::{Job, Outcome};
 use crate::clock::{Stopwatch, wall_ms};
+use crate::private;
 
 /// AWS: real time an environment has for its initialization, before the function's timeout counts.
 const INIT_MAX: Duration = Duration::from_secs(10);
@@ -63,7 +64,7 @@ pub(super) enum Ran {
 impl Environment {
     /// Starts the process. It is not ready yet: the first job waits for that.
     pub(super) async fn start(setup: Setup, guard: &Arc<Guard>) -> io::Result<Arc<Self>> {
-        tokio::fs::create_dir_all(&setup.scratch).await?;
+        private::directory(&setup.scratch)?;
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?.to_string();
         let (reader, writer) = io::pipe()?;

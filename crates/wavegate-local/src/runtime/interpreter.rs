@@ -13,6 +13,7 @@ use tokio::process::Command;
 use tokio::sync::OnceCell;
 
 use crate::lambda::model::Configuration;
+use crate::private;
 
 const PYTHON_CLIENT: &str = include_str!("client.py");
 const NODE_CLIENT: &str = include_str!("client.mjs");
@@ -60,9 +61,9 @@ pub(super) struct NoLaunch {
 impl Interpreters {
     /// Writes the built-in clients into `directory`. `path` is where programs are looked for.
     pub(super) fn new(directory: &Path, path: OsString) -> io::Result<Self> {
-        std::fs::create_dir_all(directory)?;
-        std::fs::write(directory.join("client.py"), PYTHON_CLIENT)?;
-        std::fs::write(directory.join("client.mjs"), NODE_CLIENT)?;
+        private::directory(directory)?;
+        private::write(&directory.join("client.py"), PYTHON_CLIENT)?;
+        private::write(&directory.join("client.mjs"), NODE_CLIENT)?;
         Ok(Self {
             directory: directory.to_owned(),
             path,

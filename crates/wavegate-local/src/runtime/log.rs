@@ -13,6 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::net::unix::pipe::Receiver;
 
+use crate::private;
+
 /// AWS: bytes of the log that `LogType=Tail` gives.
 const TAIL: usize = 4096;
 /// Bytes of one environment's log file; what is printed beyond is read and dropped.
@@ -43,8 +45,8 @@ impl Log {
         let receiver = Receiver::from_owned_fd(OwnedFd::from(reader))?;
         let file = path
             .parent()
-            .and_then(|parent| std::fs::create_dir_all(parent).ok())
-            .and_then(|()| File::options().create(true).append(true).open(path).ok());
+            .and_then(|parent| private::directory(parent).ok())
+            .and_then(|()| private::append(path).ok());
         let sink = Sink { tail: VecDeque::with_capacity(TAIL), file, left: FILE_MAX };
         Ok(Arc::new(Self { sink: Mutex::new(sink), pipe, receiver }))
     }

@@ -6,4 +6,5 @@ mod clients;
 mod control_plane;
 mod invocations;
 mod permissions;
+mod strangers;
 mod support;
