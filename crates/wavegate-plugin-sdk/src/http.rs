@@ -8,6 +8,7 @@
 //! - Of an answer never more is held than was asked for; the rest is not even read.
 //! - A redirect is followed only within the origin that was written, and only if it keeps method and
 //!   body (307, 308). Headers with secrets go nowhere else.
+//! - Addresses at which clouds give credentials are never connected to, whatever a name leads to.
 //! - No text tells more of an address than its origin, and none tells the value of an environment
 //!   variable, not even when the server sends it back. Nobody can say which part of an address or of
 //!   a written header came from `${env:NAME}`, so each that is long enough for a secret is one.
@@ -18,6 +19,7 @@
 mod address;
 mod failure;
 mod headers;
+mod reach;
 mod redirect;
 #[cfg(any(test, feature = "http-testing"))]
 pub mod testing;
@@ -286,6 +288,7 @@ fn build(way: Way) -> Result<Client, reqwest::Error> {
     let mut client = Client::builder()
         .user_agent(USER_AGENT)
         .connect_timeout(CONNECT_TIMEOUT)
+        .dns_resolver(reach::Checked)
         .redirect(redirect::policy())
         .referer(false)
         .retry(reqwest::retry::never());

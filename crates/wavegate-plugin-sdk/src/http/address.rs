@@ -9,6 +9,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 
 use super::headers::MIN_SECRET_CHARS;
+use super::reach;
 
 /// The address of a server or of something on it: `https://hooks.example.com/judge`.
 ///
@@ -29,6 +30,11 @@ pub enum InvalidAddress {
     /// It holds a user name or a password.
     #[error("an address holds no user and no password: send a header from an environment variable")]
     UserInfo,
+    /// It is one at which clouds give credentials, or nobody's.
+    #[error(
+        "link-local and unassigned addresses are never spoken to: clouds give credentials there"
+    )]
+    Forbidden,
     /// It has a part behind `#`.
     #[error("what is behind `#` is never sent: leave it out")]
     Fragment,
@@ -129,6 +135,11 @@ impl FromStr for Address {
         }
         if url.fragment().is_some() {
             return Err(InvalidAddress::Fragment);
+        }
+        let host = url.host_str().unwrap_or_default();
+        let host = host.trim_end_matches('.').trim_start_matches('[').trim_end_matches(']');
+        if host.parse().is_ok_and(reach::is_forbidden) {
+            return Err(InvalidAddress::Forbidden);
         }
         Ok(Self(url))
     }
