@@ -37,7 +37,7 @@ pub use lines::Lines;
 pub use moment::{elapsed, utc};
 pub use plan_json::{PLAN_FORMAT, plan_json};
 pub use plan_text::plan_text;
-pub use safe::{LINE_MAX, TEXT_MAX, safe_line, safe_text};
+pub use safe::{LINE_MAX, TEXT_MAX, safe_json, safe_line, safe_log, safe_text};
 pub use simulation::{SIMULATION_FORMAT, simulation_json, simulation_text};
 pub use state::State;
 pub use style::{Charset, Color, Style};
