@@ -114,6 +114,7 @@ impl Policy {
         purpose: Purpose,
     ) -> Self {
         let mut statements = vec![functions(app, place, purpose), versions(app, place, purpose)];
+        statements.extend(search(purpose));
         statements.extend(alarms(app, purpose));
         statements.extend(judges(app, place, purpose));
         if purpose == Purpose::Deploy {
@@ -182,6 +183,12 @@ fn versions(app: &AppSpec, place: &Place, purpose: Purpose) -> Statement {
         Purpose::Deploy => &["lambda:GetFunction", "lambda:DeleteFunction"],
     };
     allow("Versions", actions, lambda_names(app).map(|name| place.function(&format!("{name}:*"))))
+}
+
+/// Without its manifest (`--app`) an app is found by the records in its aliases, so all are listed.
+fn search(purpose: Purpose) -> Option<Statement> {
+    let actions = ["lambda:ListFunctions", "lambda:ListAliases"];
+    (purpose == Purpose::Recover).then(|| allow("FindByName", &actions, ["*"]))
 }
 
 /// The alarms that are used. CloudWatch gives these actions no resource that names would fit.
