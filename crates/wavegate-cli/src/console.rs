@@ -9,7 +9,7 @@ use std::os::fd::AsFd as _;
 use std::sync::OnceLock;
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, ThemeCharacters, ThemeStyles};
-use wavegate_report::{Charset, Color, Screen, Style, safe_line, safe_text};
+use wavegate_report::{Charset, Color, Screen, Style, safe_json, safe_line, safe_log, safe_text};
 
 use crate::args::{ColorArg, Global, Output};
 use crate::environment::Environment;
@@ -80,7 +80,8 @@ impl Console {
     pub(crate) fn diagnostic(self, problem: &dyn Diagnostic) {
         let mut text = String::new();
         if self.handler().render_report(&mut text, problem).is_ok() {
-            say(text.trim_end());
+            // The paths and the lines that it shows are somebody's.
+            say(safe_log(&text).trim_end());
             say("");
         }
     }
@@ -145,7 +146,9 @@ pub(crate) fn data(text: &str) -> Result<(), CliError> {
 
 /// Writes one JSON value and a newline to stdout.
 pub(crate) fn json(value: &serde_json::Value) -> Result<(), CliError> {
-    data(&format!("{value:#}\n"))
+    let text = format!("{value:#}");
+    let lines: Vec<_> = text.lines().map(safe_json).collect();
+    data(&(lines.join("\n") + "\n"))
 }
 
 /// A problem with its place, for programs.

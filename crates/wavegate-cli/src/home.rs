@@ -7,10 +7,15 @@ use std::path::Path;
 /// Its name.
 pub(crate) const NAME: &str = ".wavegate";
 
-/// Makes it, if it is not there: for its owner only, and out of version control. What cannot be
-/// made here fails where it is used, with its own words.
+/// Makes it, if it is not there: for its owner only, and out of version control. One that is there, and
+/// open to others because it was unpacked from a cache, say, is closed to them. What cannot be made here
+/// fails where it is used, with its own words.
 pub(crate) fn prepare(home: &Path) {
-    if home.exists() {
+    if let Ok(found) = std::fs::metadata(home) {
+        let mode = found.permissions().mode();
+        if mode & 0o077 != 0 {
+            let _ = std::fs::set_permissions(home, std::fs::Permissions::from_mode(mode & 0o700));
+        }
         return;
     }
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(home);
@@ -35,5 +40,8 @@ mod tests {
         std::fs::write(home.join(".gitignore"), "mine").unwrap();
         prepare(&home);
         assert_eq!(std::fs::read_to_string(home.join(".gitignore")).unwrap(), "mine");
+        std::fs::set_permissions(&home, std::fs::Permissions::from_mode(0o777)).unwrap();
+        prepare(&home);
+        assert_eq!(std::fs::metadata(&home).unwrap().permissions().mode() & 0o777, 0o700);
     }
 }

@@ -23,6 +23,7 @@ mod http;
 mod interrupt;
 mod journal;
 mod manifest;
+mod memory;
 mod nudge;
 mod registry;
 mod release;
@@ -58,6 +59,7 @@ static PANIC: Mutex<Option<String>> = Mutex::new(None);
 
 /// Runs the command line of this process to its exit code.
 pub fn main() -> ExitCode {
+    memory::keep_from_dumps();
     std::panic::set_hook(Box::new(|info| {
         // A plugin's panic is caught and reported as its error; only one that reaches this crate's
         // edge is a bug, so nothing is printed here.
@@ -106,11 +108,27 @@ fn log(context: &Context) -> Result<(), CliError> {
         )
     })?;
     let lines = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
+        .with_writer(|| LogLines(std::io::stderr()))
         .with_ansi(context.console.err.color == wavegate_report::Color::Always)
         .with_filter(filter.and(filter_fn(tells_no_values)));
     tracing_subscriber::registry().with(lines).init();
     Ok(())
+}
+
+/// Where the log goes. What others wrote is in it, in whatever form a library printed it.
+struct LogLines(std::io::Stderr);
+
+impl std::io::Write for LogLines {
+    /// An event comes as a whole.
+    fn write(&mut self, event: &[u8]) -> std::io::Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        self.0.write_all(wavegate_report::safe_log(&text).as_bytes())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// At `trace` the SDKs write down whole requests and answers, and with them the values of the

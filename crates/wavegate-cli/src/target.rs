@@ -13,7 +13,7 @@ use wavegate_engine::{Engine, World};
 use wavegate_local::{LocalCloud, LocalError, Options, Running};
 use wavegate_plugin_sdk::CloudAccess;
 
-use crate::adapter::{PluginAlarms, PluginHooks, PluginStrategies};
+use crate::adapter::{PluginAlarms, PluginHooks, PluginStrategies, Redacted};
 use crate::console;
 use crate::environment::Environment;
 use crate::error::CliError;
@@ -241,11 +241,13 @@ fn stage(
     let region = access.region.clone();
     let around: Arc<dyn Surroundings> = Arc::<AwsCloud>::clone(&cloud);
     let cloud: Arc<dyn Cloud> = cloud;
+    let hooks = PluginHooks::new(Arc::clone(&registry), access.clone());
+    let alarms = PluginAlarms::new(Arc::clone(&registry), access);
     let world = World {
         cloud: Arc::clone(&cloud),
         strategies: Arc::new(PluginStrategies::new(Arc::clone(&registry))),
-        hooks: Arc::new(PluginHooks::new(Arc::clone(&registry), access.clone())),
-        alarms: Arc::new(PluginAlarms::new(Arc::clone(&registry), access)),
+        hooks: Arc::new(Redacted::new(hooks, manifest.redactor())),
+        alarms: Arc::new(Redacted::new(alarms, manifest.redactor())),
         clock: Arc::clone(&clock),
     };
     let settings = wavegate_engine::Settings {

@@ -4,12 +4,14 @@
 
 mod alarms;
 mod hooks;
+mod redacted;
 mod strategies;
 
 use wavegate_plugin_host::{HostError, Origin, Plugin};
 
 pub(crate) use alarms::PluginAlarms;
 pub(crate) use hooks::PluginHooks;
+pub(crate) use redacted::Redacted;
 pub(crate) use strategies::PluginStrategies;
 
 /// Why a plugin could not answer, in words for people, with the code where it is a plugin's failure.

@@ -141,11 +141,13 @@ async fn invoke(context: &Context, args: &LocalInvokeArgs) -> Result<(), CliErro
     if let Some(cloud) = found.embedded {
         cloud.shutdown().await;
     }
-    tell_answer(&answer?)
+    tell_answer(&answer?, context.environment.stdout_is_terminal)
 }
 
-fn tell_answer(answer: &Invoked) -> Result<(), CliError> {
+/// The answer as it is, for programs; on a terminal without what would act there.
+fn tell_answer(answer: &Invoked, is_terminal: bool) -> Result<(), CliError> {
     let text = String::from_utf8_lossy(&answer.body);
+    let text = if is_terminal { safe_text(&text) } else { text };
     let Some(version) = &answer.version else {
         let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         let words = body["Message"].as_str().or(body["message"].as_str()).unwrap_or(&text);
