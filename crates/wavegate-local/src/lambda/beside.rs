@@ -64,6 +64,29 @@ impl BesideCall {
         })
     }
 
+    /// The function that its path names, if it acts on one: event source mappings name it in the
+    /// request, or not at all.
+    pub(crate) fn function(&self) -> Option<&str> {
+        match self {
+            Self::CreateMapping
+            | Self::ListMappings
+            | Self::GetMapping(_)
+            | Self::UpdateMapping(_)
+            | Self::DeleteMapping(_) => None,
+            Self::CreateUrl(name)
+            | Self::GetUrl(name)
+            | Self::UpdateUrl(name)
+            | Self::DeleteUrl(name)
+            | Self::ListUrls(name)
+            | Self::PutProvisioned(name)
+            | Self::GetProvisioned(name)
+            | Self::DeleteProvisioned(name)
+            | Self::PutEventInvoke(name)
+            | Self::GetEventInvoke(name)
+            | Self::DeleteEventInvoke(name) => Some(name),
+        }
+    }
+
     /// AWS's name of the operation. Listing provisioned concurrency shares a path with reading one.
     pub(crate) fn name(&self) -> &'static str {
         match self {

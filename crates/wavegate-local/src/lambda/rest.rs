@@ -136,6 +136,7 @@ impl Call {
             | Self::Tag(_)
             | Self::Untag(_)
             | Self::ListTags(_) => None,
+            Self::Beside(call) => call.function(),
             Self::GetFunction(name)
             | Self::DeleteFunction(name)
             | Self::GetConfiguration(name)
