@@ -6,14 +6,17 @@
 
 use std::fs::File;
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use wavegate_tests::binary::{Project, repository, wavegate};
 
 use crate::readme::{follow, links, shape};
 
-/// How long a status may take to be the one that is shown, and a deploy to end.
-const PATIENCE: Duration = Duration::from_mins(3);
+/// How often is looked until a status is the one that is shown.
+const LOOKS: u32 = 1800;
+
+/// The pause between two looks.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 
 /// A command and the lines that it prints, among others.
 struct Told {
@@ -112,11 +115,13 @@ impl Terminals {
 
     /// Waits until the first terminal shows a line of this shape.
     fn await_said(&self, end: &str) {
-        let began = Instant::now();
-        while !self.first_said().lines().any(|line| shape(line).ends_with(end)) {
-            assert!(began.elapsed() < PATIENCE, "{}", self.first_said());
-            std::thread::sleep(Duration::from_millis(50));
+        for _ in 0..LOOKS {
+            if self.first_said().lines().any(|line| shape(line).ends_with(end)) {
+                return;
+            }
+            std::thread::sleep(BETWEEN_LOOKS);
         }
+        panic!("{}", self.first_said());
     }
 
     fn first_said(&self) -> String {
@@ -146,17 +151,16 @@ impl Terminals {
     }
 
     fn run(&mut self, told: &Told) {
-        let began = Instant::now();
-        loop {
+        for look in 1.. {
             let output = self.shell(&told.command).output().unwrap();
             let said = [output.stderr, output.stdout].map(|said| String::from_utf8(said).unwrap());
             let said = format!("$ {}\n{}", told.command, said.concat());
             self.code = output.status.code().unwrap_or(-1);
             // Looking does no harm: until it is so.
-            let is_look = told.command == "wavegate status" && began.elapsed() < PATIENCE;
+            let is_look = told.command == "wavegate status" && look < LOOKS;
             let lines: Vec<String> = said.lines().map(shape).collect();
             if is_look && !told.shapes().iter().all(|line| lines.contains(line)) {
-                std::thread::sleep(Duration::from_millis(100));
+                std::thread::sleep(BETWEEN_LOOKS);
                 continue;
             }
             return follow(&told.shapes(), &said);

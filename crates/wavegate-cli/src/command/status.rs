@@ -137,7 +137,7 @@ impl Status {
             "previous": function.pin,
             "release": function.token.as_ref().map(|token| token.release.to_string()),
             "split_without_owner": function.is_orphan,
-            "mend": self.mend(function),
+            "mend": Self::mend(function),
         })
     }
 
@@ -149,9 +149,18 @@ impl Status {
         for function in &self.functions {
             let _ = writeln!(text, "{:column$}  {}", function.key, self.serves(function));
         }
-        let mends: Vec<String> = self.functions.iter().filter_map(|f| self.mend(f)).collect();
+        let mends: Vec<String> = self.functions.iter().filter_map(Self::mend).collect();
         for mend in &mends {
             let _ = writeln!(text, "\nhint: {mend}");
+        }
+        let runs = |(_, record): &(String, LockRecord)| {
+            !record.phase.is_over() && !record.phase.is_ownerless()
+        };
+        if self.lock.as_ref().is_some_and(runs) {
+            let _ = writeln!(
+                text,
+                "\nhint: `wavegate watch` follows it; if its machine is gone, `wavegate recover` finishes it"
+            );
         }
         text
     }
@@ -206,19 +215,13 @@ impl Status {
     }
 
     /// How to mend a split that no release owns.
-    fn mend(&self, function: &Function) -> Option<String> {
+    fn mend(function: &Function) -> Option<String> {
         let live = function.live.as_ref().filter(|_| function.is_orphan)?;
         let extra = live.extra?;
         Some(format!(
-            "`{}` is split by somebody else; all traffic to v{} (or put {} for it): aws lambda \
-             update-alias --function-name {} --name {} --function-version {} --routing-config \
-             'AdditionalVersionWeights={{}}'",
-            function.key,
-            live.version,
-            extra.version,
-            function.lambda_name,
-            self.alias,
-            live.version
+            "`{}` is split, and nobody owns that: `wavegate doctor --heal` sends all traffic to v{}, \
+             with `--to candidate` to v{}",
+            function.key, live.version, extra.version,
         ))
     }
 }

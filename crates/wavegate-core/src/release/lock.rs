@@ -16,6 +16,7 @@ use crate::token::{LockPhase, LockRecord};
 
 /// What is known of the lock, and what is to be written into it next.
 #[derive(Debug, Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that are independent of each other")]
 pub(super) struct Lock {
     /// The record as this machine wrote it last. `None`: the lock is not ours.
     pub(super) record: Option<LockRecord>,
