@@ -89,8 +89,8 @@ fn a_clock_that_aws_refuses_for_a_while_is_no_denial() {
 }
 
 #[test]
-fn a_network_that_is_away_for_nine_minutes_in_mid_bake_ends_no_release() {
-    passes("2m", storm(9, any, || Fault::CutBefore.deed()));
+fn a_network_that_is_away_for_ten_minutes_in_mid_bake_ends_no_release() {
+    passes("2m", storm(10, any, || Fault::CutBefore.deed()));
 }
 
 #[test]
