@@ -121,11 +121,11 @@ impl Status {
                     "verb": request.verb.word(), "by": request.by, "reason": request.reason,
                 })),
             })),
-            "functions": self.functions.iter().map(|function| self.function_json(function)).collect::<Vec<_>>(),
+            "functions": self.functions.iter().map(Self::function_json).collect::<Vec<_>>(),
         })
     }
 
-    fn function_json(&self, function: &Function) -> Value {
+    fn function_json(function: &Function) -> Value {
         json!({
             "name": function.key,
             "lambda_name": function.lambda_name,
