@@ -9,7 +9,7 @@ use wavegate_tests::app::{app, artifacts, name};
 use wavegate_tests::model::Stage;
 
 fn live() -> AliasName {
-    AliasName::new("live").unwrap()
+    AliasName::new("live").expect("what was released")
 }
 
 /// One function with two versions, the second one served.
@@ -17,14 +17,19 @@ async fn stage() -> Stage {
     let stage = Stage::new(None);
     let spec = app(&[("cart", &[])]);
     for revision in ["1", "2"] {
-        stage.release(&spec, &artifacts(&spec, revision)).await.unwrap();
+        stage.release(&spec, &artifacts(&spec, revision)).await.expect("what was released");
     }
     assert_eq!(stage.cloud.live("cart"), ("2".to_owned(), None));
     stage
 }
 
 async fn alias(stage: &Stage) -> AliasState {
-    stage.cloud.get_alias(&name("cart"), &live()).await.unwrap().unwrap()
+    stage
+        .cloud
+        .get_alias(&name("cart"), &live())
+        .await
+        .expect("what was released")
+        .expect("what was released")
 }
 
 fn heal(base: &AliasState, version: u64) -> Heal {
