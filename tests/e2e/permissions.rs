@@ -130,7 +130,9 @@ fn under_the_policies_for_deploys_and_for_going_back_all_of_it_works_and_is_need
     set_strategy(&project, LONG);
     set_message(&project, "shop", "four");
     let mut deploy = project.begin_deploy();
-    deploy.wait_weight("shop", 2500);
+    deploy.wait("a quarter of some traffic", |event| {
+        event["event"] == "weight" && event["actual_bp"] == 2500
+    });
     deploy.kill();
     cloud.stop();
     let cloud = cloud_under(&project, "recover");

@@ -4,15 +4,15 @@
 
 mod alarms;
 mod hooks;
-mod redacted;
 mod strategies;
+mod veiled;
 
 use wavegate_plugin_host::{HostError, Origin, Plugin};
 
 pub(crate) use alarms::PluginAlarms;
 pub(crate) use hooks::PluginHooks;
-pub(crate) use redacted::Redacted;
 pub(crate) use strategies::PluginStrategies;
+pub(crate) use veiled::Veiled;
 
 /// Why a plugin could not answer, in words for people, with the code where it is a plugin's failure.
 /// What a component of wavegate's own says is said as it is.
