@@ -463,7 +463,7 @@ pub(crate) fn recordings(manifest: &Manifest) -> PathBuf {
 }
 
 /// What nobody shall see: values from the environment, and those of the functions' own.
-fn veil(manifest: &Manifest) -> Veil {
+pub(crate) fn veil(manifest: &Manifest) -> Veil {
     /// What stands in a manifest for all to read is seldom a secret: a word such as `production`
     /// may be hidden, `info` not.
     const OWN_MIN: usize = 8;

@@ -13,7 +13,7 @@ use wavegate_engine::{Engine, World};
 use wavegate_local::{LocalCloud, LocalError, Options, Running};
 use wavegate_plugin_sdk::CloudAccess;
 
-use crate::adapter::{PluginAlarms, PluginHooks, PluginStrategies, Redacted};
+use crate::adapter::{PluginAlarms, PluginHooks, PluginStrategies, Veiled};
 use crate::console;
 use crate::environment::Environment;
 use crate::error::CliError;
@@ -21,6 +21,7 @@ use crate::fault;
 use crate::home;
 use crate::http::Loopback;
 use crate::registry::Registry;
+use crate::release;
 
 /// An open target.
 pub(crate) struct Stage {
@@ -246,8 +247,8 @@ fn stage(
     let world = World {
         cloud: Arc::clone(&cloud),
         strategies: Arc::new(PluginStrategies::new(Arc::clone(&registry))),
-        hooks: Arc::new(Redacted::new(hooks, manifest.redactor())),
-        alarms: Arc::new(Redacted::new(alarms, manifest.redactor())),
+        hooks: Arc::new(Veiled::new(hooks, release::veil(manifest))),
+        alarms: Arc::new(Veiled::new(alarms, release::veil(manifest))),
         clock: Arc::clone(&clock),
     };
     let settings = wavegate_engine::Settings {

@@ -32,7 +32,6 @@ mod problem;
     reason = "the types are the schema; many keys are read from the tree, with their places"
 )]
 mod raw;
-mod redactor;
 mod shape;
 mod units;
 mod values;
@@ -51,7 +50,6 @@ pub use crate::pin::{PinError, set_plugin_pin};
 pub use crate::plugins::{Isolation, PluginUse};
 pub use crate::problem::{FilePlace, Place, Problem, Problems};
 pub use crate::raw::schema;
-pub use crate::redactor::Redactor;
 pub use crate::units::{duration, size_mb};
 
 use crate::written::Written;
@@ -220,12 +218,6 @@ impl Manifest {
     /// others. Values of fewer than four bytes are no secrets.
     pub fn secrets(&self) -> &[String] {
         &self.written.secrets
-    }
-
-    /// What takes values from the environment out of the words of others: hooks, alarms.
-    #[must_use]
-    pub fn redactor(&self) -> Redactor {
-        Redactor::new(&self.written.secrets)
     }
 
     /// A text without the values that came from the environment. Values of fewer than four bytes are
