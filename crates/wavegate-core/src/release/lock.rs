@@ -179,8 +179,12 @@ impl Release {
             let there = LockRecord::decode(&base.description).map_or(0, |record| record.epoch);
             record.epoch = there + 1;
         }
-        // Taken out of the record before it is done: heard at most once, whoever dies when.
-        if let Some(request) = record.request.take() {
+        // Taken out of the record before it is done: heard at most once, whoever dies when. A request
+        // to abort stays until the abort itself is written, for whoever comes after this machine.
+        let is_premature = |request: &mut Request| {
+            request.is_abort() && !matches!(want, Want::Abort | Want::Close(_))
+        };
+        if let Some(request) = record.request.take_if(|request| !is_premature(request)) {
             let was_done = self.applies(&request);
             record.answered = Some(Answered { id: request.id, was_done });
             self.lock.heard = Some(request);
