@@ -130,10 +130,12 @@ impl Rollback<'_> {
         }
     }
 
-    /// Where the functions that the last release changed were before: their pins.
+    /// Where the functions that the last release changed were before: their pins. Which ones it changed
+    /// its own records tell best; without them, every pin that differs counts, and the plan shows it.
     fn before_the_last(&self, inventory: &Inventory) -> BTreeMap<FunctionName, VersionId> {
         let app = &self.manifest.app;
-        let changed = changed_by_the_last(self.manifest, inventory);
+        let changed = changed_by_the_last(self.manifest, inventory)
+            .or_else(|| self.recorded_by_the_last(inventory));
         let pinned = inventory.functions.iter().filter_map(|(name, observed)| {
             let pin = observed.alias(&app.alias.pin())?.main()?;
             let live = observed.alias(&app.alias)?.main()?;
@@ -142,6 +144,18 @@ impl Rollback<'_> {
         pinned
             .filter(|(name, _)| changed.as_ref().is_none_or(|names| names.contains(name.as_str())))
             .collect()
+    }
+
+    /// The functions that the last release which ended well changed, if it was recorded here.
+    fn recorded_by_the_last(&self, inventory: &Inventory) -> Option<BTreeSet<String>> {
+        let (_, _, lock) = find_lock(&self.manifest.app, inventory)?;
+        let target = self.stage.words(inventory);
+        let releases = history::releases(self.manifest, |words| words == target).ok()?;
+        let last =
+            releases.into_iter().find(|release| release.outcome.as_deref() == Some("done"))?;
+        // Somebody else may have released since, from another machine.
+        let is_last = lock.phase != LockPhase::Done || last.id == lock.release.to_string();
+        is_last.then(|| last.functions.into_keys().collect())
     }
 
     /// The versions after a recorded release, if they still exist.
