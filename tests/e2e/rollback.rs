@@ -154,3 +154,18 @@ fn a_first_deploy_that_fails_leaves_functions_without_an_alias() {
     // Their first version is good as it is: nothing is uploaded again.
     assert_eq!(serve(&project), [Some(1), Some(1)], "{fixed}");
 }
+
+/// Regression: the pins of earlier releases stay, and all of them were taken for the last one's.
+#[test]
+fn rollback_leaves_what_the_last_release_did_not_change() {
+    let project = mini(&[("auth", &[]), ("shop", &["auth"])], "");
+    let _cloud = project.start_cloud(&[]);
+    let _ = project.deploy().expect(0);
+    for function in ["auth", "shop"] {
+        set_message(&project, function, "two");
+        let _ = project.deploy().expect(0);
+    }
+    let _ = project.run(&["rollback", "--yes"]).expect(0);
+    let status = project.status();
+    assert_eq!((status.serves("auth"), status.serves("shop")), (Some(2), Some(1)), "{status:?}");
+}
