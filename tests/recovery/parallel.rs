@@ -6,8 +6,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::sample::say;
+
 /// Trials at a time for each core, unless `WAVEGATE_RECOVERY_JOBS` says how many in all.
 const PER_CORE: usize = 3;
+
+/// After so many one more line tells how far it is: all of them take an hour.
+const TOLD_EVERY: usize = 200;
 
 /// Tries every one; what came of it, and what was wrong with those that failed.
 pub(crate) fn each<C: Display + Sync, T: Send>(
@@ -23,6 +28,9 @@ pub(crate) fn each<C: Display + Sync, T: Send>(
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(case) = cases.get(index) else { return };
+                    if index > 0 && index.is_multiple_of(TOLD_EVERY) {
+                        say(&format!("{index} of {}", cases.len()));
+                    }
                     let tried = catch_unwind(AssertUnwindSafe(|| try_one(case)));
                     let result = tried.map_err(|panic| format!("{case}:\n{}", words(&*panic)));
                     *results[index].lock().expect("no panic holds it") = Some(result);
