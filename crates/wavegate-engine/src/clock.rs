@@ -4,6 +4,8 @@
 //! (rust-lang/rust issue 87907). So the clock that counts sleep is read as well, and what it has more
 //! is added. Neither follows the wall clock, which people and daemons set.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -20,6 +22,9 @@ pub struct ScaledClock {
     slept_before: Duration,
     origin_ms: u64,
     scale: f64,
+    /// The latest moment that was told: two clocks are read one after the other, and time never goes
+    /// back.
+    latest: Arc<AtomicU64>,
 }
 
 impl ScaledClock {
@@ -34,7 +39,13 @@ impl ScaledClock {
     /// A clock that shows `origin_ms` now and runs `scale` times as fast as the machine's.
     pub fn starting_at(origin_ms: u64, scale: f64) -> Self {
         let scale = if scale > 0.0 { scale } else { 1.0 };
-        Self { origin: Instant::now(), slept_before: slept(), origin_ms, scale }
+        Self {
+            origin: Instant::now(),
+            slept_before: slept(),
+            origin_ms,
+            scale,
+            latest: Arc::default(),
+        }
     }
 }
 
@@ -43,6 +54,9 @@ impl ScaledClock {
 const SLEEPLESS: ClockId = ClockId::CLOCK_BOOTTIME;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 const SLEEPLESS: ClockId = ClockId::CLOCK_MONOTONIC;
+
+/// The longest wait at once: a timer does not count the machine's sleep, so a long wait looks again.
+const SLEEP_MAX: Duration = Duration::from_secs(10);
 
 /// The shortest sleep of the machine that is counted.
 const SLEEP_MIN: Duration = Duration::from_secs(1);
@@ -64,7 +78,9 @@ impl Clock for ScaledClock {
         // Two clocks are not read at the same instant: less than this is no sleep.
         let slept = if slept < SLEEP_MIN { Duration::ZERO } else { slept };
         let passed = (self.origin.elapsed() + slept).mul_f64(self.scale);
-        self.origin_ms.saturating_add(u64::try_from(passed.as_millis()).unwrap_or(u64::MAX))
+        let passed = u64::try_from(passed.as_millis()).unwrap_or(u64::MAX);
+        let now = self.origin_ms.saturating_add(passed);
+        self.latest.fetch_max(now, Ordering::Relaxed).max(now)
     }
 
     fn scale(&self) -> f64 {
@@ -80,7 +96,7 @@ impl Clock for ScaledClock {
             }
             // One millisecond more than the quotient: a sleep must never end before its moment.
             let span = Duration::from_millis(left).div_f64(self.scale) + Duration::from_millis(1);
-            tokio::time::sleep(span).await;
+            tokio::time::sleep(span.min(SLEEP_MAX)).await;
         }
     }
 }

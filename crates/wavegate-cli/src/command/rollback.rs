@@ -6,7 +6,7 @@ use wavegate_config::Manifest;
 use wavegate_core::inventory::Inventory;
 use wavegate_core::name::{FunctionName, VersionId};
 use wavegate_core::plan::{Plan, find_lock, put_back_plan, switch_plan};
-use wavegate_core::token::{LockPhase, LockRecord, Token};
+use wavegate_core::token::{LockPhase, LockRecord};
 use wavegate_report::records::versions_after;
 
 use super::recover::Recovery;
@@ -134,8 +134,7 @@ impl Rollback<'_> {
     /// its own records tell best; without them, every pin that differs counts, and the plan shows it.
     fn before_the_last(&self, inventory: &Inventory) -> BTreeMap<FunctionName, VersionId> {
         let app = &self.manifest.app;
-        let changed = changed_by_the_last(self.manifest, inventory)
-            .or_else(|| self.recorded_by_the_last(inventory));
+        let changed = self.recorded_by_the_last(inventory);
         let pinned = inventory.functions.iter().filter_map(|(name, observed)| {
             let pin = observed.alias(&app.alias.pin())?.main()?;
             let live = observed.alias(&app.alias)?.main()?;
@@ -218,25 +217,4 @@ impl Rollback<'_> {
         Err(error
             .hint("deploy the old code again; `keep_versions` under [app] says how many are kept"))
     }
-}
-
-/// The functions that the last release changed, by the tokens in their aliases; `None` if the
-/// last release did not end well, so that its tokens do not tell.
-fn changed_by_the_last(manifest: &Manifest, inventory: &Inventory) -> Option<BTreeSet<String>> {
-    let app = &manifest.app;
-    let (_, _, record) = find_lock(app, inventory)?;
-    if record.phase != LockPhase::Done {
-        return None;
-    }
-    let changed: BTreeSet<String> = inventory
-        .functions
-        .iter()
-        .filter(|(_, observed)| {
-            let token =
-                observed.alias(&app.alias).and_then(|live| Token::decode(&live.description));
-            token.is_some_and(|token| token.release == record.release)
-        })
-        .map(|(name, _)| name.to_string())
-        .collect();
-    (!changed.is_empty()).then_some(changed)
 }

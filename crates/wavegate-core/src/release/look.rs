@@ -119,6 +119,12 @@ impl Release {
     /// weights, did not.
     fn restored(&mut self, name: &FunctionName, end: End) {
         self.loose_ends = self.loose_ends.saturating_sub(1);
+        if let End::Failed(reason) = &end {
+            let text = format!(
+                "the description of {name}'s alias could not be given back ({reason}): `wavegate doctor --heal` does it"
+            );
+            self.report(Event::Note { text });
+        }
         let End::Conflict(Some(state)) = end else { return };
         let class = classify(&state, self.runner.release, self.epoch());
         let Some(rollout) = self.rollouts.get_mut(name) else { return };
