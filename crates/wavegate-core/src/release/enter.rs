@@ -360,10 +360,7 @@ impl Release {
         rollout.claimed = true;
         rollout.is_open = false;
         rollout.proven = None;
-        // The fence is no change that a person would have to see first.
-        let hurry = rollout.hurry;
         rollout.begin_again(now);
-        rollout.hurry = hurry;
         self.has_moved = true;
         match rollout.phase {
             Phase::Preparing => self.move_to(name, Phase::Waiting),

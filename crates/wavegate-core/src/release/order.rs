@@ -154,8 +154,12 @@ impl Release {
         self.fail(None, reason)
     }
 
+    /// What is being fenced begins its bake anew, and whoever sends it on has not seen that yet: the
+    /// order is answered as one that had nothing to do, and can be given again a moment later.
     fn can_hurry(&self, name: &FunctionName) -> bool {
-        self.rollouts.get(name).is_some_and(|r| matches!(r.phase, Phase::Shifting | Phase::Baking))
+        self.rollouts
+            .get(name)
+            .is_some_and(|r| matches!(r.phase, Phase::Shifting | Phase::Baking) && !r.fences)
     }
 
     /// What is asked about goes on now: what waits for an approval has it, what is baked is baked
