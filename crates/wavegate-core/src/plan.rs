@@ -427,8 +427,9 @@ pub fn put_back_plan(spec: &AppSpec, inventory: &Inventory) -> Option<(Plan, Loc
     let graph = Graph::new(spec.functions.iter().map(|(n, f)| (n, &f.depends_on))).ok()?;
     let mut functions = BTreeMap::new();
     for (name, function) in &spec.functions {
-        let Some(observed) = inventory.functions.get(name) else { continue };
-        let live = observed.alias(&spec.alias);
+        // One that was not there yet when it was looked may be by the time the lock is taken.
+        let observed = inventory.functions.get(name);
+        let live = observed.and_then(|observed| observed.alias(&spec.alias));
         let token = live
             .and_then(|live| Token::decode(&live.description))
             .filter(|token| token.release == record.release);
@@ -440,13 +441,15 @@ pub fn put_back_plan(spec: &AppSpec, inventory: &Inventory) -> Option<(Plan, Loc
             }
             // Its first write may be under way still: it is looked at, and fenced.
             (None, Some(main)) => (Action::Switch { stable: main, target: main }, Vec::new()),
-            (None, None) if live.is_none() => (Action::First { exists: true }, Vec::new()),
+            (None, None) if live.is_none() => {
+                (Action::First { exists: observed.is_some() }, Vec::new())
+            }
             (None, None) => continue,
         };
         let left = FunctionPlan {
-            arn: observed.arn.clone(),
+            arn: observed.map(|observed| observed.arn.clone()).unwrap_or_default(),
             changes,
-            pin: observed.alias(&spec.alias.pin()).cloned(),
+            pin: observed.and_then(|observed| observed.alias(&spec.alias.pin())).cloned(),
             live: live.cloned(),
             on_rollback: function.hooks.on_rollback.clone(),
             ..bare(function, action)

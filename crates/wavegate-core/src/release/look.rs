@@ -39,7 +39,11 @@ impl Release {
             (_, End::Failed(reason)) => self.fail(Some(name), reason),
             // It landed under an epoch that is over: the fence comes first.
             (
-                Purpose::Claim | Purpose::CreateLive | Purpose::Shift(_) | Purpose::Promote,
+                Purpose::Claim
+                | Purpose::CreateLive
+                | Purpose::Shift(_)
+                | Purpose::Promote
+                | Purpose::Refence,
                 End::Landed(state) | End::Retouched(state),
             ) if self.is_of_an_epoch_before(&state) => self.suspicious(name, Some(state)),
             (Purpose::Refence, End::Landed(_) | End::Retouched(_)) => self.fenced_off(name),

@@ -293,8 +293,9 @@ impl Release {
         if !std::mem::take(&mut rollout.is_open) {
             return self.back_at(name);
         }
-        let text = rollout.own_text.clone();
-        self.update(&Object::Live(name.clone()), Purpose::Fence, state, None, text);
+        // A change of nothing: the revision that the claim was sent under is gone after it.
+        let as_it_is = state.description.clone();
+        self.update(&Object::Live(name.clone()), Purpose::Fence, state, None, as_it_is);
         Ok(())
     }
 
