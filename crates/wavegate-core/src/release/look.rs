@@ -45,7 +45,9 @@ impl Release {
                 | Purpose::Promote
                 | Purpose::Refence,
                 End::Landed(state) | End::Retouched(state),
-            ) if self.is_of_an_epoch_before(&state) => self.suspicious(name, Some(state)),
+            ) if self.lock.regains.is_some() || self.is_of_an_epoch_before(&state) => {
+                self.suspicious(name, Some(state))
+            }
             (Purpose::Refence, End::Landed(_) | End::Retouched(_)) => self.fenced_off(name),
             (Purpose::Claim, End::Landed(_) | End::Retouched(_)) => {
                 if let Some(rollout) = self.rollouts.get_mut(name) {
