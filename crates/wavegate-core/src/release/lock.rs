@@ -424,7 +424,9 @@ impl Release {
 
     /// What the lock says of a release that has not ended.
     fn phase_now(&self) -> LockPhase {
-        if self.is_going_back() { LockPhase::Aborting } else { LockPhase::Running }
+        // What is frozen goes nowhere: whoever comes after this machine may go on or back.
+        let goes_back = self.is_going_back() && self.stage != Stage::Freezing;
+        if goes_back { LockPhase::Aborting } else { LockPhase::Running }
     }
 
     /// The proof of success is too old by now.

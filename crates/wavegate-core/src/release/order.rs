@@ -121,9 +121,12 @@ impl Release {
                     let now = self.now;
                     self.wake_at(&name, now);
                 }
-                // A first alias whose creation did not land before the pause.
-                Phase::Promoting if self.stable(&name).is_none() && self.is_free(&name) => {
-                    self.create_live(&name);
+                // A first alias whose creation did not land before the pause: begun anew, as soon as
+                // the lock is proven.
+                Phase::Promoting if self.stable(&name).is_none() => {
+                    if let Some(rollout) = self.rollouts.get_mut(&name) {
+                        rollout.fences = true;
+                    }
                 }
                 _ => {}
             }
