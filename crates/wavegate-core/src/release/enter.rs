@@ -330,6 +330,7 @@ impl Release {
                 if let Some(rollout) = self.rollouts.get_mut(name) {
                     rollout.fences = false;
                 }
+                self.has_moved = true;
                 self.begin_anew(name);
                 Ok(())
             }
