@@ -2,12 +2,15 @@
 //!
 //! - `cargo xtask layers` holds the workspace against the layers of ARCHITECTURE.md.
 //! - `cargo xtask generate` writes the generated files; `--check` only says which have drifted.
+//! - `cargo xtask sim` builds the simulation for speed and runs it; `--mutants` proves that it finds
+//!   what it should.
 //!
-//! Deliberately absent: building, testing and formatting, for which cargo's own commands serve.
+//! Deliberately absent otherwise: building, testing and formatting, for which cargo's own commands serve.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to people")]
 
 mod generate;
 mod layers;
+mod mutants;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -15,7 +18,9 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 cargo xtask layers              hold the workspace against the layers of ARCHITECTURE.md
 cargo xtask generate            write the generated files
-cargo xtask generate --check    say which generated files have drifted";
+cargo xtask generate --check    say which generated files have drifted
+cargo xtask sim --seeds N       tell N simulated releases (`cargo xtask sim` says what else there is)
+cargo xtask sim --mutants [NAME] [--jobs J]    run every broken variant until it is found";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -25,6 +30,8 @@ fn main() -> ExitCode {
         ["layers"] => layers(&root),
         ["generate"] => generated(generate::write(&root)),
         ["generate", "--check"] => generated(generate::check(&root)),
+        ["sim", "--mutants", rest @ ..] => mutants(&root, rest),
+        ["sim", rest @ ..] => sim(&root, rest),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             ExitCode::SUCCESS
@@ -55,6 +62,40 @@ fn layers(root: &Path) -> ExitCode {
             println!("{} violations", violations.len());
             ExitCode::FAILURE
         }
+        Err(error) => failed(&error),
+    }
+}
+
+/// The simulation, built for speed: it is a program of its own, so that this one needs no more than
+/// the house checks do.
+fn sim(root: &Path, arguments: &[&str]) -> ExitCode {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = std::process::Command::new(cargo)
+        .args(["run", "--quiet", "--release", "--package", "wavegate-sim", "--"])
+        .args(arguments)
+        .current_dir(root)
+        .status();
+    match status {
+        Ok(status) if status.success() => ExitCode::SUCCESS,
+        Ok(status) => ExitCode::from(status.code().and_then(|c| u8::try_from(c).ok()).unwrap_or(1)),
+        Err(error) => failed(&error),
+    }
+}
+
+fn mutants(root: &Path, arguments: &[&str]) -> ExitCode {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let (only, jobs) = match arguments {
+        [] => (None, cores),
+        ["--jobs", jobs] => (None, jobs.parse().unwrap_or(cores)),
+        [name] => (Some(*name), 1),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match mutants::run(root, only, jobs) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => failed(&error),
     }
 }

@@ -270,6 +270,7 @@ impl Release {
                 | Stage::Freezing
                 | Stage::Aborting
                 | Stage::Unwinding
+                | Stage::Closing
         );
         if !is_under_way || !self.owns_lock() || self.lock.is_lost {
             return;
@@ -289,7 +290,10 @@ impl Release {
         }
         self.excuse_sleep();
         self.drop_unsent();
-        self.want_renewal();
+        // The end is a write on the lock itself, and nothing is written before it.
+        if self.stage != Stage::Closing {
+            self.want_renewal();
+        }
     }
 
     /// Writes what must be fenced, as soon as nothing is under way on it.

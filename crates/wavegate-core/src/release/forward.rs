@@ -17,7 +17,7 @@ use crate::name::{FunctionName, VersionId};
 use crate::plan::{Action, AlarmStatus};
 use crate::spec::{IfAlreadyAlarming, OnBlind, Opaque};
 use crate::time::Mono;
-use crate::token::{Class, Position, Token, classify};
+use crate::token::{Class, Position, Token, classify, own_text};
 use crate::weight::Weight;
 
 impl Release {
@@ -192,11 +192,16 @@ impl Release {
             // The claim of whoever owned the release before landed late: it is written over.
             Some(state) if self.is_left_claim(&state) => {
                 let sequence = Token::decode(&state.description).map_or(0, |token| token.sequence);
+                let text = own_text(&state.description).to_owned();
                 if let Some(rollout) = self.rollouts.get_mut(name) {
                     rollout.sequence = rollout.sequence.max(sequence);
+                    // What is known may be an older text; what the claim carries may be cut short.
+                    if !rollout.own_text.starts_with(&text) {
+                        rollout.own_text = text;
+                    }
                 }
                 self.believe(&Object::Live(name.clone()), Some(state));
-                self.start_claim(name);
+                self.start_pin(name);
                 Ok(())
             }
             // The claim landed, and somebody changed the alias before that could be read.

@@ -387,6 +387,16 @@ impl Release {
         let is_done = theirs.phase == LockPhase::Done;
         let is_ending = matches!(self.stage, Stage::Proving | Stage::Closing);
         let has_ended = theirs.phase.is_over() || theirs.phase.is_ownerless();
+        if is_done && self.stage == Stage::Aborting {
+            // Success was recorded, and the answer was late: who asked for the way back since then
+            // came after the end, and nothing has gone back.
+            let text = "it was done before it heard of that".to_owned();
+            self.report(Event::Note { text });
+            self.failure = None;
+            self.end_phase = Some(LockPhase::Done);
+            self.closed();
+            return Ok(());
+        }
         if has_ended && !is_ending {
             // A copy of this machine, with all that it knew, has come to an end: nothing is written
             // over that.

@@ -31,6 +31,7 @@ const LAYERS: &[Layer] = &[
     ),
     Layer { name: "wavegate-cli", may_use: Allowed::Everything },
     Layer { name: "wavegate-tests", may_use: Allowed::Everything },
+    only("wavegate-sim", &["wavegate-core", "wavegate-engine", "wavegate-local"]),
     // It generates what is derived from types.
     only("xtask", &["wavegate-config", "wavegate-plugin-protocol"]),
 ];
@@ -39,7 +40,7 @@ const LAYERS: &[Layer] = &[
 const PLUGIN: Layer = only("wavegate-plugin-*", &["wavegate-plugin-sdk"]);
 
 /// What nobody uses, not even in tests.
-pub(super) const TOPS: &[&str] = &["wavegate-cli", "wavegate-tests", "xtask"];
+pub(super) const TOPS: &[&str] = &["wavegate-cli", "wavegate-tests", "wavegate-sim", "xtask"];
 
 const fn only(name: &'static str, may_use: &'static [&'static str]) -> Layer {
     Layer { name, may_use: Allowed::Only(may_use) }
