@@ -97,6 +97,9 @@ impl World {
 
     /// Nothing goes back without a reason.
     pub(super) fn judge_cause(&mut self, machine: usize) {
+        if self.lock.was_deleted {
+            return; // Two may own the app then, and each is a reason for the other.
+        }
         let now = self.now;
         let story = self.story_of(machine);
         let is_asked = story.asked_at.is_some_and(|at| at <= now);
