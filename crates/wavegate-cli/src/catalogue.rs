@@ -45,7 +45,7 @@ impl fmt::Display for Page {
 /// All pages, in the order of their codes.
 pub fn pages() -> impl Iterator<Item = Page> {
     let manifest = wavegate_config::ERRORS.iter();
-    let own = PACKAGING.iter().chain(plugins::PAGES).chain(RELEASES);
+    let own = PACKAGING.iter().chain(plugins::PAGES).chain(RELEASES).chain(RECORDS);
     let own = own.chain(doctor::PAGES).chain(ITSELF);
     manifest.chain(own).map(|(code, title, text)| Page { code, title, text })
 }
@@ -467,8 +467,9 @@ const RELEASES: &[Entry] = &[
     ),
 ];
 
-/// The pages about wavegate itself (WG690 to WG699), in the order of their codes.
-const ITSELF: &[Entry] = &[
+/// The pages about the records, other terminals and rehearsed policies (WG650 to WG660), in the order of
+/// their codes.
+const RECORDS: &[Entry] = &[
     (
         "WG650",
         "damaged records",
@@ -539,6 +540,10 @@ const ITSELF: &[Entry] = &[
       is named; nothing is left out silently, because a rehearsal that ignores a part of the policy \
       proves nothing.",
     ),
+];
+
+/// The pages about recovery, control and wavegate itself (WG681 to WG694), in the order of their codes.
+const ITSELF: &[Entry] = &[
     (
         "WG681",
         "a name that is none",

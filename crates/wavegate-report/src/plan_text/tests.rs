@@ -309,7 +309,7 @@ fn the_plan_for_machines() {
     json.sort_all_objects();
     json["plan"]["fingerprint"] = "00000000".into();
     let mut functions = json["plan"]["functions"].take();
-    insta::assert_snapshot!(json, @r#"{"blocked":false,"functions":{"auth":{"blocked":false,"changes":null,"standing":"new","version":null},"catalog":{"blocked":false,"changes":null,"standing":"unchanged","version":4},"checkout":{"blocked":false,"changes":[{"from":null,"to":null,"what":"code"},{"from":"128MB","to":"256MB","what":"memory"}],"standing":"changed","version":null}},"plan":{"alias":"live","anchor":"catalog","app":"shop","expected_ms":910000,"fingerprint":"00000000","functions":null,"keep_versions":3,"max_parallel":16,"number":1,"on_failure":"rollback","rollback_scope":"app","waves":[["auth"],["checkout"]],"worst_ms":1270000},"problems":[],"v":1}"#);
+    insta::assert_snapshot!(json, @r#"{"blocked":false,"functions":{"auth":{"blocked":false,"changes":null,"standing":"new","version":null},"catalog":{"blocked":false,"changes":null,"standing":"unchanged","version":4},"checkout":{"blocked":false,"changes":[{"from":null,"to":null,"what":"code"},{"from":"128MB","to":"256MB","what":"memory"}],"standing":"changed","version":null}},"plan":{"alias":"live","anchor":"auth","app":"shop","expected_ms":910000,"fingerprint":"00000000","functions":null,"keep_versions":3,"max_parallel":16,"number":1,"on_failure":"rollback","rollback_scope":"app","waves":[["auth"],["checkout"]],"worst_ms":1270000},"problems":[],"v":1}"#);
     let checkout = functions["checkout"].take();
     let rows: Vec<String> = checkout
         .as_object()
