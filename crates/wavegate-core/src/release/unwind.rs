@@ -125,11 +125,14 @@ impl Release {
         };
         match self.plan.scope {
             RollbackScope::App => all(),
-            // No dependant of a rollout that is still moving is done, so this is the function
-            // alone; where it was done itself, nothing may stay that depends on it.
+            // Whatever still moves goes back besides, and nothing may stay that depends on what goes
+            // back. A dependant of what moves is done only where the release was taken over: its
+            // function's hooks after the traffic are called again then.
             RollbackScope::Function | RollbackScope::Dependents => {
-                let mut scope = BTreeSet::from([culprit.clone()]);
-                let mut open = vec![culprit];
+                let moving = self.rollouts.iter().filter(|(_, r)| !r.phase.is_settled());
+                let mut scope: BTreeSet<_> = moving.map(|(name, _)| name.clone()).collect();
+                scope.insert(culprit);
+                let mut open: Vec<_> = scope.iter().cloned().collect();
                 while let Some(name) = open.pop() {
                     for dependant in self.dependants.get(&name).into_iter().flatten() {
                         if scope.insert(dependant.clone()) {
