@@ -12,7 +12,8 @@ use async_trait::async_trait;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{
     AliasRoutingConfiguration, Architecture, DeadLetterConfig, Environment, EphemeralStorage,
-    FunctionCode, PackageType, Runtime, TracingConfig, TracingMode, VpcConfig,
+    FunctionCode, FunctionConfiguration, PackageType, Runtime, TracingConfig, TracingMode,
+    VpcConfig,
 };
 use aws_smithy_types::timeout::TimeoutConfig;
 use tokio::sync::Semaphore;
@@ -48,6 +49,37 @@ pub struct AwsCloud {
     pub(crate) artifacts: ArtifactStore,
     pub(crate) uploads: Semaphore,
     pub(crate) timeouts: Timeouts,
+}
+
+impl AwsCloud {
+    /// Every published version of a function, as `read` sees its entry, of all pages.
+    pub(crate) async fn published_versions<T>(
+        &self,
+        function: &FunctionName,
+        read: impl Fn(VersionId, &FunctionConfiguration) -> T,
+    ) -> Result<Vec<T>, CloudError> {
+        const OPERATION: &str = "ListVersionsByFunction";
+        let mut versions = Vec::new();
+        let mut pages = Pages::new(OPERATION);
+        loop {
+            let page = self
+                .lambda
+                .list_versions_by_function()
+                .function_name(function.as_str())
+                .set_marker(pages.marker.clone())
+                .max_items(PAGE_SIZE)
+                .send()
+                .await
+                .map_err(|error| from_sdk(OPERATION, &error))?;
+            for entry in complete(OPERATION, page.versions.as_ref())? {
+                let version = version_number(OPERATION, entry)?;
+                versions.extend(version.map(|version| read(version, entry)));
+            }
+            if !pages.turn(page.next_marker())? {
+                return Ok(versions);
+            }
+        }
+    }
 }
 
 #[async_trait]
@@ -202,26 +234,11 @@ impl Cloud for AwsCloud {
     }
 
     async fn list_versions(&self, function: &FunctionName) -> Result<Vec<VersionView>, CloudError> {
-        const OPERATION: &str = "ListVersionsByFunction";
-        let mut versions = Vec::new();
-        let mut pages = Pages::new(OPERATION);
-        loop {
-            let page = self
-                .lambda
-                .list_versions_by_function()
-                .function_name(function.as_str())
-                .set_marker(pages.marker.clone())
-                .max_items(PAGE_SIZE)
-                .send()
-                .await
-                .map_err(|error| from_sdk(OPERATION, &error))?;
-            for entry in complete(OPERATION, page.versions.as_ref())? {
-                versions.extend(version_view(OPERATION, entry)?);
-            }
-            if !pages.turn(page.next_marker())? {
-                return Ok(versions);
-            }
-        }
+        self.published_versions(function, |version, entry| VersionView {
+            version,
+            code_sha256: entry.code_sha256().unwrap_or_default().to_owned(),
+        })
+        .await
     }
 
     async fn list_functions(&self) -> Result<Vec<FunctionName>, CloudError> {
@@ -439,19 +456,18 @@ fn complete<'a, T>(
     entries.map(Vec::as_slice).ok_or_else(|| unreadable(operation, "no list in it"))
 }
 
-/// One entry of the list of versions; `None` for `$LATEST` and its like.
-fn version_view(
+/// The number in an entry of the list of versions; `None` for `$LATEST` and its like.
+fn version_number(
     operation: &'static str,
-    entry: &aws_sdk_lambda::types::FunctionConfiguration,
-) -> Result<Option<VersionView>, CloudError> {
+    entry: &FunctionConfiguration,
+) -> Result<Option<VersionId>, CloudError> {
     let text = entry.version().ok_or_else(|| unreadable(operation, "an entry without Version"))?;
     if text.starts_with('$') {
         return Ok(None);
     }
-    let version = VersionId::parse(text)
-        .ok_or_else(|| unreadable(operation, &format!("version `{text}` is not a number")))?;
-    let code_sha256 = entry.code_sha256().unwrap_or_default().to_owned();
-    Ok(Some(VersionView { version, code_sha256 }))
+    VersionId::parse(text)
+        .map(Some)
+        .ok_or_else(|| unreadable(operation, &format!("version `{text}` is not a number")))
 }
 
 /// "Does not exist" is an answer where the port asks whether something exists.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use aws_sdk_lambda::types::EventSourceMappingConfiguration;
 use wavegate_core::doctor::{Mapping, Provisioned, PublishedVersion, Statement};
-use wavegate_core::name::{AliasName, FunctionName, VersionId};
+use wavegate_core::name::{AliasName, FunctionName};
 use wavegate_engine::ports::{CloudError, Surroundings};
 
 use crate::cloud::{AwsCloud, PAGE_SIZE, Pages, absent_is_none};
@@ -24,32 +24,15 @@ impl Surroundings for AwsCloud {
         &self,
         function: &FunctionName,
     ) -> Result<Vec<PublishedVersion>, CloudError> {
-        const OPERATION: &str = "ListVersionsByFunction";
-        let mut versions = Vec::new();
-        let mut pages = Pages::new(OPERATION);
-        loop {
-            let page = self
-                .lambda
-                .list_versions_by_function()
-                .function_name(function.as_str())
-                .set_marker(pages.marker.clone())
-                .max_items(PAGE_SIZE)
-                .send()
-                .await
-                .map_err(|error| from_sdk(OPERATION, &error))?;
-            for entry in page.versions() {
-                let Some(version) = entry.version().and_then(VersionId::parse) else { continue };
-                let dead_letter = entry.dead_letter_config().and_then(|queue| queue.target_arn());
-                versions.push(PublishedVersion {
-                    version,
-                    role: entry.role().unwrap_or_default().to_owned(),
-                    dead_letter: dead_letter.filter(|arn| !arn.is_empty()).map(str::to_owned),
-                });
+        self.published_versions(function, |version, entry| {
+            let dead_letter = entry.dead_letter_config().and_then(|queue| queue.target_arn());
+            PublishedVersion {
+                version,
+                role: entry.role().unwrap_or_default().to_owned(),
+                dead_letter: dead_letter.filter(|arn| !arn.is_empty()).map(str::to_owned),
             }
-            if !pages.turn(page.next_marker())? {
-                return Ok(versions);
-            }
-        }
+        })
+        .await
     }
 
     async fn mappings(&self) -> Result<BTreeMap<String, Vec<Mapping>>, CloudError> {
