@@ -101,8 +101,9 @@ pub enum CodeSource {
     Image(String),
 }
 
-/// A function's configuration, in Lambda's words and units.
-#[derive(Debug, Clone, PartialEq)]
+/// A function's configuration, in Lambda's words and units. The default has nothing in it, which is
+/// what a function has of which nothing is known; it is no configuration that Lambda would take.
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct FunctionConfig {
     /// The runtime's identifier; absent for images.
     pub runtime: Option<String>,

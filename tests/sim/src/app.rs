@@ -339,13 +339,8 @@ pub(crate) fn config() -> FunctionConfig {
         role: "arn:aws:iam::000000000000:role/test".to_owned(),
         memory_mb: 128,
         timeout_s: 3,
-        environment: BTreeMap::new(),
-        description: String::new(),
         architecture: "x86_64".to_owned(),
-        layers: Vec::new(),
         ephemeral_storage_mb: 512,
-        tracing: false,
-        vpc: None,
-        dead_letter: None,
+        ..FunctionConfig::default()
     }
 }

@@ -108,14 +108,10 @@ fn config(role: &str) -> FunctionConfig {
         role: role.to_owned(),
         memory_mb: 128,
         timeout_s: 3,
-        environment: BTreeMap::new(),
         description: "made by `wavegate conformance`; may be deleted".to_owned(),
         architecture: "x86_64".to_owned(),
-        layers: Vec::new(),
         ephemeral_storage_mb: 512,
-        tracing: false,
-        vpc: None,
-        dead_letter: None,
+        ..FunctionConfig::default()
     }
 }
 

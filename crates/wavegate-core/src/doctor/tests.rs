@@ -21,19 +21,12 @@ fn spec() -> AppSpec {
         lambda_name: FunctionName::new("shop-fn").unwrap(),
         code: CodeSource::Path("fn".into()),
         config: FunctionConfig {
-            runtime: None,
-            handler: None,
             role: ROLE.to_owned(),
             memory_mb: 128,
             timeout_s: 3,
-            environment: BTreeMap::new(),
-            description: String::new(),
             architecture: "x86_64".to_owned(),
-            layers: Vec::new(),
             ephemeral_storage_mb: 512,
-            tracing: false,
-            vpc: None,
-            dead_letter: None,
+            ..FunctionConfig::default()
         },
         depends_on: BTreeSet::new(),
         strategy: ComponentUse {

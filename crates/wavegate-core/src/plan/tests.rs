@@ -26,13 +26,10 @@ fn function(name: &str, needs: &[&str]) -> FunctionSpec {
             memory_mb: 128,
             timeout_s: 3,
             environment: [("TOKEN".to_owned(), Secret::new("hunter2"))].into(),
-            description: String::new(),
             architecture: "x86_64".into(),
             layers: vec![],
             ephemeral_storage_mb: 512,
-            tracing: false,
-            vpc: None,
-            dead_letter: None,
+            ..FunctionConfig::default()
         },
         depends_on: needs.iter().map(|need| f(need)).collect(),
         strategy: ComponentUse {

@@ -36,14 +36,10 @@ fn config() -> FunctionConfig {
         role: "arn:aws:iam::1:role/r".into(),
         memory_mb: 128,
         timeout_s: 3,
-        environment: BTreeMap::new(),
-        description: String::new(),
         architecture: "x86_64".into(),
         layers: vec![],
         ephemeral_storage_mb: 512,
-        tracing: false,
-        vpc: None,
-        dead_letter: None,
+        ..FunctionConfig::default()
     }
 }
 

@@ -47,13 +47,9 @@ fn config(memory_mb: u32) -> FunctionConfig {
         memory_mb,
         timeout_s: 10,
         environment: BTreeMap::from([("TOKEN".to_owned(), Secret::new("hunter2"))]),
-        description: String::new(),
         architecture: "x86_64".to_owned(),
-        layers: Vec::new(),
         ephemeral_storage_mb: 512,
-        tracing: false,
-        vpc: None,
-        dead_letter: None,
+        ..FunctionConfig::default()
     }
 }
 
