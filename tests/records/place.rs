@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use nix::sys::signal::Signal;
@@ -99,33 +99,16 @@ fn a_full_disk_in_mid_release_does_not_keep_it_from_going_back() {
     assert_eq!(project.status().serves("shop"), Some(1));
 }
 
-/// Runs wavegate as somebody whom directories can be closed to: root is not.
+/// Runs wavegate as somebody whom directories can be closed to: root is not, while it has the
+/// capabilities for it.
 fn as_a_user(project: &Project, arguments: &[&str]) -> Finished {
     if !nix::unistd::Uid::effective().is_root() {
         return project.run(arguments);
     }
-    let binary = project.outside("wavegate");
-    if !binary.exists() {
-        fs::copy(wavegate(), &binary).expect("root may");
-        fs::set_permissions(&binary, Permissions::from_mode(0o755)).expect("root may");
-    }
-    let binary = binary.display().to_string();
-    let mut all = vec!["--reuid", "65534", "--regid", "65534", "--clear-groups", &binary];
+    let binary = wavegate().display().to_string();
+    let mut all = vec!["--bounding-set", "-dac_override,-dac_read_search", &binary];
     all.extend(arguments);
     project.tool("setpriv", &all)
-}
-
-fn give_away(directory: &Path) {
-    let nobody = Some(65534);
-    chown(directory, nobody, nobody).expect("root may");
-    for entry in fs::read_dir(directory).expect("root may") {
-        let path = entry.expect("root may").path();
-        if path.is_dir() {
-            give_away(&path);
-        } else {
-            chown(&path, nobody, nobody).expect("root may");
-        }
-    }
 }
 
 #[test]
@@ -135,9 +118,6 @@ fn a_directory_that_cannot_be_written_is_told_and_read() {
     project.use_as_aws(&cloud.cloud);
     silently(&deploy(&project, "two").expect(0));
     let home = project.path(".wavegate");
-    if nix::unistd::Uid::effective().is_root() {
-        give_away(&project.outside(""));
-    }
     fs::set_permissions(&home, Permissions::from_mode(0o500)).unwrap();
     fs::set_permissions(file(&project), Permissions::from_mode(0o400)).unwrap();
 

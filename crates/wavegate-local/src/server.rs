@@ -84,22 +84,21 @@ pub(crate) async fn serve(listener: TcpListener, cloud: Arc<Cloud>) {
         let cloud = Arc::clone(&cloud);
         connections.spawn(async move {
             let _permit = permit;
-            if peer::is_own(&stream).await {
-                connection(stream, cloud, port).await;
-            }
+            let is_own = peer::is_own(&stream).await;
+            connection(stream, cloud, port, is_own).await;
         });
     }
     connections.join_all().await;
 }
 
 /// Serves one connection until it ends or the cloud stops.
-async fn connection(stream: TcpStream, cloud: Arc<Cloud>, port: u16) {
+async fn connection(stream: TcpStream, cloud: Arc<Cloud>, port: u16, is_own: bool) {
     // Answers are single writes: waiting to fill a packet would cost 40 ms.
     let _ = stream.set_nodelay(true);
     let stop = cloud.stop.clone();
     let service = service_fn(move |request: HttpRequest<Incoming>| {
         let cloud = Arc::clone(&cloud);
-        async move { Ok::<_, Infallible>(handle(&cloud, port, request.map(Body::new)).await) }
+        async move { Ok::<_, Infallible>(handle(&cloud, port, is_own, request.map(Body::new)).await) }
     });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -118,9 +117,15 @@ async fn connection(stream: TcpStream, cloud: Arc<Cloud>, port: u16) {
     }
 }
 
-async fn handle(cloud: &Arc<Cloud>, port: u16, request: HttpRequest<Body>) -> Response {
+async fn handle(
+    cloud: &Arc<Cloud>,
+    port: u16,
+    is_own: bool,
+    request: HttpRequest<Body>,
+) -> Response {
     let request_id = cloud.core().ids.uuid();
-    let answer = match gate::judge(&request, port) {
+    let judged = if is_own { gate::judge(&request, port) } else { Err(gate::Refusal::Stranger) };
+    let answer = match judged {
         Ok(()) => route(cloud, request, &request_id).await,
         Err(refusal) => plain(refusal.status(), &refusal.to_string()),
     };

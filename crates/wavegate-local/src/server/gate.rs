@@ -31,6 +31,12 @@ pub(super) enum Refusal {
     /// A browser sent it for a page.
     #[error("the local cloud does not answer web pages (see the Sec-Fetch-Site header)")]
     Fetch,
+    /// Another user of this machine sent it (see [`crate::peer`]).
+    #[error(
+        "this local cloud is another user's of this machine, and answers its owner only: start one of \
+         your own with `wavegate local start`"
+    )]
+    Stranger,
     /// It is signed with what looks like a key of a real account.
     #[error(
         "this is a local cloud, and the request is signed with what looks like the key of a real AWS \
@@ -45,7 +51,7 @@ impl Refusal {
     pub(super) fn status(self) -> u16 {
         match self {
             Self::Host => 421,
-            Self::Origin | Self::Fetch | Self::RealKey => 403,
+            Self::Origin | Self::Fetch | Self::Stranger | Self::RealKey => 403,
         }
     }
 }
