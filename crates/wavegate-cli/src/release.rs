@@ -21,6 +21,7 @@ use wavegate_engine::event::{Event, Record, Served};
 use wavegate_engine::{Command, EngineError, Run};
 use wavegate_report::Veil;
 
+use crate::Context;
 use crate::approvals::{self, Lines, Typed};
 use crate::console::{self, Console};
 use crate::environment::Environment;
@@ -94,7 +95,18 @@ pub(crate) struct Job<'a> {
 
 type Aliases = Arc<Mutex<BTreeMap<String, String>>>;
 
-impl Job<'_> {
+impl<'a> Job<'a> {
+    /// A release on what was observed, that leaves no function alone.
+    pub(crate) const fn of(
+        context: &'a Context,
+        manifest: &'a Manifest,
+        stage: &'a Stage,
+        inventory: &'a Inventory,
+    ) -> Self {
+        let (console, environment) = (context.console, &context.environment);
+        Self { manifest, stage, console, environment, inventory, unchanged: Vec::new() }
+    }
+
     /// Runs to the end, or to the second interrupt.
     pub(crate) async fn run(self, work: Work, interrupts: &mut Interrupts) -> Result<(), CliError> {
         let is_put_back = matches!(work, Work::PutBack { .. });

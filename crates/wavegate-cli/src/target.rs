@@ -6,6 +6,7 @@ use std::sync::Arc;
 use wavegate_aws::{AwsCloud, Credentials, Settings};
 use wavegate_config::{Manifest, Target};
 use wavegate_core::inventory::Inventory;
+use wavegate_core::spec::AppSpec;
 use wavegate_engine::clock::ScaledClock;
 use wavegate_engine::conformance::TestBench;
 use wavegate_engine::ports::{Clock, Cloud, Surroundings};
@@ -55,6 +56,19 @@ impl Stage {
             Target::Local => Box::pin(open_local(manifest, registry)).await,
             Target::Aws => Box::pin(open_aws(manifest, registry, environment)).await,
         }
+    }
+
+    /// Opens it for those who only look: without any component.
+    pub(crate) async fn open_bare(
+        manifest: &Manifest,
+        environment: &Environment,
+    ) -> Result<Self, CliError> {
+        Self::open(manifest, Arc::new(Registry::empty()), environment).await
+    }
+
+    /// What is there of an app now.
+    pub(crate) async fn observe(&self, app: &AppSpec) -> Result<Inventory, CliError> {
+        self.engine.observe(app).await.map_err(|error| fault::engine(&error, &self.endpoint))
     }
 
     /// The target in words that are the same for every release on it: recordings are told apart

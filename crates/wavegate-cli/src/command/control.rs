@@ -4,8 +4,6 @@
 //! release on this machine is nudged, so that it looks at once and not with its next pulse. Where
 //! nobody answers, `abort` takes the release over and puts it back; the others name `recover`.
 
-use std::sync::Arc;
-
 use wavegate_config::Manifest;
 use wavegate_core::control::{self, Fate, Refusal, Request, Verb};
 use wavegate_core::inventory::Inventory;
@@ -24,7 +22,6 @@ use crate::asked::{About, Asked};
 use crate::console;
 use crate::error::{CliError, ErrorKind};
 use crate::interrupt::Interrupts;
-use crate::registry::Registry;
 use crate::release::recordings;
 use crate::target::Stage;
 use crate::{fault, manifest, nudge};
@@ -71,8 +68,7 @@ async fn ask(
     } else {
         let (global, environment) = (&context.global, &context.environment);
         let manifest = manifest::load_alone(global, environment, context.console)?;
-        let nobody = Arc::new(Registry::empty());
-        let stage = interrupts.guard(Stage::open(&manifest, nobody, environment)).await?;
+        let stage = interrupts.guard(Stage::open_bare(&manifest, environment)).await?;
         (manifest, stage)
     };
     let asking = Asking { context, manifest: &manifest, stage: &stage, verb, reason };
@@ -102,11 +98,7 @@ impl Asking<'_> {
             }
             None => None,
         };
-        let observing = async {
-            let seen = self.stage.engine.observe(app).await;
-            seen.map_err(|error| fault::engine(&error, &self.stage.endpoint))
-        };
-        let inventory = interrupts.guard(observing).await?;
+        let inventory = interrupts.guard(self.stage.observe(app)).await?;
         let Some((anchor, _, record)) = find_lock(app, &inventory) else {
             return Err(none_runs(format!("`{}` was never released", app.name)));
         };
@@ -234,10 +226,8 @@ impl Asking<'_> {
 
     /// The lock, from a local cloud that is started anew on what the other one left.
     async fn look_anew(&self) -> Result<LockRecord, CliError> {
-        let nobody = Arc::new(Registry::empty());
-        let stage = Stage::open(self.manifest, nobody, &self.context.environment).await?;
-        let seen = stage.engine.observe(&self.manifest.app).await;
-        let seen = seen.map_err(|error| fault::engine(&error, &stage.endpoint));
+        let stage = Stage::open_bare(self.manifest, &self.context.environment).await?;
+        let seen = stage.observe(&self.manifest.app).await;
         stage.close().await;
         match find_lock(&self.manifest.app, &seen?) {
             Some((_, _, record)) => Ok(record),

@@ -1,35 +1,25 @@
 //! `deploy`: plan, ask, release.
 
-use wavegate_config::Manifest;
 use wavegate_core::name::FunctionName;
 use wavegate_core::plan::{Plan, PlanReport, Standing};
 
-use super::plan::{Planned, look};
-use super::{blocked, confirm, plan_words, select};
+use super::plan::{Planned, Prepared};
+use super::{blocked, confirm, plan_words};
 use crate::Context;
 use crate::args::DeployArgs;
-use crate::artifact::package_all;
 use crate::console;
 use crate::error::CliError;
 use crate::interrupt::Interrupts;
-use crate::manifest::{self, Loaded};
 use crate::release::{Job, Work};
-use crate::target::Stage;
 
 pub(crate) async fn run(context: &Context, args: &DeployArgs) -> Result<(), CliError> {
     let mut interrupts = Interrupts::listen()?;
-    let loading = manifest::load(&context.global, &context.environment, context.console);
-    let Loaded { manifest, registry } = interrupts.guard(loading).await?;
-    let only = select::only(&manifest.app, &args.only)?;
-    let artifacts = interrupts.guard(package_all(&manifest)).await?;
-    let opening = Stage::open(&manifest, registry, &context.environment);
-    let stage = interrupts.guard(opening).await?;
-    let planning = look(&stage, &manifest, &artifacts, only.as_ref());
-    let result = match interrupts.guard(planning).await {
-        Ok(planned) => release(context, args, &manifest, &stage, planned, &mut interrupts).await,
+    let prepared = Prepared::new(context, &args.only, &mut interrupts).await?;
+    let result = match interrupts.guard(prepared.look()).await {
+        Ok(planned) => release(context, args, &prepared, planned, &mut interrupts).await,
         Err(error) => Err(error),
     };
-    stage.close().await;
+    prepared.stage.close().await;
     result
 }
 
@@ -37,12 +27,12 @@ pub(crate) async fn run(context: &Context, args: &DeployArgs) -> Result<(), CliE
 pub(super) async fn release(
     context: &Context,
     args: &DeployArgs,
-    manifest: &Manifest,
-    stage: &Stage,
+    prepared: &Prepared,
     planned: Planned,
     interrupts: &mut Interrupts,
 ) -> Result<(), CliError> {
     let console = context.console;
+    let Prepared { manifest, stage, .. } = prepared;
     let Planned { inventory, plan, report } = planned;
     if !console.is_json() || plan.is_none() || !args.yes {
         console::say(plan_words(plan.as_ref(), &report, console.err).trim_end());
@@ -53,14 +43,8 @@ pub(super) async fn release(
     }
     let question = question(&plan, &stage.words(&inventory));
     interrupts.guard(confirm(console, args.yes, question)).await?;
-    let job = Job {
-        manifest,
-        stage,
-        console,
-        environment: &context.environment,
-        inventory: &inventory,
-        unchanged: unchanged(&report),
-    };
+    let job =
+        Job { unchanged: unchanged(&report), ..Job::of(context, manifest, stage, &inventory) };
     job.run(Work::Deploy(plan), interrupts).await
 }
 

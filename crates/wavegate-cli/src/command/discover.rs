@@ -4,7 +4,6 @@
 //! the graph, so that all go back at once, and hooks and alarms, which the way back does not need.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use wavegate_config::{Manifest, Target};
@@ -19,7 +18,6 @@ use crate::args::{AppArgs, TargetArg};
 use crate::error::{CliError, ErrorKind};
 use crate::fault;
 use crate::interrupt::Interrupts;
-use crate::registry::Registry;
 use crate::target::Stage;
 
 /// A name that is none.
@@ -46,8 +44,7 @@ pub(super) async fn open(
         Manifest::of_cloud(app, target, args.region.clone(), context.environment.cwd.clone())
     };
     let bare = manifest(BTreeSet::new());
-    let opening = Stage::open(&bare, Arc::new(Registry::empty()), &context.environment);
-    let stage = interrupts.guard(opening).await?;
+    let stage = interrupts.guard(Stage::open_bare(&bare, &context.environment)).await?;
     let finding = async {
         let found = stage.engine.discover(&name, &alias).await;
         found.map_err(|error| fault::engine(&error, &stage.endpoint))

@@ -1,7 +1,6 @@
 //! `doctor`: what is wrong with the app between its releases, all at once; and what `--heal` mends.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 
 use serde_json::{Value, json};
 use wavegate_config::Manifest;
@@ -18,7 +17,6 @@ use crate::args::{DoctorArgs, SideArg};
 use crate::console;
 use crate::error::{CliError, ErrorKind};
 use crate::interrupt::Interrupts;
-use crate::registry::Registry;
 use crate::target::Stage;
 use crate::{fault, manifest};
 
@@ -33,8 +31,7 @@ const FORMAT: u32 = 1;
 pub(crate) async fn run(context: &Context, args: &DoctorArgs) -> Result<(), CliError> {
     let mut interrupts = Interrupts::listen()?;
     let manifest = manifest::load_alone(&context.global, &context.environment, context.console)?;
-    let opening = Stage::open(&manifest, Arc::new(Registry::empty()), &context.environment);
-    let stage = interrupts.guard(opening).await?;
+    let stage = interrupts.guard(Stage::open_bare(&manifest, &context.environment)).await?;
     let result = visit(context, args, &manifest, &stage, &mut interrupts).await;
     stage.close().await;
     result

@@ -20,15 +20,9 @@ use crate::{fault, manifest};
 
 pub(crate) async fn run(context: &Context, args: &PlanArgs) -> Result<(), CliError> {
     let mut interrupts = Interrupts::listen()?;
-    let loading = manifest::load(&context.global, &context.environment, context.console);
-    let Loaded { manifest, registry } = interrupts.guard(loading).await?;
-    let only = select::only(&manifest.app, &args.only)?;
-    let artifacts = interrupts.guard(package_all(&manifest)).await?;
-    let opening = Stage::open(&manifest, registry, &context.environment);
-    let stage = interrupts.guard(opening).await?;
-    let planning = look(&stage, &manifest, &artifacts, only.as_ref());
-    let planned = interrupts.guard(planning).await;
-    stage.close().await;
+    let prepared = Prepared::new(context, &args.only, &mut interrupts).await?;
+    let planned = interrupts.guard(prepared.look()).await;
+    prepared.stage.close().await;
     let Planned { plan, report, .. } = planned?;
     if context.console.is_json() {
         let schedule = plan.as_ref().map(wavegate_core::plan::schedule).unwrap_or_default();
@@ -53,16 +47,41 @@ pub(super) struct Planned {
     pub(super) report: PlanReport,
 }
 
-/// Observes and plans.
-pub(super) async fn look(
-    stage: &Stage,
-    manifest: &Manifest,
-    artifacts: &Artifacts,
-    only: Option<&BTreeSet<FunctionName>>,
-) -> Result<Planned, CliError> {
-    let failed = |error| fault::engine(&error, &stage.endpoint);
-    let inventory = stage.engine.observe(&manifest.app).await.map_err(failed)?;
-    let (plan, report) =
-        stage.engine.plan(&manifest.app, &inventory, artifacts, only).await.map_err(failed)?;
-    Ok(Planned { inventory, plan, report })
+/// What a release is planned from: manifest and code, and the target, opened.
+pub(super) struct Prepared {
+    /// The manifest.
+    pub(super) manifest: Manifest,
+    /// Its plugins run until this is closed.
+    pub(super) stage: Stage,
+    /// The code of every function.
+    pub(super) artifacts: Artifacts,
+    /// The functions that were asked for; `None` for all.
+    pub(super) only: Option<BTreeSet<FunctionName>>,
+}
+
+impl Prepared {
+    /// Loads, packages and opens.
+    pub(super) async fn new(
+        context: &Context,
+        only: &[String],
+        interrupts: &mut Interrupts,
+    ) -> Result<Self, CliError> {
+        let loading = manifest::load(&context.global, &context.environment, context.console);
+        let Loaded { manifest, registry } = interrupts.guard(loading).await?;
+        let only = select::only(&manifest.app, only)?;
+        let artifacts = interrupts.guard(package_all(&manifest)).await?;
+        let opening = Stage::open(&manifest, registry, &context.environment);
+        let stage = interrupts.guard(opening).await?;
+        Ok(Self { manifest, stage, artifacts, only })
+    }
+
+    /// Observes and plans.
+    pub(super) async fn look(&self) -> Result<Planned, CliError> {
+        let Self { manifest, stage, artifacts, only } = self;
+        let inventory = stage.observe(&manifest.app).await?;
+        let planning = stage.engine.plan(&manifest.app, &inventory, artifacts, only.as_ref());
+        let planned = planning.await.map_err(|error| fault::engine(&error, &stage.endpoint));
+        let (plan, report) = planned?;
+        Ok(Planned { inventory, plan, report })
+    }
 }

@@ -9,10 +9,11 @@ use wavegate_core::plan::{Plan, find_lock, put_back_plan};
 use wavegate_core::token::{LockPhase, LockRecord, Token};
 use wavegate_report::safe_line;
 
-use super::{blocked, confirm, discover, plan_words, select};
+use super::plan::Prepared;
+use super::{blocked, confirm, discover, plan_words};
 use crate::Context;
 use crate::args::RecoverArgs;
-use crate::artifact::{Artifacts, package_all};
+use crate::artifact::Artifacts;
 use crate::asked::{About, Asked};
 use crate::console;
 use crate::error::{CliError, ErrorKind};
@@ -33,7 +34,10 @@ pub(crate) async fn run(context: &Context, args: &RecoverArgs) -> Result<(), Cli
     let mut interrupts = Interrupts::listen()?;
     if args.resume {
         let how = (args.yes, args.reason.as_deref());
-        return resume(context, &args.only, how, &mut interrupts).await;
+        let prepared = Prepared::new(context, &args.only, &mut interrupts).await?;
+        let result = resume(context, &prepared, how, &mut interrupts).await;
+        prepared.stage.close().await;
+        return result;
     }
     let (manifest, stage) = if let Some(name) = &args.without.app {
         discover::open(context, name, &args.without, &mut interrupts).await?
@@ -54,25 +58,17 @@ pub(crate) async fn run(context: &Context, args: &RecoverArgs) -> Result<(), Cli
 /// Goes on with an unfinished release.
 pub(super) async fn resume(
     context: &Context,
-    only: &[String],
+    prepared: &Prepared,
     how: (bool, Option<&str>),
     interrupts: &mut Interrupts,
 ) -> Result<(), CliError> {
-    let loading = manifest::load(&context.global, &context.environment, context.console);
-    let Loaded { manifest, registry } = interrupts.guard(loading).await?;
-    let only = select::only(&manifest.app, only)?;
-    let artifacts = interrupts.guard(package_all(&manifest)).await?;
-    let opening = Stage::open(&manifest, registry, &context.environment);
-    let stage = interrupts.guard(opening).await?;
-    let recovery = Recovery { context, manifest: &manifest, stage: &stage };
-    let planning = recovery.plan_again(&artifacts, only.as_ref());
-    let result = match interrupts.guard(planning).await {
-        Ok(Some(found)) => recovery.go_on(found, how, interrupts).await,
-        Ok(None) => Ok(()),
-        Err(error) => Err(error),
-    };
-    stage.close().await;
-    result
+    let Prepared { manifest, stage, artifacts, only } = prepared;
+    let recovery = Recovery { context, manifest, stage };
+    let planning = recovery.plan_again(artifacts, only.as_ref());
+    match interrupts.guard(planning).await? {
+        Some(found) => recovery.go_on(found, how, interrupts).await,
+        None => Ok(()),
+    }
 }
 
 /// An unfinished release, its plan made anew, and what is there now.
@@ -90,17 +86,12 @@ pub(super) struct Recovery<'a> {
 }
 
 impl Recovery<'_> {
-    async fn observe(&self) -> Result<Inventory, CliError> {
-        let seen = self.stage.engine.observe(&self.manifest.app).await;
-        seen.map_err(|error| fault::engine(&error, &self.stage.endpoint))
-    }
-
     async fn put_back_what_is_left(
         &self,
         args: &RecoverArgs,
         interrupts: &mut Interrupts,
     ) -> Result<(), CliError> {
-        let inventory = interrupts.guard(self.observe()).await?;
+        let inventory = interrupts.guard(self.stage.observe(&self.manifest.app)).await?;
         let Some(left) = put_back_plan(&self.manifest.app, &inventory) else {
             self.nothing_left(&inventory);
             return Ok(());
@@ -151,7 +142,8 @@ impl Recovery<'_> {
         let about = About { verb: "recover", function: None, lock: &lock, reason };
         let asked = Asked::begin(self.context, self.manifest, (self.stage, inventory), &about);
         let work = Work::PutBack { left, reason: words };
-        let result = self.job(inventory).run(work, interrupts).await;
+        let result =
+            Job::of(self.context, self.manifest, self.stage, inventory).run(work, interrupts).await;
         asked.end(&result);
         result
     }
@@ -164,7 +156,7 @@ impl Recovery<'_> {
     ) -> Result<Option<Found>, CliError> {
         let app = &self.manifest.app;
         let failed = |error| fault::engine(&error, &self.stage.endpoint);
-        let inventory = self.observe().await?;
+        let inventory = self.stage.observe(app).await?;
         let lock = find_lock(app, &inventory).filter(|(_, _, record)| !record.phase.is_over());
         let Some((_, _, left)) = lock else {
             self.nothing_left(&inventory);
@@ -243,20 +235,11 @@ impl Recovery<'_> {
         let lock = left.clone();
         let about = About { verb: "recover --resume", function: None, lock: &lock, reason };
         let asked = Asked::begin(self.context, self.manifest, (self.stage, &inventory), &about);
-        let result = self.job(&inventory).run(Work::Resume { plan, left }, interrupts).await;
+        let result = Job::of(self.context, self.manifest, self.stage, &inventory)
+            .run(Work::Resume { plan, left }, interrupts)
+            .await;
         asked.end(&result);
         result
-    }
-
-    fn job<'j>(&'j self, inventory: &'j Inventory) -> Job<'j> {
-        Job {
-            manifest: self.manifest,
-            stage: self.stage,
-            console: self.context.console,
-            environment: &self.context.environment,
-            inventory,
-            unchanged: Vec::new(),
-        }
     }
 }
 

@@ -6,15 +6,12 @@
 use wavegate_core::plan::find_lock;
 use wavegate_core::token::LockPhase;
 
-use super::plan::look;
-use super::{deploy, recover, select};
+use super::plan::Prepared;
+use super::{deploy, recover};
 use crate::Context;
 use crate::args::{DeployArgs, RetryArgs};
-use crate::artifact::package_all;
 use crate::error::{CliError, ErrorKind};
 use crate::interrupt::Interrupts;
-use crate::manifest::{self, Loaded};
-use crate::target::Stage;
 
 /// There is nothing to retry.
 const NOTHING: &str = "WG686";
@@ -23,26 +20,25 @@ const ANOTHER: &str = "WG687";
 
 pub(crate) async fn run(context: &Context, args: &RetryArgs) -> Result<(), CliError> {
     let mut interrupts = Interrupts::listen()?;
-    let loading = manifest::load(&context.global, &context.environment, context.console);
-    let Loaded { manifest, registry } = interrupts.guard(loading).await?;
-    let only = select::only(&manifest.app, &args.only)?;
-    let artifacts = interrupts.guard(package_all(&manifest)).await?;
-    let opening = Stage::open(&manifest, registry, &context.environment);
-    let stage = interrupts.guard(opening).await?;
-    let planning = look(&stage, &manifest, &artifacts, only.as_ref());
-    let planned = match interrupts.guard(planning).await {
-        Ok(planned) => planned,
-        Err(error) => {
-            stage.close().await;
-            return Err(error);
-        }
-    };
-    let last = find_lock(&manifest.app, &planned.inventory).map(|(_, _, record)| record);
+    let prepared = Prepared::new(context, &args.only, &mut interrupts).await?;
+    let result = again(context, args, &prepared, &mut interrupts).await;
+    prepared.stage.close().await;
+    result
+}
+
+async fn again(
+    context: &Context,
+    args: &RetryArgs,
+    prepared: &Prepared,
+    interrupts: &mut Interrupts,
+) -> Result<(), CliError> {
+    let planned = interrupts.guard(prepared.look()).await?;
+    let app = &prepared.manifest.app;
+    let last = find_lock(app, &planned.inventory).map(|(_, _, record)| record);
     if last.as_ref().is_some_and(|record| record.phase.is_ownerless()) {
-        stage.close().await;
-        return recover::resume(context, &args.only, (args.yes, None), &mut interrupts).await;
+        return recover::resume(context, prepared, (args.yes, None), interrupts).await;
     }
-    let name = &manifest.app.name;
+    let name = &app.name;
     let refusal = match (&last, &planned.plan) {
         (None, _) => Some((NOTHING, format!("`{name}` was never released: nothing to retry"))),
         (Some(record), _) if record.phase == LockPhase::Done => {
@@ -62,13 +58,10 @@ pub(crate) async fn run(context: &Context, args: &RetryArgs) -> Result<(), CliEr
         // One that runs is refused by its plan, in the plan's own words.
         _ => None,
     };
-    let result = if let Some((code, message)) = refusal {
-        Err(CliError::new(ErrorKind::Refused, code, message)
-            .hint("`wavegate plan` shows what a `deploy` would do"))
-    } else {
-        let args = DeployArgs { yes: args.yes, only: args.only.clone() };
-        deploy::release(context, &args, &manifest, &stage, planned, &mut interrupts).await
-    };
-    stage.close().await;
-    result
+    if let Some((code, message)) = refusal {
+        return Err(CliError::new(ErrorKind::Refused, code, message)
+            .hint("`wavegate plan` shows what a `deploy` would do"));
+    }
+    let args = DeployArgs { yes: args.yes, only: args.only.clone() };
+    deploy::release(context, &args, prepared, planned, interrupts).await
 }

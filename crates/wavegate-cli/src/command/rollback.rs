@@ -47,11 +47,7 @@ struct Rollback<'a> {
 
 impl Rollback<'_> {
     async fn run(&self, interrupts: &mut Interrupts) -> Result<(), CliError> {
-        let observing = async {
-            let seen = self.stage.engine.observe(&self.manifest.app).await;
-            seen.map_err(|error| fault::engine(&error, &self.stage.endpoint))
-        };
-        let inventory = interrupts.guard(observing).await?;
+        let inventory = interrupts.guard(self.stage.observe(&self.manifest.app)).await?;
         if let Some(left) = put_back_plan(&self.manifest.app, &inventory) {
             return self.put_back(&inventory, left, interrupts).await;
         }
@@ -116,18 +112,9 @@ impl Rollback<'_> {
             self.stage.words(inventory)
         );
         interrupts.guard(confirm(console, self.args.yes, question)).await?;
-        self.job(inventory).run(Work::Deploy(plan), interrupts).await
-    }
-
-    fn job<'j>(&'j self, inventory: &'j Inventory) -> Job<'j> {
-        Job {
-            manifest: self.manifest,
-            stage: self.stage,
-            console: self.context.console,
-            environment: &self.context.environment,
-            inventory,
-            unchanged: Vec::new(),
-        }
+        Job::of(self.context, self.manifest, self.stage, inventory)
+            .run(Work::Deploy(plan), interrupts)
+            .await
     }
 
     /// Where the functions that the last release changed were before: their pins. Which ones it changed

@@ -1,7 +1,6 @@
 //! `status`: what every alias serves and who holds the lock, as the cloud says now.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 
 use serde_json::{Value, json};
 use wavegate_config::Manifest;
@@ -15,9 +14,8 @@ use crate::Context;
 use crate::console;
 use crate::error::CliError;
 use crate::interrupt::Interrupts;
-use crate::registry::Registry;
+use crate::manifest;
 use crate::target::Stage;
-use crate::{fault, manifest};
 
 /// The format version of the JSON answer.
 const FORMAT: u32 = 1;
@@ -25,14 +23,8 @@ const FORMAT: u32 = 1;
 pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
     let mut interrupts = Interrupts::listen()?;
     let manifest = manifest::load_alone(&context.global, &context.environment, context.console)?;
-    let nobody = Arc::new(Registry::empty());
-    let opening = Stage::open(&manifest, nobody, &context.environment);
-    let stage = interrupts.guard(opening).await?;
-    let observing = async {
-        let seen = stage.engine.observe(&manifest.app).await;
-        seen.map_err(|error| fault::engine(&error, &stage.endpoint))
-    };
-    let seen = interrupts.guard(observing).await;
+    let stage = interrupts.guard(Stage::open_bare(&manifest, &context.environment)).await?;
+    let seen = interrupts.guard(stage.observe(&manifest.app)).await;
     let target = seen.as_ref().map(|inventory| stage.words(inventory)).unwrap_or_default();
     stage.close().await;
     let status = Status::of(&manifest, &seen?, target);

@@ -8,7 +8,6 @@ mod follow;
 mod poll;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use wavegate_config::Manifest;
 use wavegate_core::name::FunctionName;
@@ -23,20 +22,17 @@ use crate::Context;
 use crate::console::{self, Console};
 use crate::error::{CliError, ErrorKind};
 use crate::interrupt::{INTERRUPTED, Interrupts};
-use crate::registry::Registry;
+use crate::manifest;
 use crate::release::{self, NEXT};
 use crate::reporting::Face;
 use crate::target::Stage;
-use crate::{fault, manifest};
 
 use self::poll::{Head, Poll};
 
 pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
     let mut interrupts = Interrupts::listen()?;
     let manifest = manifest::load_alone(&context.global, &context.environment, context.console)?;
-    let nobody = Arc::new(Registry::empty());
-    let opening = Stage::open(&manifest, nobody, &context.environment);
-    let stage = interrupts.guard(opening).await?;
+    let stage = interrupts.guard(Stage::open_bare(&manifest, &context.environment)).await?;
     let watch = Watch { console: context.console, manifest: &manifest, stage: &stage };
     let result = tokio::select! {
         result = watch.run() => result,
@@ -66,8 +62,7 @@ struct End {
 impl Watch<'_> {
     async fn run(&self) -> Result<(), CliError> {
         let app = &self.manifest.app;
-        let seen = self.stage.engine.observe(app).await;
-        let inventory = seen.map_err(|error| fault::engine(&error, &self.stage.endpoint))?;
+        let inventory = self.stage.observe(app).await?;
         let Some((anchor, _, lock)) = find_lock(app, &inventory) else {
             console::note(&format!("no release of {} is running, and none ever was", app.name));
             return Ok(());
