@@ -26,7 +26,25 @@ impl Release {
         if request.function.is_some() && function.is_none() {
             return Ok(()); // It was answered so.
         }
+        // What it was answered counts, whatever has become possible while the answer was under way:
+        // who was told that there was nothing to do asks again.
+        let answered = self.lock.record.as_ref().and_then(|record| record.answered);
+        if request.verb != Verb::Abort
+            && answered.is_some_and(|answered| answered.id == request.id && !answered.was_done)
+        {
+            self.note_nothing_to_do(request.verb, &request.by);
+            return Ok(());
+        }
         self.order(request.verb, function.as_ref(), &request.by, &request.reason)
+    }
+
+    fn note_nothing_to_do(&mut self, verb: Verb, by: &str) {
+        let what = match verb {
+            Verb::Pause => "it is paused already, or going back",
+            Verb::Resume => "it is not paused",
+            _ => "nothing shifts or bakes that could go on",
+        };
+        self.report(Event::Note { text: format!("{verb}, as {by} asked: {what}") });
     }
 
     /// Whether there is anything to do about a request.
@@ -63,13 +81,7 @@ impl Release {
         let function_sum = function.cloned();
         let request = Request::new(1, verb, function, by, reason);
         if !self.applies(&request) {
-            let what = match verb {
-                Verb::Pause => "it is paused already, or going back",
-                Verb::Resume => "it is not paused",
-                _ => "nothing shifts or bakes that could go on",
-            };
-            let text = format!("{verb}, as {by} asked: {what}");
-            self.report(Event::Note { text });
+            self.note_nothing_to_do(verb, by);
             return Ok(());
         }
         self.report(Event::Ordered {

@@ -1,5 +1,6 @@
 //! Laws of entering a release, of sleep, and of what people ask.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::tests::{DIAMOND, Due, Input2, World, bp, f, plan, runner};
@@ -292,6 +293,33 @@ fn a_request_in_the_lock_is_heard_once_and_answered() {
         (world.live("a").version.as_str(), world.lock().phase),
         ("1", LockPhase::RolledBack)
     );
+}
+
+#[test]
+fn what_is_answered_is_what_is_done() {
+    // While a release that was taken over is fenced, whether there is something to promote changes from
+    // one call to the next: also between an answer's writing and its landing.
+    let mut answers = BTreeSet::new();
+    for ms in (0..1_000).step_by(50).chain((1_000..60_000).step_by(500)) {
+        let (mut world, left) = left_in_the_middle();
+        let mut release = Release::resume(left, other());
+        world.later(0, Input::Start);
+        while world.lock().owner != other().owner {
+            let at = world.now + Duration::from_millis(10);
+            run_until(&mut world, &mut release, at);
+        }
+        let at = world.now + Duration::from_millis(ms);
+        run_until(&mut world, &mut release, at);
+        ask(&mut world, Verb::PromoteFully, None, 7);
+        world.later(0, Input::Look);
+        let at = world.now + limits::RENEW + limits::POLL;
+        run_until(&mut world, &mut release, at);
+        let answered = world.lock().answered.expect("an answer");
+        let ordered = |event: &Event| matches!(event, Event::Ordered { by, .. } if by == "eve@far");
+        assert_eq!(answered.was_done, count(&world, ordered) == 1, "{ms} ms");
+        answers.insert(answered.was_done);
+    }
+    assert_eq!(answers, BTreeSet::from([false, true]), "both are seen");
 }
 
 #[test]
