@@ -145,7 +145,7 @@ pub fn holds_blind(outline: &Outline, seen: &Observation, decision: &Decision) -
 }
 
 /// The step whose promise holds at a weight; none before the first.
-fn step(outline: &Outline, weight: Weight) -> Option<&OutlineStep> {
+pub(crate) fn step(outline: &Outline, weight: Weight) -> Option<&OutlineStep> {
     outline.steps.iter().rfind(|step| step.weight <= weight)
 }
 

@@ -547,8 +547,7 @@ impl Release {
     fn baked(&self, name: &FunctionName, rollout: &Rollout) -> Duration {
         let baked = rollout.gate_at.since(rollout.in_force);
         let Some(function) = self.plan.functions.get(name) else { return baked };
-        let step = function.outline.steps.iter().rfind(|step| step.weight <= rollout.weight);
-        match (rollout.hurry, step) {
+        match (rollout.hurry, fence::step(&function.outline, rollout.weight)) {
             (Some(Hurry::OneStep), Some(step)) => baked.max(step.bake_max),
             _ => baked,
         }

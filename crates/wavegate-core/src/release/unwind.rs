@@ -132,12 +132,11 @@ impl Release {
                 let moving = self.rollouts.iter().filter(|(_, r)| !r.phase.is_settled());
                 let mut scope: BTreeSet<_> = moving.map(|(name, _)| name.clone()).collect();
                 scope.insert(culprit);
-                let mut open: Vec<_> = scope.iter().cloned().collect();
-                while let Some(name) = open.pop() {
-                    for dependant in self.dependants.get(&name).into_iter().flatten() {
-                        if scope.insert(dependant.clone()) {
-                            open.push(dependant.clone());
-                        }
+                // In this order what is depended on comes first: one pass reaches all.
+                for name in &self.plan.order {
+                    let function = self.plan.functions.get(name);
+                    if function.is_some_and(|f| !f.depends_on.is_disjoint(&scope)) {
+                        scope.insert(name.clone());
                     }
                 }
                 scope
