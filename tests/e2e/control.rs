@@ -10,7 +10,10 @@ const PAIR: &[(&str, &[&str])] = &[("auth", &[]), ("shop", &["auth"])];
 
 /// `auth` shifts, at a quarter of the traffic; `shop` waits for it.
 fn in_mid_shift() -> (Project, LocalCloud, Running) {
-    let project = mini(PAIR, "");
+    shifting(mini(PAIR, ""))
+}
+
+fn shifting(project: Project) -> (Project, LocalCloud, Running) {
     let cloud = project.start_cloud(&[]);
     let _ = project.deploy().expect(0);
     for function in ["auth", "shop"] {
@@ -84,14 +87,7 @@ fn another_machine_needs_the_credentials_and_the_apps_name_alone() {
 fn frozen() -> (Project, LocalCloud) {
     let project = mini(PAIR, "");
     project.edit("deploy.toml", "[app]\n", "[app]\non_failure = \"freeze\"\n");
-    let cloud = project.start_cloud(&[]);
-    let _ = project.deploy().expect(0);
-    for function in ["auth", "shop"] {
-        set_message(&project, function, "two");
-    }
-    set_strategy(&project, LONG);
-    let mut deploy = project.begin_deploy();
-    deploy.wait_weight("auth", 2500);
+    let (project, cloud, deploy) = shifting(project);
     let split = |weights| json!({ "RoutingConfig": { "AdditionalVersionWeights": weights } });
     let _ = cloud.cloud.update_alias("auth", "live", &split(json!({}))).json();
     let _ = deploy.finish().expect(4);

@@ -98,13 +98,21 @@ pub(super) fn import(transaction: &Transaction<'_>, recording: &Recording) -> ru
     events(transaction, key, recording.lines.iter().map(|(_, line)| line.as_str()))
 }
 
-/// Writes a release's row and answers its key.
+/// Writes a release's row, over the one that is there, and answers its key.
 fn put(transaction: &Transaction<'_>, release: Release) -> rusqlite::Result<i64> {
-    let Some(key) = key_of(transaction, &release.id)? else {
-        transaction.execute(
+    let release = with_the_end_that_counts(transaction, release)?;
+    transaction
+        .prepare_cached(
             "insert into release (id, app, number, target, owner, started_ms, took_ms, outcome, \
              reason, epoch, functions, sum) \
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
+             on conflict (id) do update set number = excluded.number, target = excluded.target, \
+             owner = excluded.owner, started_ms = excluded.started_ms, \
+             took_ms = excluded.took_ms, outcome = excluded.outcome, reason = excluded.reason, \
+             epoch = excluded.epoch, functions = excluded.functions, sum = excluded.sum \
+             returning key",
+        )?
+        .query_row(
             params![
                 release.id,
                 release.app,
@@ -119,30 +127,8 @@ fn put(transaction: &Transaction<'_>, release: Release) -> rusqlite::Result<i64>
                 functions(&release)?,
                 sum(&release)?,
             ],
-        )?;
-        return Ok(transaction.last_insert_rowid());
-    };
-    let release = with_the_end_that_counts(transaction, release)?;
-    transaction
-        .prepare_cached(
-            "update release set number = ?2, target = ?3, owner = ?4, started_ms = ?5, \
-             took_ms = ?6, outcome = ?7, reason = ?8, epoch = ?9, functions = ?10, sum = ?11 \
-             where key = ?1",
-        )?
-        .execute(params![
-            key,
-            release.number.cast_signed(),
-            release.target,
-            release.owner,
-            release.started_ms.cast_signed(),
-            release.took_ms.cast_signed(),
-            release.outcome,
-            release.reason,
-            release.epoch.map(u64::cast_signed),
-            functions(&release)?,
-            sum(&release)?,
-        ])?;
-    Ok(key)
+            |row| row.get(0),
+        )
 }
 
 /// An owner that was fenced tells its own end, not the release's: the one who took it over does.
