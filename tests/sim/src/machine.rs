@@ -361,10 +361,11 @@ impl World {
         }
         self.note(|| format!("m{machine} told {input:?}"));
         if let Input::Prepared { function, result: Ok(prepared) } = &input {
-            let (version, is_copy) = (prepared.version, self.machines[machine].is_copy);
+            let version = prepared.version;
+            let is_late = self.machines[machine].is_copy || !self.is_owner(machine);
             if let Some(part) = self.story_of(machine).parts.get_mut(function) {
-                // A copy that publishes later, after somebody else has, gets another number.
-                let known = part.candidate.filter(|_| is_copy);
+                // Who publishes after somebody else has, and owns nothing, may get another number.
+                let known = part.candidate.filter(|_| is_late);
                 part.candidate = Some(known.unwrap_or(version));
             }
         }

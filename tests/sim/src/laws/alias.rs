@@ -37,7 +37,8 @@ impl World {
             .is_some_and(|(epoch, sent)| epoch == token.epoch && self.now - sent <= half);
         // Putting back does not wait for a lock that cannot be written.
         let is_lockless = self.denied.as_ref().is_some_and(|(place, _)| place.role == Role::Lock)
-            || self.outage.is_some();
+            || self.outage.is_some()
+            || self.lock.was_deleted;
         let is_excused = (token.position == Position::Back && is_lockless)
             || self.now <= machine.is_behind_until
             // Twins prove for each other, and neither knows when.
@@ -116,7 +117,15 @@ impl World {
                     write.before.is_some_and(|b| b.main() == stable && b.extra.is_none());
                 // What may be under way still is stopped by rewriting the alias as it is.
                 let is_fence = Token::decode(description).is_none();
-                is_same || ((is_claim || is_fence) && is_neutral)
+                // Somebody put the release's own record back: its description is given back again.
+                let is_own = token(write.before).is_some_and(|token| {
+                    let release = self.machines[write.call.machine].release;
+                    token.release == release
+                        && write.before.is_some_and(|before| {
+                            before.main().is_some_and(|m| (m, before.extra) == token.routing())
+                        })
+                });
+                is_same || ((is_claim || is_fence) && is_neutral) || (is_fence && is_own)
             }
             _ => true,
         };
@@ -274,7 +283,7 @@ impl World {
         let function = &write.call.place.function;
         let now = self.now;
         let lock_is_denied = self.denied.as_ref().is_some_and(|(p, _)| p.role == Role::Lock);
-        let has_outage = self.outage.is_some();
+        let has_outage = self.outage.is_some() || self.lock.was_deleted;
         let denied = self.denied.clone();
         let machine = write.call.machine;
         let story = self.story_of(machine);
