@@ -145,9 +145,7 @@ impl Release {
         rollout.own_text = text;
         rollout.weight =
             if token.position == Position::Promoted { Weight::FULL } else { token.weight };
-        rollout.claimed = true;
-        rollout.touched = true;
-        rollout.is_open = false;
+        rollout.claim();
         if is_going_back {
             return Ok(());
         }
@@ -183,7 +181,11 @@ impl Release {
         let is_past = self.lock.record.as_ref().is_some_and(LockRecord::is_past_barrier);
         let is_first = self.stable(name).is_none();
         if self.is_going_back() {
-            let is_split = state.as_ref().is_some_and(|state| state.extra.is_some());
+            // AWS's own weights are no split.
+            let is_split = state
+                .as_ref()
+                .and_then(|state| state.extra)
+                .is_some_and(|extra| extra.weight != Weight::FULL);
             // Split, and no record of who did it: somebody wiped it.
             let is_wiped = is_past && is_split && !is_first;
             // Its first write may still be under way: a claim before the barrier, a creation after.
@@ -209,8 +211,7 @@ impl Release {
             return self.fail(Some(name), reason);
         }
         if let Some(rollout) = self.rollouts.get_mut(name) {
-            rollout.touched = true;
-            rollout.claimed = true;
+            rollout.claim();
         }
         self.suspicious(name, None)
     }
@@ -251,8 +252,7 @@ impl Release {
     /// claimed: somebody wiped it. It is looked at like any other change of somebody else.
     pub(super) fn lost_its_record(&mut self, name: &FunctionName) -> Result<(), Illegal> {
         if let Some(rollout) = self.rollouts.get_mut(name) {
-            rollout.claimed = true;
-            rollout.touched = true;
+            rollout.claim();
         }
         let state = self.known(&Object::Live(name.clone())).cloned();
         self.suspicious(name, state)
@@ -261,6 +261,14 @@ impl Release {
     /// Nothing was heard for so long that somebody may own the release by now: the next write is
     /// one on the lock, with a new epoch, and nothing that was decided before it counts.
     pub(super) fn suspended(&mut self, span: Duration) {
+        if self.may_regain() {
+            self.report(Event::Suspended { span });
+            self.regain(span);
+        }
+    }
+
+    /// Whether the lock is this machine's, as far as it knows, and there is more to write.
+    fn may_regain(&self) -> bool {
         let is_under_way = matches!(
             self.stage,
             Stage::Entering
@@ -272,10 +280,26 @@ impl Release {
                 | Stage::Unwinding
                 | Stage::Closing
         );
-        if !is_under_way || !self.owns_lock() || self.lock.is_lost {
+        is_under_way && self.owns_lock() && !self.lock.is_lost
+    }
+
+    /// A record of this very release and epoch that this machine did not write: a copy of it did, out
+    /// of a snapshot. The one that takes the lock anew goes on, the other one is fenced.
+    pub(super) fn look_for_twin(&mut self, state: &AliasState) {
+        let is_strange = Token::decode(&state.description).is_some_and(|token| {
+            token.release == self.runner.release
+                && token.epoch == self.epoch()
+                && !self.written.contains(&token.nonce)
+        });
+        if !is_strange || self.lock.regains.is_some() || !self.may_regain() {
             return;
         }
-        self.report(Event::Suspended { span });
+        let text = "a copy of this machine runs this release too: the lock is taken anew";
+        self.report(Event::Note { text: text.to_owned() });
+        self.regain(Duration::ZERO);
+    }
+
+    fn regain(&mut self, span: Duration) {
         self.lock.regains = Some(self.epoch());
         self.asks.clear();
         let now = self.now;
@@ -308,7 +332,9 @@ impl Release {
             .map(|(name, _)| name.clone())
             .collect();
         for name in names {
-            if !self.is_idle_but_for_reads(&Object::Live(name.clone())) {
+            // A claim that waits for its pin is written under this epoch anyway.
+            let is_pinning = !self.is_idle(&Object::Pin(name.clone()));
+            if is_pinning || !self.is_idle_but_for_reads(&Object::Live(name.clone())) {
                 continue;
             }
             self.fence_one(&name)?;
@@ -324,6 +350,14 @@ impl Release {
             (Some(base), Some(token)) if token.release == self.runner.release => {
                 if token.epoch == self.epoch() {
                     return self.fenced_off(name);
+                }
+                if let (Some(function), Some(rollout)) =
+                    (self.plan.functions.get(name), self.rollouts.get_mut(name))
+                    && rollout.version() != Some(token.candidate)
+                {
+                    // A twin published another version, and it is that one which is there.
+                    let arn = function.arn.clone();
+                    rollout.candidate = Some(Prepared { version: token.candidate, arn });
                 }
                 let description = self.token(name, token.position, token.weight);
                 self.update(&object, Purpose::Refence, base, None, description);
@@ -357,18 +391,43 @@ impl Release {
         }
     }
 
+    /// A rollout that has not begun is taken up where its alias is: a write of whoever owned the
+    /// release before may have landed after the alias was read.
+    fn take_up(&mut self, name: &FunctionName) -> Result<(), Illegal> {
+        let known = self.known(&Object::Live(name.clone()));
+        let token = known.and_then(|state| Token::decode(&state.description));
+        let now = self.now;
+        let Some(rollout) = self.rollouts.get_mut(name) else { return Ok(()) };
+        let to = match token.map(|token| (token.position, token.weight)) {
+            Some((Position::Promoted, _)) => Phase::Promoting,
+            Some((Position::Forward, weight)) if weight > Weight::ZERO => Phase::Shifting,
+            _ if rollout.phase == Phase::Preparing => Phase::Waiting,
+            _ => return Ok(()),
+        };
+        if to != Phase::Waiting {
+            rollout.since.get_or_insert(now);
+        }
+        self.move_to(name, to)?;
+        match to {
+            Phase::Promoting => self.read(&Object::Live(name.clone()), Purpose::ReadBack),
+            Phase::Shifting => self.wake_at(name, now),
+            _ => {}
+        }
+        Ok(())
+    }
+
     /// The record of an alias is of this epoch: the rollout goes on from what it says.
     pub(super) fn fenced_off(&mut self, name: &FunctionName) -> Result<(), Illegal> {
         let now = self.now;
         let Some(rollout) = self.rollouts.get_mut(name) else { return Ok(()) };
         rollout.fences = false;
-        rollout.claimed = true;
-        rollout.is_open = false;
+        rollout.claim();
         rollout.proven = None;
         rollout.begin_again(now);
         self.has_moved = true;
-        match rollout.phase {
-            Phase::Preparing => self.move_to(name, Phase::Waiting),
+        let phase = rollout.phase;
+        match phase {
+            Phase::Preparing | Phase::Waiting => self.take_up(name),
             Phase::Shifting => {
                 self.wake_at(name, now);
                 Ok(())

@@ -142,10 +142,11 @@ impl Release {
         }
     }
 
-    /// A write was given up before it was sent.
+    /// A write was given up before it was sent. Where an earlier one has landed, that changes nothing.
     pub(super) fn never_sent(&mut self, name: &FunctionName) {
         if let Some(rollout) = self.rollouts.get_mut(name)
             && rollout.is_open
+            && !rollout.claimed
         {
             rollout.is_open = false;
             rollout.touched = false;
@@ -160,6 +161,7 @@ impl Release {
         weight: Weight,
     ) -> String {
         let nonce = self.nonce();
+        self.written.insert(nonce);
         let epoch = self.epoch();
         let stable = self.plan.functions.get(name).and_then(|f| f.action.stable());
         let Some(rollout) = self.rollouts.get_mut(name) else { return String::new() };
@@ -191,12 +193,12 @@ impl Release {
         match state {
             // The claim of whoever owned the release before landed late: it is written over.
             Some(state) if self.is_left_claim(&state) => {
-                let sequence = Token::decode(&state.description).map_or(0, |token| token.sequence);
+                let token = Token::decode(&state.description);
                 let text = own_text(&state.description).to_owned();
-                if let Some(rollout) = self.rollouts.get_mut(name) {
-                    rollout.sequence = rollout.sequence.max(sequence);
+                if let (Some(token), Some(rollout)) = (token, self.rollouts.get_mut(name)) {
+                    rollout.sequence = rollout.sequence.max(token.sequence);
                     // What is known may be an older text; what the claim carries may be cut short.
-                    if !rollout.own_text.starts_with(&text) {
+                    if token.encode(&rollout.own_text) != state.description {
                         rollout.own_text = text;
                     }
                 }
@@ -207,7 +209,7 @@ impl Release {
             // The claim landed, and somebody changed the alias before that could be read.
             Some(state) if self.is_ours(Some(&state)) => {
                 if let Some(rollout) = self.rollouts.get_mut(name) {
-                    rollout.claimed = true;
+                    rollout.claim();
                 }
                 let now = describe(Some(&state));
                 self.fail(Some(name), format!("its alias was changed as it was claimed: {now}"))?;

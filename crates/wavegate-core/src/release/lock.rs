@@ -34,6 +34,8 @@ pub(super) struct Lock {
     pub(super) is_unclosed: bool,
     /// This machine was asleep: a lock of this epoch, or an earlier one, proves nothing.
     pub(super) regains: Option<u64>,
+    /// Success was sent to be recorded and nothing was written since: it may be there, or come yet.
+    may_be_done: bool,
     /// The lock says that the release goes back, or cannot be made to.
     pub(super) tells_of_abort: bool,
     /// What this machine wrote into the lock: a record with another id is somebody else's, be it
@@ -109,6 +111,7 @@ impl Release {
     fn write_lock(&mut self, purpose: Purpose, base: Option<AliasState>, record: LockRecord) {
         let description = record.encode();
         self.lock.sent.insert(record.nonce);
+        self.lock.may_be_done |= record.phase == LockPhase::Done;
         self.lock.record = Some(record);
         match base {
             None => self.create(&Object::Lock, purpose, None, description),
@@ -236,6 +239,7 @@ impl Release {
                 Ok(())
             }
             End::Read(state) if purpose == Purpose::Ask => self.lock_seen(state),
+            End::Read(state) if purpose == Purpose::Reassure => self.reassured(state),
             End::Conflict(None) if matches!(purpose, Purpose::Acquire | Purpose::TakeOver) => {
                 let reason = "the lock alias was deleted while it was being taken".to_owned();
                 self.finish(Outcome::NothingChanged { reason });
@@ -263,6 +267,8 @@ impl Release {
     ) -> Result<(), Illegal> {
         // Counted from when the write was sent: the answer may have been long on its way.
         self.lock.proven = Some(sent);
+        self.lock.is_lost = false;
+        self.lock.may_be_done = false;
         if self.lock.regains.is_some_and(|epoch| self.epoch() > epoch) {
             self.lock.regains = None;
         }
@@ -387,8 +393,9 @@ impl Release {
         let is_done = theirs.phase == LockPhase::Done;
         let is_ending = matches!(self.stage, Stage::Proving | Stage::Closing);
         let has_ended = theirs.phase.is_over() || theirs.phase.is_ownerless();
-        if is_done && self.stage == Stage::Aborting {
-            // Success was recorded, and the answer was late: who asked for the way back since then
+        let is_freezing = self.stage == Stage::Freezing || self.end_phase == Some(LockPhase::Held);
+        if is_done && (self.stage == Stage::Aborting || is_freezing) {
+            // Success was recorded, and the answer was late: whatever speaks against it since then
             // came after the end, and nothing has gone back.
             let text = "it was done before it heard of that".to_owned();
             self.report(Event::Note { text });
@@ -462,6 +469,36 @@ impl Release {
                 self.pursue();
                 Ok(())
             }
+            // Everything is released, and the lock may say so any moment. Going back now would make
+            // that a lie, and the lock cannot be told of it.
+            Purpose::Renew | Purpose::Abort if self.lock.may_be_done => {
+                if self.failure.take().is_some() {
+                    let text = "it may be recorded as done already: nothing goes back".to_owned();
+                    self.report(Event::Note { text });
+                }
+                self.end_phase = Some(LockPhase::Done);
+                self.unclosed(&reason);
+                Ok(())
+            }
+            // Whether this machine owns anything after it slept, the lock alone can tell.
+            Purpose::Renew | Purpose::Barrier | Purpose::Abort
+                if self.lock.regains.is_some() && self.is_going_back() =>
+            {
+                self.report(Event::Blind {
+                    reason: format!("the lock could not be written: {reason}"),
+                });
+                self.read(&Object::Lock, Purpose::Reassure);
+                Ok(())
+            }
+            Purpose::Reassure => {
+                let todo = vec![format!(
+                    "{} can neither be written nor read ({reason}): run `wavegate recover` once it can",
+                    self.words(&Object::Lock)
+                )];
+                let reason = self.failure.take().map_or(reason, |failure| failure.reason);
+                self.finish(Outcome::Stuck { reason, todo });
+                Ok(())
+            }
             Purpose::Renew | Purpose::Barrier if self.is_going_back() => {
                 self.lose_lock();
                 Ok(())
@@ -473,17 +510,10 @@ impl Release {
                 self.report(Event::Blind {
                     reason: format!("the lock could not be written: {reason}"),
                 });
-                self.lose_lock();
-                self.lock.tells_of_abort = true;
-                self.unwind()
+                self.unwind_without()
             }
             Purpose::Close(_) => {
-                let lock = self.words(&Object::Lock);
-                self.todo.push(format!(
-                    "{lock} could not be closed ({reason}): the next release is refused until `wavegate recover` has taken it over"
-                ));
-                self.lock.is_unclosed = true;
-                self.closed();
+                self.unclosed(&reason);
                 Ok(())
             }
             // A look that failed. What is to be written may have waited for it.
@@ -492,6 +522,44 @@ impl Release {
                 Ok(())
             }
         }
+    }
+
+    /// Goes back without a word in the lock.
+    fn unwind_without(&mut self) -> Result<(), Illegal> {
+        self.lose_lock();
+        self.lock.tells_of_abort = true;
+        self.unwind()
+    }
+
+    /// The lock could not be taken anew after a sleep, and was read: who owns it still may go back.
+    fn reassured(&mut self, state: Option<AliasState>) -> Result<(), Illegal> {
+        let Some(state) = state else {
+            self.fenced("the lock alias was deleted by somebody".to_owned());
+            return Ok(());
+        };
+        let theirs = LockRecord::decode(&state.description);
+        let is_over = theirs.as_ref().is_none_or(|r| r.phase.is_over() || r.phase.is_ownerless());
+        if !self.is_own_lock(&state) || is_over {
+            self.fenced(holder(theirs.as_ref(), &state));
+            return Ok(());
+        }
+        if let Some(theirs) = theirs {
+            // Under this epoch, and no later one, is anything written that goes back.
+            self.lock.record = Some(LockRecord { phase: self.phase_now(), ..theirs });
+        }
+        self.believe(&Object::Lock, Some(state));
+        self.lock.regains = None;
+        self.unwind_without()
+    }
+
+    /// The end cannot be recorded.
+    fn unclosed(&mut self, reason: &str) {
+        let lock = self.words(&Object::Lock);
+        self.todo.push(format!(
+            "{lock} could not be closed ({reason}): the next release is refused until `wavegate recover` has taken it over"
+        ));
+        self.lock.is_unclosed = true;
+        self.closed();
     }
 
     /// The lock cannot be renewed. Writes that go back carry their own compare-and-swap, and waiting

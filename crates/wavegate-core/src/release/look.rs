@@ -51,8 +51,7 @@ impl Release {
             (Purpose::Refence, End::Landed(_) | End::Retouched(_)) => self.fenced_off(name),
             (Purpose::Claim, End::Landed(_) | End::Retouched(_)) => {
                 if let Some(rollout) = self.rollouts.get_mut(name) {
-                    rollout.claimed = true;
-                    rollout.is_open = false;
+                    rollout.claim();
                     rollout.fences = false;
                 }
                 self.move_to(name, Phase::Waiting)
@@ -102,12 +101,18 @@ impl Release {
         if is_promoted && is_shifting { self.move_to(name, Phase::Promoting) } else { Ok(()) }
     }
 
-    /// Whether a state is as this release's records say. On the way back, and where it is to be
-    /// fenced, also as those of an epoch before this one.
-    fn is_own(&self, name: &FunctionName, class: Class) -> bool {
-        let fences = self.rollouts.get(name).is_some_and(|rollout| rollout.fences);
+    /// Whether a state is as this release's records say. On the way back, where it is to be fenced
+    /// and where this very machine wrote it, also as those of an epoch before this one.
+    fn is_own(&self, name: &FunctionName, state: &AliasState, class: Class) -> bool {
+        let fences = || self.rollouts.get(name).is_some_and(|rollout| rollout.fences);
         matches!(class, Class::Mine | Class::Settling)
-            || (class == Class::OldEpoch && (fences || self.is_going_back()))
+            || (class == Class::OldEpoch
+                && (self.is_going_back() || fences() || self.has_written(state)))
+    }
+
+    /// Whether the record in a state is one that this machine wrote.
+    fn has_written(&self, state: &AliasState) -> bool {
+        Token::decode(&state.description).is_some_and(|token| self.written.contains(&token.nonce))
     }
 
     fn is_of_an_epoch_before(&self, state: &AliasState) -> bool {
@@ -275,7 +280,8 @@ impl Release {
         let is_going_back = self.is_going_back();
         let Some(rollout) = self.rollouts.get_mut(name) else { return Ok(()) };
         rollout.suspect = None;
-        rollout.claimed = true;
+        rollout.claim();
+        rollout.fences |= class == Class::OldEpoch;
         rollout.forget_questions();
         if is_going_back {
             return Ok(()); // The unwinding goes on by itself.
@@ -330,7 +336,7 @@ impl Release {
     ) -> Result<(), Illegal> {
         if let Some(state) = &state {
             let class = classify(state, self.runner.release, self.epoch());
-            if self.is_own(name, class) {
+            if self.is_own(name, state, class) {
                 return self.ours_after_all(name, state, class);
             }
         }
@@ -385,7 +391,7 @@ impl Release {
                 let before = suspect.as_ref().and_then(Sight::state);
                 let is_same = before.is_some_and(|s| s.revision == state.revision);
                 let class = classify(&state, self.runner.release, self.epoch());
-                if is_same && !self.is_own(name, class) {
+                if is_same && !self.is_own(name, &state, class) {
                     let description = state.description.clone();
                     if let Some(rollout) = self.rollouts.get_mut(name) {
                         rollout.suspect = Some(Sight::There(state.clone()));
@@ -427,10 +433,14 @@ impl Release {
 }
 
 /// The user's own description of a live alias. A token that an interrupted release left may have
-/// cut it short: then the pin alias has it whole.
+/// cut it short: then the pin alias has it whole, unless the look at that is older.
 pub(crate) fn user_text(live: &AliasState, pin: Option<&AliasState>) -> String {
     match (Token::decode(&live.description), pin) {
-        (Some(token), Some(pin)) if token.stable.is_some() => pin.description.clone(),
+        (Some(token), Some(pin))
+            if token.stable.is_some() && token.encode(&pin.description) == live.description =>
+        {
+            pin.description.clone()
+        }
         _ => own_text(&live.description).to_owned(),
     }
 }

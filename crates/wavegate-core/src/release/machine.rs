@@ -97,6 +97,8 @@ pub struct Release {
     pub(super) has_heartbeat: bool,
     /// A rollout became ready or done since the graph was last looked at.
     pub(super) has_moved: bool,
+    /// The records that this machine wrote on live aliases, or may have.
+    pub(super) written: BTreeSet<Nonce>,
     ids: u64,
     nonces: u64,
 }
@@ -145,6 +147,7 @@ impl Release {
             end_phase: None,
             has_heartbeat: false,
             has_moved: true,
+            written: BTreeSet::new(),
             ids: 0,
             nonces: 0,
         };

@@ -3,8 +3,8 @@
 //! A write is sent under the revision id it was decided on. On any answer but success the alias is
 //! read and judged: the write is there (its description carries the nonce), or it did not land and
 //! is sent again, or somebody else was faster. A read that is older than what is known is thrown
-//! away: revision ids have no order, so what this machine's own writes replaced is remembered, and
-//! tokens carry a sequence number.
+//! away: revision ids have no order, so what was replaced for certain is remembered, and tokens carry
+//! a sequence number.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -23,7 +23,8 @@ use crate::weight::Weight;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Register {
     pub(super) known: Option<AliasState>,
-    /// Revisions that this machine's own writes replaced: a read that shows one is stale.
+    /// Revisions that this machine's own writes replaced, or that a write was refused under: a read
+    /// that shows one is stale.
     superseded: BTreeSet<String>,
     /// The highest sequence or heartbeat seen of this release's own records.
     order: (u64, u64),
@@ -116,6 +117,8 @@ pub(super) enum Purpose {
     Enter,
     /// Looks whether the lock carries a request.
     Ask,
+    /// Looks whether the lock, which cannot be written, is this machine's still.
+    Reassure,
 }
 
 impl Purpose {
@@ -149,6 +152,7 @@ impl Purpose {
             | Self::Look
             | Self::TakeOver
             | Self::Enter
+            | Self::Reassure
             | Self::Probe => Priority::Back,
             Self::Renew | Self::Acquire | Self::Barrier | Self::Close(_) => Priority::Heartbeat,
             Self::Watch | Self::Confirm | Self::Restore | Self::Patience | Self::Ask => {
@@ -169,6 +173,7 @@ impl Purpose {
             | Self::Look
             | Self::Enter
             | Self::Confirm
+            | Self::Reassure
             | Self::Probe => limits::BACK,
             _ => limits::FORWARD,
         }
@@ -525,6 +530,9 @@ impl Release {
             End::Deleted => self.believe(object, None),
             _ => {}
         }
+        if let End::Retouched(state) | End::Conflict(Some(state)) | End::Read(Some(state)) = &end {
+            self.look_for_twin(state);
+        }
         Some((op.purpose, end, op.began))
     }
 
@@ -549,6 +557,11 @@ impl Release {
             }
             // Somebody was faster, or this is the second try of a write that landed: a read tells.
             (_, Answer::Failed(Fault { class: FaultClass::Conflict, .. })) => {
+                if let (Write::Update { base, .. }, Some(register)) =
+                    (write, self.registers.get_mut(object))
+                {
+                    register.superseded.insert(base.revision.clone());
+                }
                 self.judge(object);
                 None
             }

@@ -82,7 +82,7 @@ impl Phase {
             // `Preparing` may end at once: nothing was different after all.
             // Whoever enters a release that was left takes a rollout up where its alias is.
             (Preparing, Waiting | Done | Shifting | Promoting)
-            | (Waiting, PreTraffic)
+            | (Waiting, PreTraffic | Shifting | Promoting)
             | (PreTraffic, Shifting)
             | (PreTraffic | Shifting, Promoting)
             | (Promoting, PostTraffic)
@@ -215,6 +215,8 @@ pub(super) struct AlarmSeen {
     pub(super) baselined: bool,
     /// It could not be read when it was asked last. Not even an excused alarm is quiet then.
     pub(super) is_unread: bool,
+    /// The question that told so.
+    pub(super) ask: u64,
 }
 
 impl Rollout {
@@ -297,6 +299,13 @@ impl Rollout {
         self.paused = None;
         self.approvals = 0;
         self.hurry = None;
+    }
+
+    /// A record of this release is, or was, on the live alias: there is something to put back.
+    pub(super) fn claim(&mut self) {
+        self.claimed = true;
+        self.touched = true;
+        self.is_open = false;
     }
 
     /// Whether the candidate takes, or took, any traffic that was not taken back.

@@ -6,7 +6,7 @@ use super::look::describe;
 use super::machine::{Failure, Release, Stage};
 use super::register::{End, Purpose};
 use super::rollout::{Phase, Sight};
-use super::{Effect, Event, HookPhase, Illegal, Object, Outcome, limits};
+use super::{Effect, Event, HookPhase, Illegal, Object, Outcome, Prepared, limits};
 use crate::inventory::AliasState;
 use crate::name::FunctionName;
 use crate::plan::Action;
@@ -239,7 +239,7 @@ impl Release {
         match classify(&state, self.runner.release, self.epoch()) {
             Class::Mine | Class::OldEpoch | Class::Settling => {
                 if let Some(rollout) = self.rollouts.get_mut(name) {
-                    rollout.claimed = true;
+                    rollout.claim();
                 }
             }
             Class::Fenced => {
@@ -275,6 +275,13 @@ impl Release {
         rollout.marked_at = now;
         if rollout.marks > limits::MARKS {
             return self.stuck(name, "its alias does not go away".to_owned());
+        }
+        if rollout.candidate.is_none()
+            && let Some(version) = state.main()
+        {
+            // It was created after this machine looked: the mark names what is there.
+            let arn = self.plan.functions.get(name).map(|f| f.arn.clone()).unwrap_or_default();
+            rollout.candidate = Some(Prepared { version, arn });
         }
         let description = self.token(name, Position::Back, Weight::ZERO);
         self.update(&Object::Live(name.clone()), Purpose::Back, state, None, description);
@@ -426,8 +433,7 @@ impl Release {
         match end {
             End::Landed(_) | End::Retouched(_) if purpose == Purpose::Claim => {
                 if let Some(rollout) = self.rollouts.get_mut(name) {
-                    rollout.claimed = true;
-                    rollout.is_open = false;
+                    rollout.claim();
                 }
             }
             End::Landed(_) if purpose == Purpose::CreateLive => {
@@ -451,8 +457,7 @@ impl Release {
             }
             End::Conflict(state) => {
                 if let Some(rollout) = self.rollouts.get_mut(name) {
-                    rollout.claimed = true;
-                    rollout.is_open = false;
+                    rollout.claim();
                 }
                 return self.suspicious(name, state);
             }

@@ -68,7 +68,7 @@ impl Release {
             self.report(Event::Blind { reason });
         }
         for reading in &readings {
-            self.hear(reading)?;
+            self.hear(ask, reading)?;
             if self.is_going_back() {
                 return Ok(());
             }
@@ -78,7 +78,7 @@ impl Release {
             return Ok(()); // Asked again since then: that answer counts.
         };
         rollout.gate = None;
-        self.forget_alarms(name, &readings, blind.as_deref().unwrap_or(NO_ANSWER));
+        self.forget_alarms(ask, name, &readings, blind.as_deref().unwrap_or(NO_ANSWER));
         match purpose {
             AskFor::Watch => Ok(()),
             AskFor::Gate(name) => self.past_gate(&name),
@@ -88,7 +88,7 @@ impl Release {
 
     /// What an alarm said before does not count when it cannot be read now. An alarm that was red
     /// before the release stays excused: not knowing is not quiet.
-    fn forget_alarms(&mut self, name: &FunctionName, readings: &[Reading], why: &str) {
+    fn forget_alarms(&mut self, ask: u64, name: &FunctionName, readings: &[Reading], why: &str) {
         let Some(function) = self.plan.functions.get(name) else { return };
         let Some(rollout) = self.rollouts.get_mut(name) else { return };
         for planned in &function.alarms {
@@ -100,12 +100,12 @@ impl Release {
                 rollout.alarms.get(alarm).map_or(planned.already_red, |seen| seen.baselined);
             let detail = why.to_owned();
             let status = AlarmStatus::Unknown;
-            let seen = AlarmSeen { status, detail, baselined, is_unread: true };
+            let seen = AlarmSeen { status, detail, baselined, is_unread: true, ask };
             rollout.alarms.insert(alarm.clone(), seen);
         }
     }
 
-    pub(super) fn hear(&mut self, reading: &Reading) -> Result<(), Illegal> {
+    fn hear(&mut self, ask: u64, reading: &Reading) -> Result<(), Illegal> {
         let Some(function) = self.plan.functions.get(&reading.function) else { return Ok(()) };
         let Some(planned) = function.alarms.iter().find(|a| a.alarm.alarm.name == reading.alarm)
         else {
@@ -115,6 +115,11 @@ impl Release {
         let waits = planned.alarm.if_already_alarming == IfAlreadyAlarming::Wait;
         let Some(rollout) = self.rollouts.get_mut(&reading.function) else { return Ok(()) };
         let before = rollout.alarms.get(&reading.alarm).cloned();
+        // The answer to an earlier question, long on its way: bad news counts, good news is old.
+        let is_old = before.as_ref().is_some_and(|seen| seen.ask > ask);
+        if is_old && reading.status == AlarmStatus::Ok {
+            return Ok(());
+        }
         let was_baselined = before.as_ref().map_or(baseline, |seen| seen.baselined);
         let is_baselined = was_baselined && reading.status != AlarmStatus::Ok;
         let seen = AlarmSeen {
@@ -122,6 +127,7 @@ impl Release {
             detail: reading.detail.clone(),
             baselined: is_baselined,
             is_unread: false,
+            ask,
         };
         let is_watched = rollout.since.is_some();
         rollout.alarms.insert(reading.alarm.clone(), seen);
