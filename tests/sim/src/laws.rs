@@ -43,8 +43,8 @@ pub(crate) struct Ghost {
     pub(crate) heard: Vec<(usize, u64, u64)>,
     /// It was put back by this release.
     pub(crate) is_backed: bool,
-    /// When a person last said "go on".
-    pub(crate) approved: u64,
+    /// When a person said "go on".
+    pub(crate) approved: Vec<u64>,
     /// When a person last sent it on from where it stood.
     pub(crate) hurried: u64,
     /// The user's own description, unless a hand changed it.
@@ -100,6 +100,8 @@ pub(crate) struct Story {
     pub(crate) must_go_back: bool,
     /// Requests that were answered.
     pub(crate) answered: BTreeSet<u32>,
+    /// Its lock said once that it is held.
+    pub(crate) was_held: bool,
     /// How its lock says that it ended.
     pub(crate) ended: Option<LockPhase>,
     /// Somebody recovers it, or did.
@@ -138,6 +140,7 @@ impl Story {
             aborts: BTreeSet::new(),
             must_go_back: false,
             answered: BTreeSet::new(),
+            was_held: false,
             ended: None,
             is_recovered: false,
             was_denied: false,
@@ -166,6 +169,18 @@ impl World {
     pub(crate) fn story_of(&mut self, machine: usize) -> &mut Story {
         let release = self.machines[machine].release;
         self.stories.get_mut(&release).expect("every machine runs a release")
+    }
+
+    /// Whether some machine was copied. What has no revision id is not kept from a copy that does
+    /// not know yet that it owns nothing: a first alias is created, a pin may get its old text and version.
+    pub(crate) fn has_copies(&self) -> bool {
+        self.machines.iter().any(|machine| machine.is_copy)
+    }
+
+    /// Whether a machine is a copy, or was copied.
+    pub(crate) fn has_twin(&self, machine: usize) -> bool {
+        let owner = &self.machines[machine].owner;
+        self.machines.iter().any(|other| other.is_copy && other.owner == *owner)
     }
 
     /// What holds whenever a write is applied.

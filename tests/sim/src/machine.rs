@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use wavegate_core::inventory::Inventory;
-use wavegate_core::name::{FunctionName, Nonce, ReleaseId};
-use wavegate_core::plan::{self, Facts, Plan};
+use wavegate_core::name::{Nonce, ReleaseId};
+use wavegate_core::plan::{self, AlarmStatus, Facts, Plan};
 use wavegate_core::release::{
     Answer, CallId, Effect, Event, Fault, FaultClass, Input, Outcome, Release, Runner, limits,
 };
@@ -18,7 +18,7 @@ use crate::exhaustive::Recovery;
 use crate::laws::Story;
 use crate::script::Moment;
 use crate::weather::Class;
-use crate::world::{Deliver, What, World};
+use crate::world::{Deliver, Heard, What, World};
 
 /// Whether a machine is told anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,6 +156,11 @@ impl World {
         let mut story = Story::of(&plan, revision);
         if age > 0 {
             story.blame("planned on an old look");
+        }
+        // A stale read may show what was there before.
+        let is_recent = |at: u64| at > 0 && at + STALE >= now;
+        if self.ghosts.values().any(|g| is_recent(g.handled_at) || is_recent(g.written_at)) {
+            story.blame("a change a moment ago");
         }
         self.stories.insert(runner.release, story);
         let release = Release::new((*plan).clone(), runner.clone());
@@ -362,7 +367,9 @@ impl World {
         self.note(|| format!("m{machine} told {input:?}"));
         if let Input::Prepared { function, result: Ok(prepared) } = &input {
             let version = prepared.version;
-            let is_late = self.machines[machine].is_copy || !self.is_owner(machine);
+            let is_late = self.machines[machine].is_copy
+                || !self.is_owner(machine)
+                || self.story_of(machine).ended.is_some();
             if let Some(part) = self.story_of(machine).parts.get_mut(function) {
                 // Who publishes after somebody else has, and owns nothing, may get another number.
                 let known = part.candidate.filter(|_| is_late);
@@ -393,13 +400,16 @@ impl World {
         }
     }
 
-    pub(crate) fn heard(&mut self, machine: usize, heard: Vec<(FunctionName, u64)>, input: Input) {
+    pub(crate) fn heard(&mut self, machine: usize, heard: Vec<Heard>, input: Input) {
         if matches!(self.machines[machine].life, Life::Asleep(_)) {
             self.machines[machine].inbox.push(What::Heard(machine, heard, input));
             return;
         }
         let now = self.now;
-        for (function, at) in heard {
+        for Heard { function, at, status } in heard {
+            if status == AlarmStatus::Ok {
+                self.story_of(machine).quieted.insert((machine, function.clone()));
+            }
             if let Some(ghost) = self.ghosts.get_mut(&function) {
                 ghost.heard.push((machine, at, now));
             }
@@ -440,7 +450,7 @@ impl World {
             Event::Approved { function, .. } => {
                 let now = self.now;
                 if let Some(ghost) = self.ghosts.get_mut(function) {
-                    ghost.approved = now;
+                    ghost.approved.push(now);
                 }
             }
             Event::Ordered { verb, function, by, .. } => {

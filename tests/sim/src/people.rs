@@ -345,6 +345,9 @@ impl World {
         ghost.handled_at = now;
         ghost.in_force.1 = now;
         ghost.is_settling = false;
+        if let Some(after) = after.filter(|after| Token::decode(&after.description).is_none()) {
+            ghost.text = Some(after.description.clone());
+        }
         let is_same = match (after, &ghost.ours) {
             // Whoever takes AWS's own weights away does what AWS will do.
             (Some(after), Some(ours)) => {

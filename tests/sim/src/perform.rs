@@ -15,7 +15,7 @@ use wavegate_core::weight::Weight;
 use crate::app::code;
 use crate::cloud::{Place, Role};
 use crate::weather::Class;
-use crate::world::{Call, What, World};
+use crate::world::{Call, Heard, What, World};
 
 impl World {
     pub(crate) fn perform(&mut self, machine: usize, effect: Effect) {
@@ -213,7 +213,7 @@ impl World {
                 self.blame(machine, "an alarm");
             }
             if self.is_quiet(machine, &function, status) {
-                heard.push((function.clone(), now));
+                heard.push(Heard { function: function.clone(), at: now, status });
             }
             let detail = String::new();
             readings.push(Reading { function, alarm: "errors".to_owned(), status, detail });
@@ -226,9 +226,6 @@ impl World {
     /// release is excused until it has been quiet once.
     fn is_quiet(&mut self, machine: usize, function: &FunctionName, status: AlarmStatus) -> bool {
         if status == AlarmStatus::Ok {
-            self.stories
-                .get_mut(&self.machines[machine].release)
-                .map(|story| story.quieted.insert((machine, function.clone())));
             return true;
         }
         let plan = &self.machines[machine].plan;

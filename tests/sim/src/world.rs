@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 
 use wavegate_core::inventory::AliasState;
 use wavegate_core::name::{FunctionName, ReleaseId, VersionId};
+use wavegate_core::plan::AlarmStatus;
 use wavegate_core::release::{CallId, CloudOp, Input, Priority};
 
 use crate::app::App;
@@ -60,12 +61,20 @@ pub(crate) enum Deliver {
     Never,
 }
 
+/// What one alarm said.
+#[derive(Debug, Clone)]
+pub(crate) struct Heard {
+    pub(crate) function: FunctionName,
+    pub(crate) at: u64,
+    pub(crate) status: AlarmStatus,
+}
+
 /// What happens.
 #[derive(Debug, Clone)]
 pub(crate) enum What {
     Tell(usize, Input),
     /// Alarms were read at that moment; the machine hears of it now.
-    Heard(usize, Vec<(FunctionName, u64)>, Input),
+    Heard(usize, Vec<Heard>, Input),
     /// A call's turn has come.
     Arrive(Call),
     Apply(Call, u64, Deliver),

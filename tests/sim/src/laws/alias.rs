@@ -36,13 +36,16 @@ impl World {
             .proof
             .is_some_and(|(epoch, sent)| epoch == token.epoch && self.now - sent <= half);
         // Putting back does not wait for a lock that cannot be written.
+        let is_given_up =
+            machine.proof.is_some_and(|(_, sent)| self.now - sent >= millis(limits::FORWARD));
         let is_lockless = self.denied.as_ref().is_some_and(|(place, _)| place.role == Role::Lock)
             || self.outage.is_some()
-            || self.lock.was_deleted;
+            || self.lock.was_deleted
+            || is_given_up;
         let is_excused = (token.position == Position::Back && is_lockless)
             || self.now <= machine.is_behind_until
             // Twins prove for each other, and neither knows when.
-            || self.machines.iter().any(|other| other.is_copy && other.owner == machine.owner);
+            || self.has_twin(call.machine);
         // Who stood still may own nothing any more: the lock is taken anew first.
         let regains = machine.regains.filter(|epoch| token.epoch <= *epoch && !is_excused);
         let about = || format!("m{}: {description}, proof {:?}", call.machine, machine.proof);
@@ -75,6 +78,7 @@ impl World {
             // The user's own words are given back as they were.
             let is_own =
                 ghost.is_handled || ghost.text.as_deref().unwrap_or_default() == after.description;
+            let is_own = is_own || self.has_copies();
             let about = format!("{function}: {}", after.description);
             self.law(is_own, "I31", || about);
         }
@@ -86,6 +90,9 @@ impl World {
             token.is_none() && matches!(write.call.op, CloudOp::Update { routing: None, .. });
         if is_fence && ghost.foreign.is_some() {
             return; // It is as somebody else left it still.
+        }
+        if matches!(write.call.op, CloudOp::Create { .. }) {
+            ghost.text = Some(String::new());
         }
         ghost.ours = Some(after.clone());
         ghost.foreign = None;
@@ -104,7 +111,15 @@ impl World {
         let stable = self.story_of(write.call.machine).parts.get(function).and_then(|p| p.stable);
         let ghost = &self.ghosts[function];
         let Some(foreign) = ghost.foreign else { return };
+        // Somebody put the release's own record back: it is gone on from as from any other.
+        let is_own = token(write.before).is_some_and(|token| {
+            token.release == self.machines[write.call.machine].release
+                && write.before.is_some_and(|before| {
+                    before.main().is_some_and(|m| (m, before.extra) == token.routing())
+                })
+        });
         let is_fine = match &write.call.op {
+            _ if is_own => true,
             // A deletion cannot be conditional: the time after the mark is the one hole there is.
             CloudOp::Delete => foreign + 2 * millis(limits::MARK) > write.sent,
             CloudOp::Update { routing: Some(_), .. } => false,
@@ -117,15 +132,7 @@ impl World {
                     write.before.is_some_and(|b| b.main() == stable && b.extra.is_none());
                 // What may be under way still is stopped by rewriting the alias as it is.
                 let is_fence = Token::decode(description).is_none();
-                // Somebody put the release's own record back: its description is given back again.
-                let is_own = token(write.before).is_some_and(|token| {
-                    let release = self.machines[write.call.machine].release;
-                    token.release == release
-                        && write.before.is_some_and(|before| {
-                            before.main().is_some_and(|m| (m, before.extra) == token.routing())
-                        })
-                });
-                is_same || ((is_claim || is_fence) && is_neutral) || (is_fence && is_own)
+                is_same || ((is_claim || is_fence) && is_neutral)
             }
             _ => true,
         };
@@ -148,9 +155,12 @@ impl World {
                 .collect();
         let part = &self.story_of(write.call.machine).parts[function];
         let (stable, candidate) = (part.stable, part.candidate);
-        let is_legal = versions
-            .iter()
-            .all(|version| version.is_some() && (*version == stable || *version == candidate));
+        // Twins may publish a version each.
+        let is_blind = stable.is_none() && self.has_twin(write.call.machine);
+        let is_legal = is_blind
+            || versions
+                .iter()
+                .all(|version| version.is_some() && (*version == stable || *version == candidate));
         self.law(is_legal, "I2", || {
             format!("{function}: {after:?}, not {stable:?} or {candidate:?}")
         });
@@ -174,7 +184,8 @@ impl World {
             write.call.op,
             CloudOp::Create { .. } | CloudOp::Update { routing: Some(_), .. }
         );
-        let is_current = !routes || token.epoch >= epoch || self.lock.was_deleted;
+        let is_blind = token.stable.is_none() && self.has_twin(write.call.machine);
+        let is_current = !routes || token.epoch >= epoch || self.lock.was_deleted || is_blind;
         self.law(is_current, "I4", || format!("{function}: epoch {} after {epoch}", token.epoch));
         if let Some(ghost) = self.ghosts.get_mut(function) {
             ghost.epoch = epoch.max(token.epoch);
@@ -209,12 +220,18 @@ impl World {
         let is_behind = sent <= self.machines[machine].is_behind_until;
         let ghost = &self.ghosts[function];
         let (was, since) = ghost.in_force;
-        let (is_backed, approved) = (ghost.is_backed, ghost.approved);
+        let is_backed = ghost.is_backed;
+        let has_word = ghost.approved.iter().any(|at| *at > since && *at <= sent);
         let is_first = token.stable.is_none();
         let story = &self.stories[&token.release];
-        let is_rising = |what: Option<u64>| what.is_some_and(|at| sent > at) && !is_behind;
+        // Who was copied or stood still knows nothing of what stood in a lock that was deleted since.
+        let is_lost =
+            self.lock.was_deleted && (self.has_twin(machine) || self.machines[machine].is_doubtful);
+        let is_blind = is_lost || (is_first && self.has_twin(machine));
+        let is_rising =
+            |what: Option<u64>| what.is_some_and(|at| sent > at) && !is_behind && !is_blind;
         let (after_abort, after_back) = (is_rising(story.aborting_at), is_rising(story.back_at));
-        let has_passed = story.has_passed_barrier;
+        let (has_passed, was_denied) = (story.has_passed_barrier, story.was_denied);
         let is_watched = story.watched.contains(function);
         let early: Option<String> = story.depends_on[function].iter().find_map(|need| {
             let part = &story.parts[need];
@@ -228,11 +245,13 @@ impl World {
         // A call that waits for its turn when the pause is ordered is on its way.
         let is_paused = self.machines[machine].paused_at.is_some_and(|at| write.call.made > at);
         self.law(!is_paused, "paused", || format!("{function} goes up in a pause"));
-        self.law(!is_backed || is_behind, "I6", || format!("{function} comes again"));
+        self.law(!is_backed || is_behind || is_blind, "I6", || format!("{function} comes again"));
         self.law(has_passed || is_first, "I20", || {
             format!("{function} goes up before the barrier")
         });
-        self.law(early.is_none(), "I5", || early.unwrap_or_default());
+        // Two may own the app where its lock was deleted. What is denied may be on its way still.
+        let is_blind = is_blind || self.lock.was_deleted || was_denied;
+        self.law(early.is_none() || is_blind, "I5", || early.unwrap_or_default());
         if is_first {
             return;
         }
@@ -241,11 +260,8 @@ impl World {
         let is_hurried = hurried > since && hurried <= sent;
         // Whatever anybody did to the alias, a person has said "go on" since.
         let is_nonsensical = self.stories[&token.release].is_nonsensical;
-        let is_approved = !self.app.pauses
-            || is_nonsensical
-            || is_hurried
-            || (approved > since && approved <= sent);
-        self.law(is_approved, "approval", || format!("{function}: {was}, approved {approved}"));
+        let is_approved = !self.app.pauses || is_nonsensical || is_hurried || has_word;
+        self.law(is_approved, "approval", || format!("{function}: {was} since {since}"));
         if was == Weight::ZERO || is_behind {
             return;
         }
@@ -261,10 +277,13 @@ impl World {
         self.law(sent >= since + bake, "I3", || {
             format!("{function}: {was} since {since}, sent {sent}, baked for {bake}")
         });
+        // What is on its way to a machine when it is copied reaches both.
+        let owner = &self.machines[machine].owner;
+        let is_known = |who: usize| self.machines[who].owner == *owner;
         let is_quiet = self.ghosts[function]
             .heard
             .iter()
-            .any(|(who, at, told)| *who == machine && *at >= since + bake && *told <= sent);
+            .any(|(who, at, told)| is_known(*who) && *at >= since + bake && *told <= sent);
         self.law(is_quiet || !is_watched, "I3", || {
             format!("{function}: {was} since {since}, m{machine} heard of no quiet alarm")
         });
@@ -274,7 +293,7 @@ impl World {
     fn judge_pinned(&mut self, write: &Write<'_>, token: &Token) {
         let function = &write.call.place.function;
         let pinned = self.cloud.state(&Place::pin(function)).and_then(AliasState::main);
-        let is_excused = self.ghosts[function].is_unpinned;
+        let is_excused = self.ghosts[function].is_unpinned || self.has_copies();
         let is_pinned = pinned == token.stable || is_excused;
         self.law(is_pinned, "I9", || format!("{function}: pinned is {pinned:?}"));
     }
@@ -312,7 +331,9 @@ impl World {
                             || (token.position == Position::Forward && token.weight > Weight::ZERO))
                 });
                 let is_denied = denied.as_ref().is_some_and(|(p, _)| *p == Place::live(other));
-                carries && !ghost.is_handled && !is_denied && !has_outage
+                let is_blind = self.has_copies()
+                    && ghost.last.as_ref().is_some_and(|last| last.stable.is_none());
+                carries && !ghost.is_handled && !is_denied && !has_outage && !is_blind
             },
         );
         let early = early.map(|(other, _)| format!("{function} before {other}"));

@@ -5,6 +5,7 @@ use wavegate_core::name::FunctionName;
 use wavegate_core::release::Outcome;
 use wavegate_core::spec::RollbackScope;
 use wavegate_core::token::{LockPhase, own_text};
+use wavegate_core::weight::Weight;
 
 use super::is_split;
 use crate::cloud::Place;
@@ -24,13 +25,13 @@ impl World {
     /// What a machine says at its end, held against what the lock says.
     pub(crate) fn judge_outcome(&mut self, machine: usize, outcome: &Outcome) {
         let is_alone = self.machines.len() == 1 && !self.lock.was_deleted;
-        let is_handled = self.ghosts.values().any(|ghost| ghost.is_handled);
+        let is_handled = self.ghosts.values().any(|ghost| ghost.handled_at > 0);
         let is_troubled = self.denied.is_some() || self.outage.is_some() || is_handled;
         let is_recovering = self.machines[machine].is_recovering;
         let goes_back = self.machines[machine].goes_back;
         let is_doubtful = self.machines[machine].is_doubtful || self.lock.was_deleted;
         let story = self.story_of(machine);
-        let (ended, freezes) = (story.ended, story.freezes);
+        let (ended, freezes, was_held) = (story.ended, story.freezes, story.was_held);
         let is_denied = story.was_denied;
         let words = word(outcome);
         match outcome {
@@ -46,7 +47,7 @@ impl World {
             Outcome::NothingChanged { .. } if !is_recovering => self.judge_cause(machine),
             Outcome::NothingChanged { .. } => {}
             Outcome::Frozen { .. } => {
-                let is_true = freezes && !goes_back && ended == Some(LockPhase::Held);
+                let is_true = freezes && !goes_back && was_held;
                 self.law(is_true || is_doubtful, "I13", || {
                     format!("m{machine}: {words}, lock {ended:?}")
                 });
@@ -106,11 +107,17 @@ impl World {
             }
             _ => false,
         };
+        let is_blind = part.stable.is_none() && self.has_copies();
         let is_named = self.machines.iter().any(|m| m.release == release && named(&m.outcome));
         let stays = story.scope != RollbackScope::App;
+        // A twin that comes too late may claim what was released, and a first alias may be its own.
+        let is_twins =
+            self.has_copies() && last.weight == Weight::ZERO || is_blind && state.is_some();
         let (is_right, law) = match story.ended {
-            Some(LockPhase::Done) => (is_new, "I11"),
-            Some(LockPhase::RolledBack) => (is_old || is_named || (is_new && stays), "I12"),
+            Some(LockPhase::Done) => (is_new || is_twins, "I11"),
+            Some(LockPhase::RolledBack) => {
+                (is_old || is_named || (is_new && (stays || is_blind)), "I12")
+            }
             _ => (is_old || is_new || is_named, "I16"),
         };
         let ended = story.ended;
@@ -124,7 +131,7 @@ impl World {
         // A token that was left behind cuts the text short at worst; the pin has it whole.
         let pin = self.cloud.state(&Place::pin(function)).map(|pin| pin.description.clone());
         let own = own_text(&state.description).to_owned();
-        let is_kept = own == text || pin.as_ref() == Some(&text);
+        let is_kept = own == text || pin.as_ref() == Some(&text) || self.has_copies();
         self.law(is_kept, "I31", || format!("{function}: {own}, pin {pin:?}"));
     }
 }
