@@ -15,6 +15,7 @@
 //! source mappings, function URLs and provisioned concurrency are kept and shown, and nothing acts on
 //! them. What is not offered is refused in words.
 
+mod cbor;
 pub mod clock;
 mod cloud;
 pub mod cloudwatch;

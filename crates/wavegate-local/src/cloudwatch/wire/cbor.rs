@@ -1,18 +1,15 @@
 //! rpc-v2-cbor: requests and answers as CBOR maps.
 //!
 //! Reading takes all that CBOR allows (definite and indefinite lengths, any float width, integers
-//! for doubles). Writing is our own so that doubles are always 64 bits wide: some decoders refuse
-//! the 16-bit floats that a smallest-form writer makes.
+//! for doubles); writing is [`crate::cbor`]'s.
 
 use ciborium::value::Value as Cbor;
 
 use super::{expectation, member, millis_of_seconds, seconds_of_millis, unreadable};
+use crate::cbor::{self, EPOCH_TAG};
 use crate::cloudwatch::fault::{Fault, FaultKind};
 use crate::cloudwatch::shapes::Shape;
 use crate::cloudwatch::value::{Record, Value};
-
-/// The CBOR tag of a point in time, counted from the epoch (RFC 8949, 3.4.2).
-const EPOCH_TAG: u64 = 1;
 
 /// Reads a request. An empty body reads as a request without members.
 pub(super) fn decode(shape: &Shape, bytes: &[u8]) -> Result<Record, Fault> {
@@ -95,73 +92,37 @@ fn write_record(shape: &Shape, record: &Record, out: &mut Vec<u8>) {
                 .iter()
                 .filter_map(|field| record.get(field.name).map(|value| (field, value)))
                 .collect();
-            head(5, present.len() as u64, out);
+            cbor::map(present.len(), out);
             for (field, value) in present {
-                text(field.name, out);
+                cbor::text(field.name, out);
                 write(field.shape, value, out);
             }
         }
         Shape::Map { of } => {
-            head(5, record.iter().count() as u64, out);
+            cbor::map(record.iter().count(), out);
             for (key, value) in record.iter() {
-                text(key, out);
+                cbor::text(key, out);
                 write(of, value, out);
             }
         }
-        _ => out.push(0xf6),
+        _ => cbor::null(out),
     }
 }
 
 fn write(shape: &Shape, value: &Value, out: &mut Vec<u8>) {
     match value {
-        Value::Boolean(flag) => out.push(if *flag { 0xf5 } else { 0xf4 }),
-        Value::Integer(number) if *number >= 0 => head(0, number.unsigned_abs(), out),
-        Value::Integer(number) => head(1, !number.cast_unsigned(), out),
-        Value::Double(number) => double(*number, out),
-        Value::Text(string) => text(string, out),
-        Value::Time(millis) => {
-            head(6, EPOCH_TAG, out);
-            double(seconds_of_millis(*millis), out);
-        }
+        Value::Boolean(flag) => cbor::boolean(*flag, out),
+        Value::Integer(number) => cbor::integer(*number, out),
+        Value::Double(number) => cbor::double(*number, out),
+        Value::Text(string) => cbor::text(string, out),
+        Value::Time(millis) => cbor::time(seconds_of_millis(*millis), out),
         Value::List(values) => {
-            head(4, values.len() as u64, out);
+            cbor::list(values.len(), out);
             let Shape::List { of, .. } = shape else { return };
             for value in values {
                 write(of, value, out);
             }
         }
         Value::Record(record) => write_record(shape, record, out),
-    }
-}
-
-fn double(number: f64, out: &mut Vec<u8>) {
-    out.push(0xfb);
-    out.extend_from_slice(&number.to_be_bytes());
-}
-
-fn text(string: &str, out: &mut Vec<u8>) {
-    head(3, string.len() as u64, out);
-    out.extend_from_slice(string.as_bytes());
-}
-
-/// The initial byte of an item and its argument, in the shortest form (RFC 8949, 3).
-fn head(major: u8, argument: u64, out: &mut Vec<u8>) {
-    let major = major << 5;
-    #[expect(clippy::cast_possible_truncation, reason = "each arm bounds the argument")]
-    match argument {
-        0..=23 => out.push(major | argument as u8),
-        24..=0xff => out.extend_from_slice(&[major | 0x18, argument as u8]),
-        0x100..=0xffff => {
-            out.push(major | 0x19);
-            out.extend_from_slice(&(argument as u16).to_be_bytes());
-        }
-        0x1_0000..=0xffff_ffff => {
-            out.push(major | 0x1a);
-            out.extend_from_slice(&(argument as u32).to_be_bytes());
-        }
-        _ => {
-            out.push(major | 0x1b);
-            out.extend_from_slice(&argument.to_be_bytes());
-        }
     }
 }
