@@ -24,8 +24,10 @@ use tokio_util::task::TaskTracker;
 use crate::clock::{HIGH_WATER_LEAD, VirtualClock};
 use crate::cloudwatch::{CloudWatch, Datum};
 use crate::code::CodeStore;
+use crate::codedeploy::{CodeDeploy, Fault, Question};
 use crate::iam::{self, Need, Policy};
 use crate::ids::SeededIds;
+use crate::invoke;
 use crate::lambda::error::ApiError;
 use crate::lambda::model::Lambda;
 use crate::lambda::name::Home;
@@ -34,7 +36,7 @@ use crate::rate::RateLimit;
 use crate::runtime::{Runtime, RuntimeSettings};
 use crate::s3::Objects;
 use crate::server;
-use crate::state::State;
+use crate::state::{Changes, State};
 use crate::wire::Request;
 
 /// How long creations and updates stay under way, at most: a virtual second, or this much real time
@@ -52,6 +54,9 @@ const SAVE_EVERY: Duration = Duration::from_secs(1);
 const REAP_EVERY: Duration = Duration::from_secs(30);
 /// Real time open connections get to end at shutdown.
 const SERVER_END: Duration = Duration::from_secs(2);
+
+/// Virtual milliseconds before a hook that was throttled is asked again.
+const ASK_AGAIN_MS: i64 = 1_000;
 
 /// Different refusals that are kept: more than any policy has holes.
 const REFUSALS_MAX: usize = 1_000;
@@ -343,13 +348,16 @@ pub(crate) struct Cloud {
     is_dirty: Notify,
     /// Alarms have changed, so the next evaluation may be due earlier.
     alarms_changed: Notify,
+    /// So have deployments, or what they wait for.
+    deployments_changed: Notify,
     counters: Mutex<Counters>,
 }
 
-/// What changes together with Lambda's state, under one lock.
+/// What changes together, under one lock: deployments move Lambda's aliases.
 #[derive(Debug)]
 pub(crate) struct Core {
     pub(crate) lambda: Lambda,
+    pub(crate) codedeploy: CodeDeploy,
     pub(crate) ids: SeededIds,
     state: State,
 }
@@ -382,12 +390,15 @@ impl Cloud {
             Lambda::new(&options.region, &options.account, settle_ms(options.time_scale));
         lambda.restore(stored.functions, stored.retired);
         let mut cloudwatch = CloudWatch::new(&options.region, &options.account);
+        let corrupt = |message: String| LocalError::Corrupt {
+            path: state_path.clone(),
+            source: message.into(),
+        };
         if let Some(value) = stored.cloudwatch {
-            cloudwatch.restore(value).map_err(|message| LocalError::Corrupt {
-                path: state_path,
-                source: message.into(),
-            })?;
+            cloudwatch.restore(value).map_err(corrupt)?;
         }
+        let mut codedeploy = CodeDeploy::new(&options.region, &options.account);
+        codedeploy.restore(stored.codedeploy).map_err(corrupt)?;
         let code = CodeStore::open(&directory.join("code"))
             .and_then(|code| code.keep_only(&lambda.code_in_use()).map(|()| code))
             .map_err(|source| LocalError::Directory { path: directory.join("code"), source })?;
@@ -416,10 +427,11 @@ impl Cloud {
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             waiting: Arc::new(AtomicUsize::new(0)),
-            core: Mutex::new(Core { lambda, ids, state }),
+            core: Mutex::new(Core { lambda, codedeploy, ids, state }),
             cloudwatch: Mutex::new(cloudwatch),
             is_dirty: Notify::new(),
             alarms_changed: Notify::new(),
+            deployments_changed: Notify::new(),
             counters: Mutex::new(Counters::default()),
         })
     }
@@ -446,15 +458,37 @@ impl Cloud {
         let mut guard = self.core();
         let core = &mut *guard;
         let result = change(core, self.clock.now_ms());
-        let changed = core.lambda.take_changes();
-        if !changed.is_empty() {
-            let records = changed.iter().map(|name| (name.as_str(), core.lambda.record(name)));
-            core.state.save_functions(records, core.lambda.retired()).map_err(|error| {
-                let cause = std::error::Error::source(&error).map(ToString::to_string);
-                ApiError::service(format!("{error}: {}", cause.unwrap_or_default()))
-            })?;
+        core.save().map_err(ApiError::service)?;
+        result
+    }
+
+    /// Lets CodeDeploy answer, saves what that changed, and then lets its deployments go on.
+    pub(crate) fn deploy<T>(
+        &self,
+        change: impl FnOnce(&mut Core, i64) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let mut guard = self.core();
+        let core = &mut *guard;
+        let result = change(core, self.clock.now_ms());
+        if core.save().map_err(Fault::internal)? {
+            self.deployments_changed.notify_one();
         }
         result
+    }
+
+    /// Brings all deployments to where they are now; the hooks to be asked, and when the next thing is
+    /// due. A hook is asked when it is on disk that it is.
+    fn advance_deployments(&self) -> (Vec<Question>, Option<i64>) {
+        let now = self.clock.now_ms();
+        // Before the lock: CloudWatch has its own.
+        let alarms = self.cloudwatch().alarm_states(now);
+        let mut guard = self.core();
+        let core = &mut *guard;
+        let next = core.codedeploy.advance(now, &mut core.ids, &mut core.lambda, &alarms);
+        if let Err(error) = core.save() {
+            tracing::warn!(%error, "where deployments stand is not saved");
+        }
+        (core.codedeploy.take_questions(), next)
     }
 
     /// Takes metric data in.
@@ -618,10 +652,36 @@ impl Cloud {
             });
         };
         chore(Box::pin(evaluate_alarms(Arc::clone(self))));
+        chore(Box::pin(run_deployments(Arc::clone(self))));
         chore(Box::pin(save_metrics(Arc::clone(self))));
         chore(Box::pin(keep_time(Arc::clone(self))));
         chore(Box::pin(end_idle(Arc::clone(self))));
         self.prepare_runtimes();
+    }
+}
+
+impl Core {
+    /// Saves what has changed; whether anything of CodeDeploy's has.
+    fn save(&mut self) -> Result<bool, String> {
+        let functions = self.lambda.take_changes();
+        let rows = self.codedeploy.take_changes();
+        if functions.is_empty() && rows.is_empty() {
+            return Ok(false);
+        }
+        let mut changes = Changes::default();
+        for name in &functions {
+            changes.functions.push((name, self.lambda.record(name)));
+            changes.retired = Some(self.lambda.retired());
+        }
+        for key in &rows {
+            let record = self.codedeploy.row(key).map_err(|error| error.to_string())?;
+            changes.codedeploy.push((key.0.name(), &key.1, record));
+        }
+        self.state.save(&changes).map_err(|error| {
+            let cause = std::error::Error::source(&error).map(ToString::to_string);
+            format!("{error}: {}", cause.unwrap_or_default())
+        })?;
+        Ok(!rows.is_empty())
     }
 }
 
@@ -640,6 +700,61 @@ async fn evaluate_alarms(cloud: Arc<Cloud>) {
                 () = changed => {}
             },
             None => changed.await,
+        }
+    }
+}
+
+/// Lets deployments go on exactly when something is due.
+async fn run_deployments(cloud: Arc<Cloud>) {
+    let left = cloud.core().codedeploy.open_questions();
+    for question in left {
+        ask(&cloud, question);
+    }
+    loop {
+        let changed = cloud.deployments_changed.notified();
+        let (questions, next) = cloud.advance_deployments();
+        for question in questions {
+            ask(&cloud, question);
+        }
+        match next {
+            Some(at_ms) => tokio::select! {
+                () = cloud.clock.sleep_until(at_ms.max(cloud.clock.now_ms() + 1)) => {}
+                () = changed => {}
+            },
+            None => changed.await,
+        }
+    }
+}
+
+/// Invokes a hook function with what CodeDeploy tells it. It answers by a call of its own.
+fn ask(cloud: &Arc<Cloud>, question: Question) {
+    let (of_task, stop) = (Arc::clone(cloud), cloud.stop.clone());
+    cloud.tasks.spawn(async move {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = ask_until_taken(&of_task, &question) => {}
+        }
+    });
+}
+
+/// A function that is throttled is asked again for as long as the deployment waits for it.
+async fn ask_until_taken(cloud: &Arc<Cloud>, question: &Question) {
+    while cloud.core().codedeploy.is_open(question) {
+        match invoke::send(cloud, &question.function, question.payload()) {
+            Ok(()) => return,
+            Err(error) if error.status == 429 || error.status >= 500 => {
+                cloud.clock.sleep(ASK_AGAIN_MS).await;
+            }
+            Err(error) => {
+                let told = cloud.deploy(|core, now| {
+                    core.codedeploy.unasked(now, &mut core.ids, question, error.to_string());
+                    Ok(())
+                });
+                if let Err(error) = told {
+                    tracing::warn!(%error, "that a hook cannot be asked is not saved");
+                }
+                return;
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::cloud::Cloud;
+use crate::ids::Ids as _;
 use crate::lambda::error::ApiError;
 use crate::lambda::input::Code;
 use crate::lambda::metric::{self, Attempt};
@@ -72,6 +73,18 @@ pub(crate) async fn answer(
             ),
         )),
     }
+}
+
+/// Invokes a function asynchronously on behalf of another service of the cloud.
+pub(crate) fn send(cloud: &Arc<Cloud>, name: &str, payload: String) -> Result<(), ApiError> {
+    let wish = Wish {
+        name: name.to_owned(),
+        qualifier: None,
+        payload: payload.into(),
+        client_context: None,
+        request_id: cloud.core().ids.uuid(),
+    };
+    accept(cloud, wish).map(|_| ())
 }
 
 fn payload(request: &Request) -> Result<Bytes, ApiError> {

@@ -1,13 +1,14 @@
 //! The embedded local cloud: AWS wire protocols on loopback, real function code.
 //!
-//! [`LocalCloud::start`] serves Lambda, CloudWatch, STS and as much of S3 as artifacts need on one
-//! port, for any AWS client. Behind the server stand pure models ([`lambda::model::Lambda`],
-//! [`cloudwatch::CloudWatch`]): state and rules that take the time as a number, so that a simulator
-//! can drive the very same cloud without sockets, processes or waiting.
+//! [`LocalCloud::start`] serves Lambda, CodeDeploy for Lambda, CloudWatch, STS and as much of S3 as
+//! artifacts need on one port, for any AWS client. Behind the server stand pure models
+//! ([`lambda::model::Lambda`], [`cloudwatch::CloudWatch`], `codedeploy`): state and rules that take the
+//! time as a number, so that a simulator can drive the very same cloud without sockets, processes or
+//! waiting.
 //!
 //! Invariants:
 //! - loopback only, never for a web page, and, where the system tells, for no other user;
-//! - every change of Lambda's state is on disk before it is answered;
+//! - every change of Lambda's and CodeDeploy's state is on disk before it is answered;
 //! - virtual time never goes back, not even over a kill;
 //! - no function process outlives the cloud, however the cloud ends.
 //!
@@ -20,6 +21,7 @@ pub mod clock;
 mod cloud;
 pub mod cloudwatch;
 mod code;
+mod codedeploy;
 mod iam;
 pub mod ids;
 mod intake;

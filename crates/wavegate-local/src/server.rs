@@ -20,12 +20,14 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::cloud::Cloud;
 use crate::cloudwatch::{CloudWatch, WireRequest, WireResponse};
+use crate::codedeploy::{self, Fault, FaultKind};
 use crate::iam;
 use crate::ids::Ids as _;
 use crate::lambda::error::ApiError;
@@ -163,6 +165,9 @@ async fn route(cloud: &Arc<Cloud>, request: HttpRequest<Body>, request_id: &str)
     if is_object {
         return object(cloud, request, request_id).await;
     }
+    if codedeploy::is_request(&request) {
+        return deployments(cloud, &request).await;
+    }
     metrics_or_identity(cloud, &request, service.as_deref(), request_id)
 }
 
@@ -210,6 +215,43 @@ async fn object(cloud: &Arc<Cloud>, request: Request, request_id: &str) -> Answe
     tokio::task::spawn_blocking(work)
         .await
         .unwrap_or_else(|_| plain(500, "the object store failed"))
+}
+
+/// CodeDeploy, in either of its protocols.
+async fn deployments(cloud: &Arc<Cloud>, request: &Request) -> Answer {
+    let call = codedeploy::Call::of(request);
+    cloud.count(&call.operation);
+    let outcome = match call.input(request) {
+        Ok(input) => deploy(cloud, request, &call.operation, input).await,
+        Err(fault) => Err(fault),
+    };
+    call.answer(outcome)
+}
+
+async fn deploy(
+    cloud: &Arc<Cloud>,
+    request: &Request,
+    operation: &str,
+    mut input: Value,
+) -> Result<Value, Fault> {
+    let needs = {
+        let core = cloud.core();
+        let names = |id: &str| core.codedeploy.names_of(id);
+        iam::of_deployment(operation, &input, &cloud.home(), names)
+    };
+    if let Some(why) = cloud.refusal(request, &needs) {
+        return Err(Fault::new(FaultKind::AccessDenied, why));
+    }
+    if operation == "CreateDeployment"
+        && let Some((bucket, key)) = codedeploy::s3_location(&input)
+    {
+        let of_cloud = Arc::clone(cloud);
+        let read = move || of_cloud.objects.read(&bucket, &key).ok();
+        let object = tokio::task::spawn_blocking(read).await.ok().flatten();
+        let text = object.and_then(|bytes| String::from_utf8(bytes).ok());
+        input["revision"]["s3Location"]["content"] = text.into();
+    }
+    cloud.deploy(|core, now| core.codedeploy.perform(now, &mut core.ids, operation, input))
 }
 
 /// CloudWatch in any of its protocols, or STS.

@@ -14,7 +14,7 @@ use crate::lambda::model::FunctionRecord;
 use crate::private;
 
 /// The format this program writes.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
 /// Real milliseconds to wait for another program that looks into the file.
 const BUSY_MS: u64 = 2000;
 
@@ -31,7 +31,18 @@ pub(crate) struct Stored {
     pub(crate) functions: Vec<(String, FunctionRecord)>,
     pub(crate) retired: BTreeMap<String, u64>,
     pub(crate) cloudwatch: Option<serde_json::Value>,
+    /// Kind, key and record of each row.
+    pub(crate) codedeploy: Vec<(String, String, serde_json::Value)>,
     pub(crate) high_water_ms: i64,
+}
+
+/// What is to be written at once.
+#[derive(Debug, Default)]
+pub(crate) struct Changes<'a> {
+    pub(crate) functions: Vec<(&'a str, Option<&'a FunctionRecord>)>,
+    /// Kind, key and record of each row.
+    pub(crate) codedeploy: Vec<(&'static str, &'a str, Option<String>)>,
+    pub(crate) retired: Option<&'a BTreeMap<String, u64>>,
 }
 
 impl State {
@@ -52,14 +63,12 @@ impl State {
         Ok((state, stored))
     }
 
-    /// Writes changed functions (absent ones are removed) and the numbers of deleted ones.
-    pub(crate) fn save_functions<'a>(
-        &mut self,
-        changes: impl IntoIterator<Item = (&'a str, Option<&'a FunctionRecord>)>,
-        retired: &BTreeMap<String, u64>,
-    ) -> Result<(), LocalError> {
+    /// Writes what has changed, all of it or nothing: functions and rows of CodeDeploy (absent ones are
+    /// removed), and the version numbers of deleted functions. So an alias that a deployment moved and
+    /// the record of it never differ.
+    pub(crate) fn save(&mut self, changes: &Changes<'_>) -> Result<(), LocalError> {
         self.write(|transaction| {
-            for (name, record) in changes {
+            for (name, record) in &changes.functions {
                 match record {
                     Some(record) => transaction
                         .prepare_cached("insert or replace into function values (?1, ?2)")?
@@ -67,7 +76,20 @@ impl State {
                     None => transaction.execute("delete from function where name = ?1", [name])?,
                 };
             }
-            put(transaction, "retired", &to_json(retired)?)
+            for (kind, key, record) in &changes.codedeploy {
+                match record {
+                    Some(record) => transaction
+                        .prepare_cached("insert or replace into codedeploy values (?1, ?2, ?3)")?
+                        .execute(params![kind, key, record])?,
+                    None => transaction
+                        .prepare_cached("delete from codedeploy where kind = ?1 and key = ?2")?
+                        .execute(params![kind, key])?,
+                };
+            }
+            match changes.retired {
+                Some(retired) => put(transaction, "retired", &to_json(retired)?),
+                None => Ok(()),
+            }
         })
     }
 
@@ -88,11 +110,15 @@ impl State {
 
     fn prepare(&self, format: i64) -> rusqlite::Result<()> {
         self.connection.execute_batch("pragma journal_mode = wal; pragma synchronous = normal;")?;
-        if format == 0 {
+        // Format 1 had no CodeDeploy.
+        if format < FORMAT {
             self.connection.execute_batch(&format!(
                 "begin immediate;
                  create table if not exists meta (key text primary key, value text not null);
                  create table if not exists function (name text primary key, record text not null);
+                 create table if not exists codedeploy
+                   (kind text not null, key text not null, record text not null,
+                    primary key (kind, key));
                  pragma user_version = {FORMAT};
                  commit;"
             ))?;
@@ -109,6 +135,15 @@ impl State {
             let (name, record) = row?;
             functions.push((name, serde_json::from_str(&record)?));
         }
+        let mut statement = self.connection.prepare("select kind, key, record from codedeploy")?;
+        let rows = statement.query_map([], |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?))
+        })?;
+        let mut codedeploy = Vec::new();
+        for row in rows {
+            let (kind, key, record) = row?;
+            codedeploy.push((kind, key, serde_json::from_str(&record)?));
+        }
         let retired = self.get("retired")?.map(|text| serde_json::from_str(&text)).transpose()?;
         let cloudwatch =
             self.get("cloudwatch")?.map(|text| serde_json::from_str(&text)).transpose()?;
@@ -117,6 +152,7 @@ impl State {
             functions,
             retired: retired.unwrap_or_default(),
             cloudwatch,
+            codedeploy,
             high_water_ms: high_water.unwrap_or(0),
         })
     }
@@ -201,12 +237,39 @@ mod tests {
         let (mut state, stored) = State::open(&path).unwrap();
         assert!(stored.functions.is_empty() && stored.cloudwatch.is_none());
         state.save_high_water(42).unwrap();
-        state.save_functions([], &BTreeMap::from([("gone".to_owned(), 7)])).unwrap();
+        let retired = BTreeMap::from([("gone".to_owned(), 7)]);
+        let record = Some(r#"{"a":2}"#.to_owned());
+        let changes = Changes {
+            retired: Some(&retired),
+            codedeploy: vec![("group", "g", record.clone()), ("group", "gone", record)],
+            ..Changes::default()
+        };
+        state.save(&changes).unwrap();
+        let gone = Changes { codedeploy: vec![("group", "gone", None)], ..Changes::default() };
+        state.save(&gone).unwrap();
         state.save_cloudwatch(&serde_json::json!({ "a": 1 })).unwrap();
         drop(state);
         let (_, stored) = State::open(&path).unwrap();
         assert_eq!(stored.high_water_ms, 42);
         assert_eq!(stored.retired["gone"], 7);
+        let row = ("group".to_owned(), "g".to_owned(), serde_json::json!({ "a": 2 }));
+        assert_eq!(stored.codedeploy, [row]);
         assert_eq!(stored.cloudwatch, Some(serde_json::json!({ "a": 1 })));
+    }
+
+    #[test]
+    fn a_file_of_the_first_format_is_taken_over() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state.sqlite");
+        let connection = Connection::open(&path).unwrap();
+        let old = "create table meta (key text primary key, value text not null);
+                   create table function (name text primary key, record text not null);
+                   insert into meta values ('high_water_ms', '7');
+                   pragma user_version = 1;";
+        connection.execute_batch(old).unwrap();
+        drop(connection);
+        let (state, stored) = State::open(&path).unwrap();
+        assert_eq!((stored.high_water_ms, stored.codedeploy.len()), (7, 0));
+        assert_eq!(state.format().unwrap(), FORMAT);
     }
 }

@@ -29,6 +29,9 @@ mod validate;
 mod value;
 mod wire;
 
+use std::collections::BTreeMap;
+
+pub(crate) use alarm::State as AlarmState;
 use alarm_operations::{Actions, Home};
 use alarms::Alarms;
 use fault::{Fault, FaultKind};
@@ -146,6 +149,12 @@ impl CloudWatch {
         self.alarms = alarms;
         self.pruned = i64::MIN;
         Ok(())
+    }
+
+    /// The state of every alarm, as of `now_ms`.
+    pub(crate) fn alarm_states(&mut self, now_ms: i64) -> BTreeMap<String, AlarmState> {
+        self.tick(now_ms);
+        self.alarms.all.iter().map(|(name, alarm)| (name.clone(), alarm.state)).collect()
     }
 
     fn perform(&mut self, now_ms: i64, operation: &str, input: &Record) -> Result<Record, Fault> {

@@ -17,7 +17,7 @@
 mod need;
 mod policy;
 
-pub(crate) use need::{Need, of_alarms, of_lambda, of_object};
+pub(crate) use need::{Need, of_alarms, of_deployment, of_lambda, of_object};
 pub use policy::{Policy, PolicyError};
 
 use policy::Verdict;

@@ -12,6 +12,8 @@ use crate::wire::Request;
 
 /// The service that roles of functions are passed to.
 const LAMBDA: &str = "lambda.amazonaws.com";
+/// The service that roles of deployment groups are passed to.
+const CODEDEPLOY: &str = "codedeploy.amazonaws.com";
 
 /// One permission.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,6 +130,70 @@ pub(crate) fn of_alarms(operation: &str, home: &Home) -> Vec<Need> {
         "*".to_owned()
     };
     vec![Need::new(format!("cloudwatch:{operation}"), resource)]
+}
+
+/// What an operation of CodeDeploy needs. `names_of` tells the application and group of a deployment.
+pub(crate) fn of_deployment<'a>(
+    operation: &str,
+    input: &Value,
+    home: &Home,
+    names_of: impl Fn(&str) -> Option<(&'a str, &'a str)>,
+) -> Vec<Need> {
+    let arn = |kind: &str, name: &str| {
+        format!("arn:aws:codedeploy:{}:{}:{kind}:{name}", home.region, home.account)
+    };
+    let text = |name: &str| input[name].as_str();
+    let group =
+        |application: &str, group: &str| arn("deploymentgroup", &format!("{application}/{group}"));
+    let application = text("applicationName").unwrap_or_default();
+    let config = text("deploymentConfigName");
+    let resource = match operation {
+        "CreateApplication"
+        | "GetApplication"
+        | "UpdateApplication"
+        | "DeleteApplication"
+        | "ListDeploymentGroups"
+        | "GetApplicationRevision" => arn("application", application),
+        "CreateDeploymentGroup"
+        | "GetDeploymentGroup"
+        | "UpdateDeploymentGroup"
+        | "DeleteDeploymentGroup"
+        | "CreateDeployment" => {
+            let name = text("deploymentGroupName").or(text("currentDeploymentGroupName"));
+            group(application, name.unwrap_or_default())
+        }
+        "CreateDeploymentConfig" | "GetDeploymentConfig" | "DeleteDeploymentConfig" => {
+            arn("deploymentconfig", config.unwrap_or_default())
+        }
+        "GetDeployment" => match text("deploymentId").and_then(names_of) {
+            Some((application, name)) => group(application, name),
+            None => "*".to_owned(),
+        },
+        "TagResource" | "UntagResource" | "ListTagsForResource" => {
+            text("ResourceArn").unwrap_or("*").to_owned()
+        }
+        _ => "*".to_owned(),
+    };
+    let mut needs = vec![Need::new(format!("codedeploy:{operation}"), resource)];
+    match operation {
+        // Whoever starts a deployment must be able to read how it shifts.
+        "CreateDeployment" => {
+            let config =
+                config.map_or_else(|| "*".to_owned(), |name| arn("deploymentconfig", name));
+            needs.push(Need::new("codedeploy:GetDeploymentConfig", config));
+            if !input["overrideAlarmConfiguration"].is_null() {
+                let resource = needs[0].resource.clone();
+                needs.push(Need::new("codedeploy:UpdateDeploymentGroup", resource));
+            }
+        }
+        "CreateDeploymentGroup" | "UpdateDeploymentGroup" => {
+            if let Some(role) = text("serviceRoleArn") {
+                needs.push(Need { passed_to: Some(CODEDEPLOY), ..Need::new("iam:PassRole", role) });
+            }
+        }
+        _ => {}
+    }
+    needs
 }
 
 /// What a path-style request to S3 needs.
@@ -275,5 +341,42 @@ mod tests {
         let resource = |operation| of_alarms(operation, &home).remove(0).resource;
         assert_eq!(resource("DescribeAlarms"), "arn:aws:cloudwatch:r:0:alarm:*");
         assert_eq!(resource("GetMetricData"), "*");
+    }
+
+    #[test]
+    fn deployments_are_allowed_by_their_groups() {
+        let home = Home { region: "r".to_owned(), account: "000000000000".to_owned() };
+        let names_of = |id: &str| (id == "d-1").then_some(("shop", "live"));
+        let found = |operation: &str, input: &Value| {
+            let needs = of_deployment(operation, input, &home, names_of);
+            let pair = |need: Need| (need.action, need.resource);
+            needs.into_iter().map(pair).collect::<Vec<_>>()
+        };
+        let base = "arn:aws:codedeploy:r:000000000000";
+        let group = format!("{base}:deploymentgroup:shop/live");
+        let named = json!({ "applicationName": "shop", "deploymentGroupName": "live" });
+        assert_eq!(
+            found("CreateDeployment", &named),
+            pairs(&[
+                ("codedeploy:CreateDeployment", &group),
+                ("codedeploy:GetDeploymentConfig", "*")
+            ])
+        );
+        let mut made = named.clone();
+        made["serviceRoleArn"] = json!("arn:aws:iam::0:role/r");
+        assert_eq!(
+            found("CreateDeploymentGroup", &made),
+            pairs(&[
+                ("codedeploy:CreateDeploymentGroup", &group),
+                ("iam:PassRole", "arn:aws:iam::0:role/r"),
+            ])
+        );
+        let by_id = json!({ "deploymentId": "d-1" });
+        assert_eq!(found("GetDeployment", &by_id), pairs(&[("codedeploy:GetDeployment", &group)]));
+        assert_eq!(found("StopDeployment", &by_id), pairs(&[("codedeploy:StopDeployment", "*")]));
+        assert_eq!(
+            found("GetApplication", &named),
+            pairs(&[("codedeploy:GetApplication", &format!("{base}:application:shop"))])
+        );
     }
 }
