@@ -4,6 +4,8 @@
 
 mod clients;
 mod control_plane;
+mod deployment_clients;
+mod deployments;
 mod invocations;
 mod permissions;
 mod strangers;
