@@ -4,7 +4,7 @@
 //! releases when the process dies in whatever way. `endpoint.json` tells others where it listens,
 //! and counts only while the lock is held.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -24,7 +24,7 @@ use tokio_util::task::TaskTracker;
 use crate::clock::{HIGH_WATER_LEAD, VirtualClock};
 use crate::cloudwatch::{CloudWatch, Datum};
 use crate::code::CodeStore;
-use crate::codedeploy::{CodeDeploy, Fault, Question};
+use crate::codedeploy::{CodeDeploy, Fault, Key, Question};
 use crate::iam::{self, Need, Policy};
 use crate::ids::SeededIds;
 use crate::invoke;
@@ -55,8 +55,9 @@ const REAP_EVERY: Duration = Duration::from_secs(30);
 /// Real time open connections get to end at shutdown.
 const SERVER_END: Duration = Duration::from_secs(2);
 
-/// Virtual milliseconds before a hook that was throttled is asked again.
-const ASK_AGAIN_MS: i64 = 1_000;
+/// Virtual milliseconds before a hook that was throttled is asked again, and before the state of
+/// deployments that could not be saved is saved.
+const AGAIN_MS: i64 = 1_000;
 
 /// Different refusals that are kept: more than any policy has holes.
 const REFUSALS_MAX: usize = 1_000;
@@ -485,10 +486,14 @@ impl Cloud {
         let mut guard = self.core();
         let core = &mut *guard;
         let next = core.codedeploy.advance(now, &mut core.ids, &mut core.lambda, &alarms);
-        if let Err(error) = core.save() {
-            tracing::warn!(%error, "where deployments stand is not saved");
+        match core.save() {
+            Ok(_) => (core.codedeploy.take_questions(), next),
+            Err(error) => {
+                tracing::warn!(%error, "where deployments stand is not saved");
+                let soon = now.saturating_add(AGAIN_MS);
+                (Vec::new(), Some(next.map_or(soon, |next| next.min(soon))))
+            }
         }
-        (core.codedeploy.take_questions(), next)
     }
 
     /// Takes metric data in.
@@ -661,27 +666,37 @@ impl Cloud {
 }
 
 impl Core {
-    /// Saves what has changed; whether anything of CodeDeploy's has.
+    /// Saves what has changed; whether anything of CodeDeploy's has. What could not be saved is saved
+    /// with the next change.
     fn save(&mut self) -> Result<bool, String> {
         let functions = self.lambda.take_changes();
         let rows = self.codedeploy.take_changes();
         if functions.is_empty() && rows.is_empty() {
             return Ok(false);
         }
+        let saved = self.write(&functions, &rows);
+        if saved.is_err() {
+            self.lambda.not_stored(functions);
+            self.codedeploy.not_stored(rows);
+            return saved.map(|()| false);
+        }
+        Ok(!rows.is_empty())
+    }
+
+    fn write(&mut self, functions: &BTreeSet<String>, rows: &[Key]) -> Result<(), String> {
         let mut changes = Changes::default();
-        for name in &functions {
+        for name in functions {
             changes.functions.push((name, self.lambda.record(name)));
             changes.retired = Some(self.lambda.retired());
         }
-        for key in &rows {
+        for key in rows {
             let record = self.codedeploy.row(key).map_err(|error| error.to_string())?;
             changes.codedeploy.push((key.0.name(), &key.1, record));
         }
         self.state.save(&changes).map_err(|error| {
             let cause = std::error::Error::source(&error).map(ToString::to_string);
             format!("{error}: {}", cause.unwrap_or_default())
-        })?;
-        Ok(!rows.is_empty())
+        })
     }
 }
 
@@ -743,7 +758,7 @@ async fn ask_until_taken(cloud: &Arc<Cloud>, question: &Question) {
         match invoke::send(cloud, &question.function, question.payload()) {
             Ok(()) => return,
             Err(error) if error.status == 429 || error.status >= 500 => {
-                cloud.clock.sleep(ASK_AGAIN_MS).await;
+                cloud.clock.sleep(AGAIN_MS).await;
             }
             Err(error) => {
                 let told = cloud.deploy(|core, now| {

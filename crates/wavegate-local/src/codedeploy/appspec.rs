@@ -152,6 +152,7 @@ fn is_number(version: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -244,5 +245,48 @@ Hooks:
     fn what_is_written_is_read_back() {
         let spec = AppSpec { before: None, after: None, ..expected() };
         assert_eq!(parse(&write(&spec)), Ok(spec));
+    }
+
+    /// What YAML is made of.
+    const PIECES: [&str; 28] = [
+        "version: 0.0",
+        "Resources:",
+        "Hooks:",
+        "a: b",
+        "a:",
+        "- ",
+        "? ",
+        ": ",
+        "[",
+        "]",
+        "{",
+        "}",
+        ", ",
+        "\n",
+        "\n  ",
+        "\t",
+        "|",
+        ">",
+        "'",
+        "\"",
+        "\\",
+        "&a ",
+        "*a",
+        "!!str ",
+        "# ",
+        "---\n",
+        "%YAML 1.2\n",
+        "\u{feff}",
+    ];
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(
+            pieces in proptest::collection::vec(proptest::sample::select(&PIECES[..]), 0..40),
+            text in "\\PC{0,60}",
+        ) {
+            let _ = parse(&pieces.concat());
+            let _ = parse(&text);
+        }
     }
 }

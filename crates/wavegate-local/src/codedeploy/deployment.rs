@@ -5,8 +5,8 @@
 //! file): fields may be added with defaults, never renamed or removed.
 //!
 //! Invariants:
-//! - the alarms are looked at before every shift, so one that is red before the first keeps the target
-//!   version from any traffic;
+//! - the alarms are looked at at the start and before every shift, so one that is red before the first
+//!   keeps the target version from any traffic;
 //! - between two shifts no less than the interval passes, however late the first of them was;
 //! - an alias that is not as the deployment left it is not written to;
 //! - a deployment that is over stays as it is, but for the deployment that it is put back by.
@@ -354,6 +354,9 @@ impl Deployment {
         }
         self.has_begun = true;
         self.lifecycle.succeed(Event::Start, now);
+        if let Some(failure) = self.alarm(world.alarms) {
+            return self.stop(now, failure, RollbackEvent::StopOnAlarm, None);
+        }
         self.ask_or_go_on(now, Event::BeforeAllowTraffic)
     }
 

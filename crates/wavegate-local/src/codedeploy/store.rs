@@ -38,6 +38,11 @@ impl CodeDeploy {
         std::mem::take(&mut self.changed).into_iter().collect()
     }
 
+    /// Notes rows as changed once more, because storing them failed.
+    pub(crate) fn not_stored(&mut self, keys: Vec<Key>) {
+        self.changed.extend(keys);
+    }
+
     /// A row, for storing it. Absent after removal.
     pub(crate) fn row(&self, (kind, key): &Key) -> serde_json::Result<Option<String>> {
         fn json<T: serde::Serialize>(record: Option<&T>) -> serde_json::Result<Option<String>> {

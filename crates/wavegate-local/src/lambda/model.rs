@@ -87,6 +87,11 @@ impl Lambda {
         std::mem::take(&mut self.changed)
     }
 
+    /// Notes functions as changed once more, because storing them failed.
+    pub fn not_stored(&mut self, names: BTreeSet<String>) {
+        self.changed.extend(names);
+    }
+
     /// A function's whole record, for storing it. Absent after deletion.
     pub fn record(&self, name: &str) -> Option<&FunctionRecord> {
         self.functions.get(name)

@@ -83,6 +83,17 @@ fn an_alarm_that_is_red_before_the_start_keeps_the_target_from_any_traffic() {
 }
 
 #[test]
+fn an_alarm_that_is_red_before_the_start_lets_no_hook_be_asked() {
+    let mut bench = with_alarms(json!({}));
+    bench.alarms.insert("red".into(), AlarmState::Alarm);
+    let hooks = json!([{ "BeforeAllowTraffic": "before" }]);
+    let id = bench.deploy_spec("", &spec("1", "2", &hooks), json!({}));
+    bench.pass(START_MS);
+    assert_eq!(bench.status(&id), "Stopped");
+    assert!(bench.codedeploy.take_questions().is_empty());
+}
+
+#[test]
 fn an_alarm_stops_a_deployment_that_waits_for_a_hook() {
     let mut bench = with_alarms(json!({}));
     let hooks = json!([{ "AfterAllowTraffic": "after" }]);
