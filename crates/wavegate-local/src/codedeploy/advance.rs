@@ -172,6 +172,7 @@ impl CodeDeploy {
                 main: alias.function_version.clone(),
                 // What an alias with provisioned concurrency is leaving is no second version of it.
                 additional: alias.additional.clone().filter(|_| alias.settling.is_none()),
+                settles_ms: alias.settling.as_ref().map(|settling| settling.done_at_ms),
             },
         };
         world

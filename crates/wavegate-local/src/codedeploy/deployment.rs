@@ -126,6 +126,9 @@ pub(crate) enum Phase {
     Shifting { next_ms: i64 },
     /// The alias is being written; the weight it then has.
     Moving { weight: u8 },
+    /// The alias names the target version alone, and it waits until that serves: with provisioned
+    /// concurrency AWS stays on the other one until the new one's is ready.
+    Settling { next_ms: i64 },
     /// All traffic is on the target version.
     Succeeded,
     /// It could not go on.
@@ -200,7 +203,12 @@ pub(crate) enum Belongs {
 pub(crate) enum Alias {
     NoFunction,
     Absent,
-    Routes { main: String, additional: Option<(String, f64)> },
+    Routes {
+        main: String,
+        additional: Option<(String, f64)>,
+        /// Until then AWS stays on the version that it has left.
+        settles_ms: Option<i64>,
+    },
 }
 
 /// What happens to a deployment.
@@ -267,6 +275,13 @@ impl Deployment {
                     None => self.shift(now, world),
                 })
             }
+            (Phase::Settling { next_ms }, Input::Time(world)) => {
+                Ok(match self.alarm(world.alarms) {
+                    Some(failure) => self.stop(now, failure, RollbackEvent::StopOnAlarm, None),
+                    None if now < next_ms => Vec::new(),
+                    None => self.settle(now, world),
+                })
+            }
             (Phase::Hook { event, .. }, Input::Hooked(Verdict::Succeeded)) => {
                 self.lifecycle.succeed(event, now);
                 Ok(self.after(now, event))
@@ -285,7 +300,10 @@ impl Deployment {
                 Ok(self.fail(now, ErrorCode::InvalidLambdaConfiguration, message))
             }
             (
-                Phase::Created { .. } | Phase::Hook { .. } | Phase::Shifting { .. },
+                Phase::Created { .. }
+                | Phase::Hook { .. }
+                | Phase::Shifting { .. }
+                | Phase::Settling { .. },
                 Input::Stop { rolls_back },
             ) => {
                 let message = "The deployment was stopped by request.".to_owned();
@@ -302,7 +320,7 @@ impl Deployment {
         match self.phase {
             Phase::Created { start_ms } => Some(start_ms),
             Phase::Hook { until_ms, .. } => Some(until_ms),
-            Phase::Shifting { next_ms } => Some(next_ms),
+            Phase::Shifting { next_ms } | Phase::Settling { next_ms } => Some(next_ms),
             Phase::Moving { .. } | Phase::Succeeded | Phase::Failed | Phase::Stopped => None,
         }
     }
@@ -314,7 +332,11 @@ impl Deployment {
 
     /// Whether alarms can stop it now.
     pub(crate) fn is_watched(&self) -> bool {
-        self.watch.enabled && matches!(self.phase, Phase::Hook { .. } | Phase::Shifting { .. })
+        let is_waiting = matches!(
+            self.phase,
+            Phase::Hook { .. } | Phase::Shifting { .. } | Phase::Settling { .. }
+        );
+        self.watch.enabled && is_waiting
     }
 
     /// The hook that is being waited for.
@@ -392,7 +414,7 @@ impl Deployment {
                 let message = format!("The Lambda function {function} has no version {versions}");
                 because(ErrorCode::InvalidLambdaConfiguration, message)
             }
-            Alias::Routes { main, additional } => self.placed(spec, main, additional.as_ref()),
+            Alias::Routes { main, additional, .. } => self.placed(spec, main, additional.as_ref()),
         }
     }
 
@@ -473,7 +495,7 @@ impl Deployment {
 
     /// Whether the alias is as the deployment left it.
     fn undisturbed(&self, spec: &AppSpec, alias: &Alias) -> Result<(), Failure> {
-        let Alias::Routes { main, additional } = alias else {
+        let Alias::Routes { main, additional, .. } = alias else {
             return Err(Failure {
                 code: ErrorCode::InvalidLambdaConfiguration,
                 message: format!(
@@ -506,6 +528,17 @@ impl Deployment {
         self.updated_ms = now;
         if weight < 100 {
             self.phase = Phase::Shifting { next_ms: now.saturating_add(self.routing.pause_ms()) };
+            return Vec::new();
+        }
+        self.phase = Phase::Settling { next_ms: now };
+        Vec::new()
+    }
+
+    fn settle(&mut self, now: i64, world: &World<'_>) -> Vec<Effect> {
+        if let Alias::Routes { settles_ms: Some(at_ms), .. } = &world.alias
+            && *at_ms > now
+        {
+            self.phase = Phase::Settling { next_ms: *at_ms };
             return Vec::new();
         }
         self.lifecycle.succeed(Event::AllowTraffic, now);

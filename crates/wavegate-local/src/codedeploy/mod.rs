@@ -10,8 +10,8 @@
 //! compute platform. Where AWS documents nothing, the choice is said beside the constant or the code.
 //!
 //! Deliberately absent: the Server and ECS platforms, registered revisions, GitHub, notifications of
-//! triggers, the judging of service roles (so a hook may have any name), and waiting for provisioned
-//! concurrency. What is not offered is refused in words.
+//! triggers, and the judging of service roles (so a hook may have any name). What is not offered is
+//! refused in words.
 
 mod advance;
 mod applications;

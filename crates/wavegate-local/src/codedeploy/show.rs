@@ -92,7 +92,10 @@ pub(super) fn revision(revision: &Revision, content: Content) -> Value {
 pub(super) fn status(phase: &Phase) -> &'static str {
     match phase {
         Phase::Created { .. } => "Created",
-        Phase::Hook { .. } | Phase::Shifting { .. } | Phase::Moving { .. } => "InProgress",
+        Phase::Hook { .. }
+        | Phase::Shifting { .. }
+        | Phase::Moving { .. }
+        | Phase::Settling { .. } => "InProgress",
         Phase::Succeeded => "Succeeded",
         Phase::Failed => "Failed",
         Phase::Stopped => "Stopped",

@@ -103,7 +103,7 @@ proptest! {
             let before = it.clone();
             let world = World {
                 belongs: Belongs::There,
-                alias: Alias::Routes { main: alias.0.clone(), additional: alias.1.clone() },
+                alias: Alias::Routes { main: alias.0.clone(), additional: alias.1.clone(), settles_ms: None },
                 absent: Vec::new(),
                 alarms: &alarms,
             };
@@ -158,7 +158,7 @@ proptest! {
         while let Some(now) = it.due_ms() {
             let world = World {
                 belongs: Belongs::There,
-                alias: Alias::Routes { main: alias.0.clone(), additional: alias.1.clone() },
+                alias: Alias::Routes { main: alias.0.clone(), additional: alias.1.clone(), settles_ms: None },
                 absent: Vec::new(),
                 alarms: &alarms,
             };

@@ -124,6 +124,24 @@ fn a_shift_that_came_late_does_not_shorten_the_next_interval() {
 }
 
 #[test]
+fn with_provisioned_concurrency_traffic_has_moved_when_the_new_versions_is_ready() {
+    let mut bench = Bench::new();
+    bench.lambda.put_provisioned(bench.now, "shop", Some("live"), 1).unwrap();
+    bench.pass(MINUTE);
+    let hooks = json!([{ "AfterAllowTraffic": "after" }]);
+    let id = bench.deploy_spec("", &spec("1", "2", &hooks), json!({}));
+    bench.pass(START_MS);
+    // The alias names the new version, and AWS is still on the old one.
+    assert_eq!(bench.alias(), ("2".into(), Some(("1".into(), 100))));
+    assert_eq!(bench.events(&id).last().unwrap(), "AllowTraffic InProgress");
+    assert!(bench.codedeploy.take_questions().is_empty());
+    bench.restart();
+    bench.pass(MINUTE);
+    assert_eq!(bench.alias(), ("2".into(), None));
+    assert_eq!(bench.codedeploy.take_questions().len(), 1);
+}
+
+#[test]
 fn a_deployment_under_way_goes_on_after_a_restart() {
     let mut bench = Bench::new();
     let id = bench.deploy("CodeDeployDefault.LambdaCanary10Percent10Minutes", json!({}));
