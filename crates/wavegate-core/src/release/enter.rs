@@ -424,6 +424,8 @@ impl Release {
         rollout.claim();
         rollout.proven = None;
         rollout.begin_again(now);
+        // What was asked on waking is about a bake that does not count any more.
+        rollout.forget_questions();
         self.has_moved = true;
         let phase = rollout.phase;
         match phase {
