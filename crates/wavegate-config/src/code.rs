@@ -128,6 +128,30 @@ catalogue! {
     NO_EFFECT = "WG140", "a key that has no effect",
         "`env` and `memory` of a plugin bound the process that it runs in. With isolation = \
          \"in-process\" there is none: the plugin sees every variable, and may allocate what wavegate may.";
+    TEMPLATE_SYNTAX = "WG150", "a template that cannot be read",
+        "The file is neither YAML nor JSON at the place shown, or more than a template can be. Nothing \
+         after that place could be understood; once it is right, everything else is reported at once.";
+    TEMPLATE_SHAPE = "WG151", "a template of another shape",
+        "A part of the template is not what it must be there: a map of resources, a list of alarms, a \
+         single value. What the property takes is said.";
+    TEMPLATE_REFERENCE = "WG152", "a reference to what the template does not have",
+        "`Ref`, `GetAtt`, `Sub`, `FindInMap`, conditions and `${self:...}` lead to something in the same \
+         file. This one leads nowhere, so CloudFormation or the Serverless Framework would refuse it too.";
+    TEMPLATE_INTRINSIC = "WG153", "an intrinsic function or a variable that is malformed",
+        "The form that CloudFormation or the Serverless Framework takes is shown. Functions that exist \
+         and whose value is only known at deployment are no error: they become `${env:NAME}`.";
+    TEMPLATE_PARAMETER = "WG154", "a parameter that the template does not take",
+        "`--parameter` gives a value to one of the template's Parameters or to a pseudo parameter such as \
+         AWS::Region. The template declares no such parameter, or does not allow the value.";
+    TEMPLATE_DEPLOYMENT = "WG155", "deployment settings that contradict themselves",
+        "SAM takes a DeploymentPreference only with an AutoPublishAlias, and wants a Type where it is \
+         enabled; serverless-plugin-canary-deployments wants an alias. Deployed as it is, it would be refused.";
+    TEMPLATE_EMPTY = "WG156", "nothing to import",
+        "The template has no function that would be deployed: none at all, or none whose condition holds \
+         with these parameters.";
+    TEMPLATE_VALUE = "WG157", "a value that the property does not take",
+        "The property takes another kind of value than the one that the template comes to, such as a \
+         number of megabytes or a name of letters, digits, `-` and `_`.";
 }
 
 #[cfg(test)]

@@ -425,7 +425,7 @@ impl Reader<'_> {
 }
 
 /// Why Lambda would refuse a variable; `None` if it would not.
-fn refused_variable(name: &str) -> Option<&'static str> {
+pub(crate) fn refused_variable(name: &str) -> Option<&'static str> {
     /// Source: "Defined runtime environment variables" in Lambda's documentation.
     const RESERVED: [&str; 18] = [
         "_HANDLER",

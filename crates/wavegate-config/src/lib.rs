@@ -20,6 +20,7 @@ mod draft;
 mod file;
 mod findings;
 mod function;
+pub mod import;
 mod interpolate;
 mod layer;
 mod nearest;

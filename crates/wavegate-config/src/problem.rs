@@ -266,27 +266,36 @@ impl Diagnostic for Problem {
 
 /// All problems of one load, in the order of the file. At least one is an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problems(Vec<Problem>);
+pub struct Problems {
+    /// What has them.
+    subject: &'static str,
+    list: Vec<Problem>,
+}
 
 impl Problems {
     /// Sorts problems by place and drops the ones said twice.
-    pub fn new(mut problems: Vec<Problem>) -> Self {
+    pub fn new(problems: Vec<Problem>) -> Self {
+        Self::of("the manifest", problems)
+    }
+
+    /// The same for something else than a manifest.
+    pub(crate) fn of(subject: &'static str, mut problems: Vec<Problem>) -> Self {
         problems.sort_by(|a, b| {
             let left = (a.place.order(), a.code, &a.message);
             left.cmp(&(b.place.order(), b.code, &b.message))
         });
         problems.dedup();
-        Self(problems)
+        Self { subject, list: problems }
     }
 
     /// The problems, warnings among them.
     pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
-        self.0.iter()
+        self.list.iter()
     }
 
     /// The problems by value.
     pub fn into_vec(self) -> Vec<Problem> {
-        self.0
+        self.list
     }
 }
 
@@ -304,15 +313,15 @@ impl IntoIterator for Problems {
     type IntoIter = std::vec::IntoIter<Problem>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
+        self.list.into_iter()
     }
 }
 
 impl Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.iter().filter(|problem| !problem.is_warning()).count() {
-            1 => f.write_str("the manifest has a problem"),
-            count => write!(f, "the manifest has {count} problems"),
+        match self.list.iter().filter(|problem| !problem.is_warning()).count() {
+            1 => write!(f, "{} has a problem", self.subject),
+            count => write!(f, "{} has {count} problems", self.subject),
         }
     }
 }
@@ -321,7 +330,7 @@ impl Error for Problems {}
 
 impl Diagnostic for Problems {
     fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
-        Some(Box::new(self.0.iter().map(|problem| problem as &dyn Diagnostic)))
+        Some(Box::new(self.list.iter().map(|problem| problem as &dyn Diagnostic)))
     }
 }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the answer")]
 
 mod diagnostics;
+mod import;
 mod load;
 mod pin;
 mod plugins;

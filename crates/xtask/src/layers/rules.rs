@@ -107,6 +107,11 @@ const HOMES: &[Home] = &[
         instead: "take the manifest from wavegate_config",
     },
     Home {
+        pattern: "saphyr*",
+        homes: &["wavegate-config"],
+        instead: "take what was imported from wavegate_config::import",
+    },
+    Home {
         pattern: "libloading",
         homes: &["wavegate-plugin-host"],
         instead: "ask wavegate_plugin_host",

@@ -1,0 +1,309 @@
+//! An app that was imported, as the text of a manifest.
+//!
+//! What all functions have in common goes into `[defaults]`; a key with a hole says behind it what
+//! belongs there. Roles with holes go into the profile `aws`, because only AWS needs them: the local
+//! cloud runs the app at once.
+
+use std::fmt::Write as _;
+
+use crate::import::value::Text;
+
+/// How dotted keys of the profile begin that is for AWS.
+pub(crate) const AWS_PROFILE: &str = "profiles.aws.";
+
+/// A value of the manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Item {
+    Text(Text),
+    /// A number, as TOML writes it.
+    Number(String),
+    List(Vec<Text>),
+    Table(Vec<(String, Item)>),
+}
+
+impl Item {
+    pub(crate) fn text(text: &str) -> Self {
+        Self::Text(Text::known(text))
+    }
+
+    pub(crate) fn names<S: AsRef<str>>(names: &[S]) -> Self {
+        Self::List(names.iter().map(|name| Text::known(name.as_ref())).collect())
+    }
+}
+
+/// A `[functions.NAME]` table.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Function {
+    pub(crate) key: String,
+    pub(crate) keys: Vec<(&'static str, Item)>,
+    /// A role with holes.
+    pub(crate) role_on_aws: Option<Text>,
+}
+
+impl Function {
+    /// Sets a key, or takes its place.
+    pub(crate) fn set(&mut self, key: &'static str, item: Item) {
+        match self.keys.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, known)) => *known = item,
+            None => self.keys.push((key, item)),
+        }
+    }
+
+    pub(crate) fn get(&self, key: &str) -> Option<&Item> {
+        self.keys.iter().find(|(known, _)| *known == key).map(|(_, item)| item)
+    }
+}
+
+/// A table of a component.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Table {
+    pub(crate) name: String,
+    pub(crate) keys: Vec<(&'static str, Item)>,
+}
+
+/// Everything that a manifest is written from.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct App {
+    /// The file it comes from, as it is named in comments.
+    pub(crate) from: String,
+    pub(crate) verb: &'static str,
+    pub(crate) name: String,
+    pub(crate) alias: String,
+    pub(crate) region: Option<String>,
+    pub(crate) functions: Vec<Function>,
+    pub(crate) strategies: Vec<Table>,
+    pub(crate) hooks: Vec<Table>,
+    pub(crate) alarms: Vec<Table>,
+}
+
+/// The keys of a function, in the order in which people read them.
+const ORDER: [&str; 20] = [
+    "code",
+    "image",
+    "name",
+    "handler",
+    "runtime",
+    "role",
+    "memory",
+    "timeout",
+    "description",
+    "architecture",
+    "layers",
+    "ephemeral_storage",
+    "tracing",
+    "vpc",
+    "dead_letter",
+    "depends_on",
+    "strategy",
+    "alarms",
+    "hooks",
+    "environment",
+];
+
+/// The keys that go into `[defaults]` when all functions have the same.
+const COMMON: [&str; 11] = [
+    "handler",
+    "runtime",
+    "role",
+    "memory",
+    "timeout",
+    "architecture",
+    "layers",
+    "ephemeral_storage",
+    "tracing",
+    "vpc",
+    "strategy",
+];
+
+/// The manifest.
+pub(crate) fn manifest(app: &App) -> String {
+    let mut functions = app.functions.clone();
+    let mut defaults = Function::default();
+    if functions.len() > 1 {
+        for key in COMMON {
+            let Some(common) = functions[0].get(key).cloned() else { continue };
+            if functions.iter().all(|function| function.get(key) == Some(&common)) {
+                defaults.keys.push((key, common));
+                for function in &mut functions {
+                    function.keys.retain(|(known, _)| *known != key);
+                }
+            }
+        }
+    }
+    let mut out = String::new();
+    let _ = writeln!(
+        out,
+        "# Imported from {} by `wavegate import {}`. `wavegate schema` prints every key there is.\n",
+        app.from, app.verb
+    );
+    let _ = writeln!(out, "[app]\nname = {}\nalias = {}", quoted(&app.name), quoted(&app.alias));
+    let _ = writeln!(
+        out,
+        "target = \"local\"     # the cloud on this machine; --profile aws is the real one"
+    );
+    if let Some(region) = &app.region {
+        let _ = writeln!(out, "region = {}", quoted(region));
+    }
+    if !defaults.keys.is_empty() {
+        out.push_str("\n[defaults]           # merged under every function\n");
+        function_keys(&mut out, "defaults", &defaults);
+    }
+    for function in &functions {
+        let name = format!("functions.{}", key(&function.key));
+        let _ = writeln!(out, "\n[{name}]");
+        function_keys(&mut out, &name, function);
+    }
+    for (section, tables) in
+        [("strategies", &app.strategies), ("hooks", &app.hooks), ("alarms", &app.alarms)]
+    {
+        for table in tables {
+            let _ = writeln!(out, "\n[{section}.{}]", key(&table.name));
+            for (name, item) in &table.keys {
+                line(&mut out, name, item);
+            }
+        }
+    }
+    out.push_str(
+        "\n[local]              # only for target = \"local\"\n\
+         time_scale = 60      # five minutes pass in five seconds\n\
+         traffic = { rps = 10 }\n\
+         \n[profiles.aws.app]   # for `--profile aws`\ntarget = \"aws\"\n",
+    );
+    roles(&mut out, app);
+    out
+}
+
+/// The roles that only AWS needs.
+fn roles(out: &mut String, app: &App) {
+    let first = app.functions.first().and_then(|function| function.role_on_aws.as_ref());
+    if let Some(role) = first
+        && app.functions.iter().all(|function| function.role_on_aws.as_ref() == Some(role))
+    {
+        out.push_str("\n[profiles.aws.defaults]\n");
+        line(out, "role", &Item::Text(role.clone()));
+        return;
+    }
+    for function in &app.functions {
+        if let Some(role) = &function.role_on_aws {
+            let _ = writeln!(out, "\n[profiles.aws.functions.{}]", key(&function.key));
+            line(out, "role", &Item::Text(role.clone()));
+        }
+    }
+}
+
+fn function_keys(out: &mut String, table: &str, function: &Function) {
+    for name in ORDER {
+        match function.get(name) {
+            // One variable a line, under a header of its own, which comes last.
+            Some(Item::Table(entries)) if name == "environment" => {
+                let _ = writeln!(out, "\n[{table}.{name}]");
+                for (name, item) in entries {
+                    line(out, name, item);
+                }
+            }
+            Some(item) => line(out, name, item),
+            None => {}
+        }
+    }
+}
+
+fn line(out: &mut String, name: &str, item: &Item) {
+    let _ = write!(out, "{} = {}", key(name), inline(item));
+    let mut said: Vec<&str> = Vec::new();
+    holes(item, &mut |text| {
+        for unknown in text.unknowns() {
+            if !said.contains(&unknown.said.as_str()) {
+                said.push(&unknown.said);
+            }
+        }
+    });
+    if !said.is_empty() {
+        let _ = write!(out, "   # {}", crate::problem::harmless(&said.join(", ")));
+    }
+    out.push('\n');
+}
+
+/// Every text of an item.
+fn holes<'a>(item: &'a Item, each: &mut impl FnMut(&'a Text)) {
+    match item {
+        Item::Text(text) => each(text),
+        Item::Number(_) => {}
+        Item::List(texts) => texts.iter().for_each(each),
+        Item::Table(entries) => entries.iter().for_each(|(_, item)| holes(item, each)),
+    }
+}
+
+fn inline(item: &Item) -> String {
+    match item {
+        Item::Text(text) => quoted(&text.in_manifest()),
+        Item::Number(number) => number.clone(),
+        Item::List(texts) => {
+            let texts: Vec<String> = texts.iter().map(|text| quoted(&text.in_manifest())).collect();
+            format!("[{}]", texts.join(", "))
+        }
+        Item::Table(entries) => {
+            let entry = |(name, item): &(String, Item)| format!("{} = {}", key(name), inline(item));
+            let entries: Vec<String> = entries.iter().map(entry).collect();
+            format!("{{ {} }}", entries.join(", "))
+        }
+    }
+}
+
+/// A key as TOML writes it.
+pub(crate) fn key(name: &str) -> String {
+    let is_bare = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    if !name.is_empty() && name.bytes().all(is_bare) { name.to_owned() } else { quoted(name) }
+}
+
+/// A basic string of TOML.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            '\n' => quoted.push_str("\\n"),
+            '\t' => quoted.push_str("\\t"),
+            '\r' => quoted.push_str("\\r"),
+            c if c.is_control() => {
+                let _ = write!(quoted, "\\u{:04X}", u32::from(c));
+            }
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn any_text_comes_back_from_toml(name in ".{0,12}", text in "[\\x00-\\x7f\u{80}-\u{9f}ü\u{2028}]{0,20}") {
+            let written = format!("{} = {}\n", key(&name), quoted(&text));
+            let document: toml_edit::Document<String> = written.parse().unwrap();
+            prop_assert_eq!(document.get(&name).and_then(|item| item.as_str()), Some(text.as_str()));
+        }
+    }
+
+    #[test]
+    fn what_all_functions_have_is_said_once_and_the_rest_where_it_differs() {
+        let function = |key: &str, memory: &str| Function {
+            key: key.to_owned(),
+            keys: vec![("runtime", Item::text("python3.13")), ("memory", Item::text(memory))],
+            role_on_aws: None,
+        };
+        let app = App {
+            functions: vec![function("a", "128MB"), function("b", "256MB")],
+            ..App::default()
+        };
+        let text = manifest(&app);
+        assert_eq!(text.matches("runtime").count(), 1, "{text}");
+        assert_eq!(text.matches("memory").count(), 2, "{text}");
+    }
+}

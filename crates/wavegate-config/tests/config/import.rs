@@ -1,0 +1,234 @@
+//! Templates of other tools: what comes of them, and that it is a sound manifest.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use wavegate_config::import::{self, Fate, Imported, Report, Request};
+use wavegate_config::{Manifest, Problems};
+
+use crate::support::{components, render_in};
+
+/// Imports a template as `template.yaml`.
+fn sam(text: &str, parameters: &[(&str, &str)]) -> Result<Imported, Problems> {
+    let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    import::sam(&Request {
+        path: "template.yaml".into(),
+        text: text.to_owned(),
+        parameters: parameters.iter().map(owned).collect(),
+        app: "shop".to_owned(),
+        code_prefix: "".into(),
+    })
+}
+
+/// The report as one reads it.
+fn told(report: &Report) -> String {
+    let mut text = String::new();
+    for entry in &report.entries {
+        let (line, fate) = (entry.line, entry.fate.as_str());
+        text.extend([format!("{line:>4} {fate:<10} {}", entry.property)]);
+        text.extend(entry.key.iter().map(|key| format!(" -> {key}")));
+        text.extend(entry.reason.iter().map(|reason| format!("\n{:16}{reason}", "")));
+        text.push('\n');
+    }
+    for variable in &report.variables {
+        let on_aws = if variable.only_on_aws { ", on AWS" } else { "" };
+        let (name, lines) = (&variable.name, &variable.lines);
+        text.extend([format!("set {name} = {}{on_aws} (lines {lines:?})\n", variable.stands_for)]);
+    }
+    text
+}
+
+fn shown(imported: &Imported) -> String {
+    let files = imported.files.iter().map(|(path, text)| format!("--- {path}\n{text}"));
+    let files: String = files.collect();
+    format!("{}\n{files}--- report\n{}", imported.manifest, told(&imported.report))
+}
+
+/// Loads what was imported beside the code that it names, with every variable set to something that
+/// fits.
+fn loaded(imported: &Imported, profile: Option<&str>) -> Result<Manifest, String> {
+    let dir = tempfile::tempdir().unwrap();
+    for code in ["hello_world", "hooks", "src/checkout", "service"] {
+        fs::create_dir_all(dir.path().join(code)).unwrap();
+    }
+    for (path, text) in &imported.files {
+        let path = dir.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let path = dir.path().join("deploy.toml");
+    fs::write(&path, &imported.manifest).unwrap();
+    let variables = imported.report.variables.iter();
+    let fitting = |name: &str| match name {
+        name if name.ends_with("ROLE_ARN") => "arn:aws:iam::123456789012:role/x",
+        name if name.contains("ACCOUNT_ID") => "123456789012",
+        name if name.contains("REGION") => "eu-west-1",
+        name if name.ends_with("LAYER") => "arn:aws:lambda:eu-west-1:123456789012:layer:shared:1",
+        name if name.ends_with("TOPIC") => "arn:aws:sns:eu-west-1:123456789012:topic",
+        name if name.ends_with("STRATEGY") => "Canary10Percent5Minutes",
+        _ => "a-value",
+    };
+    let env = variables.map(|one| (one.name.clone(), fitting(&one.name).to_owned()));
+    let request = wavegate_config::Request {
+        path,
+        profile: profile.map(str::to_owned),
+        env: env.collect(),
+        flags: Vec::new(),
+        components: components(),
+    };
+    wavegate_config::load(&request).map_err(|problems| render_in(dir.path(), &problems))
+}
+
+#[track_caller]
+fn sound(imported: &Imported) -> Manifest {
+    for profile in [Some("aws"), None] {
+        match loaded(imported, profile) {
+            Ok(manifest) if profile.is_none() => return manifest,
+            Ok(_) => {}
+            Err(problems) => panic!("{profile:?}\n{problems}\n{}", imported.manifest),
+        }
+    }
+    unreachable!("the second one is returned")
+}
+
+const HELLO: &str = include_str!("import/hello.yaml");
+const EVERYTHING: &str = include_str!("import/everything.yaml");
+
+#[test]
+fn the_hello_world_of_sam_is_a_manifest() {
+    let imported = sam(HELLO, &[]).unwrap();
+    insta::assert_snapshot!(shown(&imported));
+    let manifest = sound(&imported);
+    assert!(manifest.warnings.is_empty(), "{:?}", manifest.warnings);
+    assert_eq!(manifest.app.functions.len(), 3);
+}
+
+#[test]
+fn everything_that_a_function_can_have_is_in_the_manifest_or_in_the_report() {
+    let imported = sam(EVERYTHING, &[]).unwrap();
+    insta::assert_snapshot!(shown(&imported));
+    sound(&imported);
+}
+
+#[test]
+fn parameters_decide_conditions_and_fill_what_was_open() {
+    let parameters = [
+        ("Stage", "prod"),
+        ("LogLevel", "info"),
+        ("AWS::Region", "eu-west-1"),
+        ("AWS::AccountId", "123456789012"),
+        ("AWS::StackName", "shop-prod"),
+    ];
+    let imported = sam(EVERYTHING, &parameters).unwrap();
+    insta::assert_snapshot!(imported.manifest);
+    let manifest = sound(&imported);
+    assert_eq!(manifest.app.name.as_str(), "shop-prod");
+    assert_eq!(manifest.region.as_deref(), Some("eu-west-1"));
+}
+
+#[test]
+fn all_problems_of_a_template_are_told_at_once() {
+    let text = include_str!("import/broken.yaml");
+    let problems = sam(text, &[("Sateg", "x"), ("Nothing", "y")]).unwrap_err();
+    insta::assert_snapshot!(render_in(Path::new("/nowhere"), &problems));
+}
+
+#[test]
+fn what_is_no_template_is_said() {
+    for (name, text) in [
+        ("not_yaml", "Resources:\n  A: [\n"),
+        ("not_a_map", "- a\n- b\n"),
+        ("the_other_tool", "service: x\nfunctions: {}\n"),
+        ("no_functions", "Resources:\n  T: {Type: AWS::SNS::Topic}\n"),
+    ] {
+        let problems = sam(text, &[]).unwrap_err();
+        insta::assert_snapshot!(name, render_in(Path::new("/nowhere"), &problems));
+    }
+}
+
+/// The paths of everything that the properties of functions hold.
+#[test]
+fn no_property_of_a_function_goes_without_a_line() {
+    let imported = sam(EVERYTHING, &[]).unwrap();
+    let told: BTreeSet<&str> =
+        imported.report.entries.iter().map(|entry| entry.property.as_str()).collect();
+    let lines = EVERYTHING.lines().map(str::trim_end);
+    let mut function = None;
+    let mut seen = 0;
+    for line in lines.skip_while(|line| *line != "Resources:").skip(1) {
+        match line.strip_prefix("  ") {
+            Some(name) if !name.starts_with(' ') => {
+                function = name.strip_suffix(':').map(str::to_owned);
+            }
+            Some(rest) => {
+                let Some(property) =
+                    rest.strip_prefix("    ").filter(|rest| !rest.starts_with([' ', '-']))
+                else {
+                    continue;
+                };
+                let (Some(function), Some((property, _))) = (&function, property.split_once(':'))
+                else {
+                    continue;
+                };
+                // Alarms, roles and configs of their own are told as a whole.
+                if !["Auth", "Checkout", "Mail", "Judge", "Plain"].contains(&function.as_str()) {
+                    continue;
+                }
+                let path = format!("{function}.{property}");
+                let is_told = told.iter().any(|told| told.starts_with(&path));
+                assert!(is_told, "{path} is not told");
+                seen += 1;
+            }
+            None => function = None,
+        }
+    }
+    assert!(seen > 40, "{seen}");
+    for entry in &imported.report.entries {
+        assert_eq!(entry.reason.is_none(), entry.fate == Fate::Taken, "{entry:?}");
+        assert_eq!(entry.key.is_none(), entry.fate == Fate::LeftOut, "{entry:?}");
+    }
+}
+
+#[test]
+fn a_secret_of_the_template_is_in_neither_the_manifest_nor_the_report() {
+    let imported = sam(EVERYTHING, &[("Password", "correct-horse")]).unwrap();
+    let all = shown(&imported);
+    assert!(!all.contains("hunter2") && !all.contains("correct-horse"), "{all}");
+    assert!(imported.manifest.contains("PASSWORD = \"${env:PASSWORD}\""));
+}
+
+#[test]
+fn json_is_taken_as_yaml_is() {
+    let yaml = "Resources:\n  F:\n    Type: AWS::Lambda::Function\n    Properties:\n      Runtime: python3.13\n      \
+                Handler: a.b\n      Role: arn:aws:iam::123456789012:role/x\n      Code: service\n";
+    let json = r#"{"Resources": {"F": {"Type": "AWS::Lambda::Function", "Properties": {"Runtime": "python3.13",
+        "Handler": "a.b", "Role": "arn:aws:iam::123456789012:role/x", "Code": "service"}}}}"#;
+    let (yaml, json) = (sam(yaml, &[]).unwrap(), sam(json, &[]).unwrap());
+    assert_eq!(yaml.manifest, json.manifest);
+    sound(&yaml);
+}
+
+#[test]
+fn a_circle_of_references_is_opened_and_told() {
+    let text = "Transform: AWS::Serverless-2016-10-31\nGlobals: {Function: {Runtime: python3.13, Handler: a.b, CodeUri: service}}\n\
+                Resources:\n  A:\n    Type: AWS::Serverless::Function\n    DependsOn: B\n  B:\n    \
+                Type: AWS::Serverless::Function\n    Properties:\n      Environment: {Variables: {A_FN: !Ref A}}\n";
+    let imported = sam(text, &[]).unwrap();
+    sound(&imported);
+    let left = imported
+        .report
+        .entries
+        .iter()
+        .find(|entry| entry.fate == Fate::LeftOut && entry.property.starts_with("B."));
+    assert!(
+        left.is_some_and(|entry| entry.reason.as_deref().unwrap().contains("no circles")),
+        "{}",
+        told(&imported.report)
+    );
+}
+
+#[test]
+fn the_same_template_gives_the_same_manifest() {
+    assert_eq!(sam(EVERYTHING, &[]).unwrap(), sam(EVERYTHING, &[]).unwrap());
+}
