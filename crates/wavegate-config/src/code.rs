@@ -129,8 +129,8 @@ catalogue! {
         "`env` and `memory` of a plugin bound the process that it runs in. With isolation = \
          \"in-process\" there is none: the plugin sees every variable, and may allocate what wavegate may.";
     TEMPLATE_SYNTAX = "WG150", "a template that cannot be read",
-        "The file is neither YAML nor JSON at the place shown, or more than a template can be. Nothing \
-         after that place could be understood; once it is right, everything else is reported at once.";
+        "The file is not there, is neither YAML nor JSON at the place shown, or is more than a template can \
+         be. Nothing after that place could be understood; once it is right, everything else is reported at once.";
     TEMPLATE_SHAPE = "WG151", "a template of another shape",
         "A part of the template is not what it must be there: a map of resources, a list of alarms, a \
          single value. What the property takes is said.";

@@ -9,12 +9,15 @@
 //! up; secrets are not copied. Deliberately absent: building code, and whatever is not a function,
 //! which stays with the tool that has it.
 
+mod alarm;
 mod cfn;
+mod draft;
 mod edges;
 mod globals;
 mod physical;
 mod report;
 mod sam;
+mod serverless;
 mod value;
 mod write;
 mod yaml;
@@ -23,6 +26,7 @@ use std::path::PathBuf;
 
 pub use report::{Entry, Fate, Report, Variable};
 pub use sam::import as sam;
+pub use serverless::import as serverless;
 
 /// What to import.
 #[derive(Debug, Clone, Default)]
@@ -31,8 +35,11 @@ pub struct Request {
     pub path: PathBuf,
     /// Its text.
     pub text: String,
-    /// Values for the template's parameters, and for pseudo parameters such as `AWS::Region`.
+    /// Values for the template's parameters, and for pseudo parameters such as `AWS::Region`; of the
+    /// Serverless Framework, for `${param:NAME}`.
     pub parameters: Vec<(String, String)>,
+    /// Of the Serverless Framework, values for `${opt:NAME}`.
+    pub options: Vec<(String, String)>,
     /// The app's name, unless the template says it.
     pub app: String,
     /// The way from the manifest's directory to the template's: empty if they are the same.

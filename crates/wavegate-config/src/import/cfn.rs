@@ -26,6 +26,13 @@ use crate::problem::{Place, Problem, Source};
 /// References that lead through names of resources end here: a circle of them is no name.
 const DEPTH_MAX: usize = 24;
 
+/// Stands for what is not known in a tree that another language was resolved in: how it is said, a
+/// name for it, and why. No file can hold this key.
+pub(crate) const HOLE: &str = "\0hole";
+
+/// Stands for an environment variable that the file asks for: its name, and a default.
+pub(crate) const OWN: &str = "\0own";
+
 /// A parameter of the template.
 #[derive(Debug, Clone)]
 struct Parameter {
@@ -238,6 +245,18 @@ impl<'a> Template<'a> {
                 Some((id, attribute)) => text(self.get_att(&id, &attribute, span)),
                 None => self.malformed(name, span),
             },
+            HOLE | OWN => {
+                let parts: Vec<&str> =
+                    argument.list().unwrap_or_default().iter().filter_map(scalar).collect();
+                let hole = match parts.as_slice() {
+                    [said, name, reason] => self.hole(said, name, said, reason),
+                    [name, rest @ ..] => {
+                        self.variables.borrow_mut().own(name, rest.first().copied())
+                    }
+                    [] => return self.malformed(name, span),
+                };
+                text(Text::unknown(&hole))
+            }
             "Fn::Sub" => self.sub(argument, span),
             "Fn::Join" => self.join(argument, span),
             "Fn::Select" => self.select(argument, span),
@@ -307,7 +326,7 @@ impl<'a> Template<'a> {
         Value { data: Data::Nothing, span: span.clone() }
     }
 
-    fn reference(&self, id: &str, span: &Range<usize>) -> Value {
+    pub(crate) fn reference(&self, id: &str, span: &Range<usize>) -> Value {
         let text = |text: Text| Value::text(text, span.clone());
         if id == "AWS::NoValue" {
             return Value { data: Data::Nothing, span: span.clone() };
@@ -327,7 +346,7 @@ impl<'a> Template<'a> {
         text(self.named(id, None, span))
     }
 
-    fn get_att(&self, id: &str, attribute: &str, span: &Range<usize>) -> Text {
+    pub(crate) fn get_att(&self, id: &str, attribute: &str, span: &Range<usize>) -> Text {
         self.named(id, Some(attribute), span)
     }
 
@@ -456,7 +475,8 @@ impl<'a> Template<'a> {
 /// The name and the argument of an intrinsic function.
 pub(crate) fn intrinsic(node: &Node) -> Option<(&str, &Node)> {
     let [(key, argument)] = node.map()? else { return None };
-    let is_one = matches!(key.text.as_str(), "Ref" | "Condition") || key.text.starts_with("Fn::");
+    let is_one = matches!(key.text.as_str(), "Ref" | "Condition" | HOLE | OWN)
+        || key.text.starts_with("Fn::");
     is_one.then_some((key.text.as_str(), argument))
 }
 

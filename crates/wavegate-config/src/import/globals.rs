@@ -6,7 +6,7 @@ use crate::import::cfn::intrinsic;
 use crate::import::yaml::{Key, Kind, Node};
 
 /// The type that `Globals.Function` is for.
-const FUNCTION: &str = "AWS::Serverless::Function";
+pub(crate) const FUNCTION: &str = "AWS::Serverless::Function";
 
 /// The template with the globals of functions in each of them.
 pub(crate) fn spread(mut root: Node) -> Node {

@@ -57,8 +57,8 @@ pub struct Variable {
     pub stands_for: String,
     /// Why the template does not tell it, and where to look.
     pub reason: String,
-    /// The lines of the template that need it.
-    pub lines: Vec<usize>,
+    /// What needs it: the line of the template, and the property.
+    pub uses: Vec<(usize, String)>,
     /// Whether only the profile `aws` needs it.
     pub only_on_aws: bool,
 }
@@ -114,7 +114,7 @@ impl Ledger {
         let mut reasons: Vec<String> = Vec::new();
         for unknown in unknowns {
             let reason =
-                format!("set {} to {}: {}", unknown.variable, unknown.said, unknown.reason);
+                format!("{} stands for {}: {}", unknown.variable, unknown.said, unknown.reason);
             if !reasons.contains(&reason) {
                 reasons.push(reason);
             }
@@ -124,12 +124,13 @@ impl Ledger {
                     name: unknown.variable.clone(),
                     stands_for: harmless(&unknown.said),
                     reason: harmless(&unknown.reason),
-                    lines: Vec::new(),
+                    uses: Vec::new(),
                     only_on_aws,
                 });
             variable.only_on_aws &= only_on_aws;
-            if !variable.lines.contains(&line) {
-                variable.lines.push(line);
+            let used = (line, harmless(property));
+            if !variable.uses.contains(&used) {
+                variable.uses.push(used);
             }
         }
         self.push(Fate::Unresolved, span, property, Some(key), Some(&reasons.join("; ")));
@@ -168,7 +169,7 @@ impl Ledger {
         self.entries.sort_by_key(|entry| entry.line);
         let mut variables: Vec<Variable> = self.variables.into_values().collect();
         for variable in &mut variables {
-            variable.lines.sort_unstable();
+            variable.uses.sort_unstable();
         }
         Report { entries: self.entries, variables, functions }
     }

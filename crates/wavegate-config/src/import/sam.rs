@@ -3,7 +3,6 @@
 //! `AWS::Serverless::Function` and `AWS::Lambda::Function` become functions, alarms that their
 //! deployment preferences name become alarms, and so do their hooks. All else stays with SAM.
 
-mod alarm;
 mod deployment;
 mod function;
 
@@ -11,17 +10,16 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use wavegate_core::name::{AliasName, AppName, FunctionName};
+use wavegate_core::name::{AppName, FunctionName};
 
 use crate::code;
 use crate::import::cfn::Template;
-use crate::import::edges::{self, Edge, Why};
+use crate::import::draft::Draft;
 use crate::import::physical::{self, type_of};
 use crate::import::report::Ledger;
-use crate::import::value::Text;
-use crate::import::write::{self, App, Table};
+use crate::import::write;
 use crate::import::yaml::{self, Kind, Node};
-use crate::import::{Imported, Request, globals};
+use crate::import::{Imported, Request, alarm, globals};
 use crate::problem::{Place, Problem, Problems, Source, harmless};
 
 /// Lambda's names of functions end here.
@@ -43,17 +41,10 @@ pub fn import(request: &Request) -> Result<Imported, Problems> {
     let mut ledger = Ledger::new(&source);
     let functions = functions(&mut template, &root, &mut ledger);
     let mut importer = Importer {
-        template: &template,
+        draft: Draft::new(&template, ledger),
         request,
-        ledger,
         keys: functions.iter().map(|(id, _)| (id.clone(), id.clone())).collect(),
-        app: App::default(),
         files: Vec::new(),
-        aliases: Vec::new(),
-        edges: Vec::new(),
-        judges: Vec::new(),
-        alarms: BTreeMap::new(),
-        used: Vec::new(),
     };
     for (id, resource) in &functions {
         importer.function(id, resource);
@@ -72,7 +63,7 @@ pub fn import(request: &Request) -> Result<Imported, Problems> {
     if !problems.is_empty() {
         return Err(refuse(problems));
     }
-    let Importer { app, files, ledger, .. } = importer;
+    let Importer { draft: Draft { app, ledger, .. }, files, .. } = importer;
     let report = ledger.finish(app.functions.len());
     Ok(Imported { manifest: write::manifest(&app), files, report })
 }
@@ -117,6 +108,10 @@ fn functions<'n>(
     let mut found = Vec::new();
     for (key, resource) in resources {
         let id = &key.text;
+        // Loops and includes are transforms, which are told of with the other resources.
+        if id.starts_with("Fn::") {
+            continue;
+        }
         if resource.map().is_none() || resource.get("Type").and_then(Node::text).is_none() {
             let message = format!("resource `{id}` has no type");
             template.problem(code::TEMPLATE_SHAPE, &key.span, &message, "give it a `Type`");
@@ -165,145 +160,45 @@ fn functions<'n>(
     found
 }
 
-/// An alias that a function asks for.
-struct Alias {
-    function: String,
-    /// `None`: the function publishes none.
-    name: Option<Text>,
-    span: Range<usize>,
-}
-
-/// An alarm that a deployment preference names.
-struct AlarmUse {
-    /// The table's name.
-    table: String,
-    /// The functions that use it.
-    functions: Vec<String>,
-    /// The resource that declares it, by its logical id.
-    resource: Option<String>,
-    /// Its name, if it is not declared here.
-    named: Option<Text>,
-    span: Range<usize>,
-    property: String,
-}
-
 /// The import under way.
 struct Importer<'a> {
-    template: &'a Template<'a>,
+    draft: Draft<'a>,
     request: &'a Request,
-    ledger: Ledger,
     /// Logical ids of functions and their keys in the manifest.
     keys: BTreeMap<String, String>,
-    app: App,
     files: Vec<(String, String)>,
-    aliases: Vec<Alias>,
-    edges: Vec<Edge>,
-    /// Hooks and the functions that they judge.
-    judges: Vec<(String, String)>,
-    alarms: BTreeMap<String, AlarmUse>,
-    /// Logical ids of resources that became a part of the manifest.
-    used: Vec<String>,
 }
 
 impl Importer<'_> {
     /// Everything that needs to have seen all functions.
     fn settle(&mut self, root: &Node) {
         self.name_app(root);
-        self.settle_alias();
-        self.settle_alarms();
-        let judges = std::mem::take(&mut self.judges);
-        let mut edges = std::mem::take(&mut self.edges);
-        edges.retain(|edge| {
-            let is_hooks = judges.contains(&(edge.from.clone(), edge.to.clone()));
-            let is_left_out = is_hooks && edge.why == Why::Reference;
-            if is_left_out {
-                let why = "a hook is there before the function that it judges";
-                self.ledger.left_out(&edge.span, &format!("{} (order)", edge.property), why);
-            }
-            !is_left_out
-        });
-        edges::settle(edges, &mut self.app.functions, &mut self.ledger);
+        self.draft.settle_alias();
+        self.draft.settle_alarms();
+        self.draft.settle_edges();
         self.resources(root);
         self.sections(root);
     }
 
     fn name_app(&mut self, root: &Node) {
-        let app = &mut self.app;
+        let app = &mut self.draft.app;
         app.from = self
             .request
             .path
             .file_name()
             .map_or_else(String::new, |name| harmless(&name.to_string_lossy()));
         app.verb = "sam";
-        let stack = self.template.pseudo("AWS::StackName");
+        let stack = self.draft.template.pseudo("AWS::StackName");
         let name = stack.unwrap_or(&self.request.app);
         app.name = app_name(name);
-        app.region = self.template.pseudo("AWS::Region").map(str::to_owned);
+        app.region = self.draft.template.pseudo("AWS::Region").map(str::to_owned);
         let span = root.map().and_then(<[_]>::first).map_or(0..0, |(key, _)| key.span.clone());
         let why = match stack {
             Some(_) => "the stack's name".to_owned(),
             None => "a template does not name its stack: this is its directory's name, or --app's"
                 .to_owned(),
         };
-        self.ledger.changed(&span, "(name of the stack)", "app.name", &why);
-    }
-
-    /// One alias for the app: the one that most functions ask for.
-    fn settle_alias(&mut self) {
-        let mut counts: Vec<(&Text, usize)> = Vec::new();
-        for name in self.aliases.iter().filter_map(|alias| alias.name.as_ref()) {
-            match counts.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, count)) => *count += 1,
-                None => counts.push((name, 1)),
-            }
-        }
-        // The first of the most frequent ones.
-        let most =
-            counts.iter().rev().max_by_key(|(_, count)| *count).map(|(name, _)| (*name).clone());
-        let alias = most.unwrap_or_else(|| Text::known("live"));
-        for asked in &self.aliases {
-            let property = format!("{}.AutoPublishAlias", asked.function);
-            match &asked.name {
-                Some(name) if *name == alias => {
-                    let unknowns: Vec<_> = name.unknowns().cloned().collect();
-                    if unknowns.is_empty() {
-                        self.ledger.taken(&asked.span, &property, "app.alias");
-                    } else {
-                        self.ledger.unresolved(&asked.span, &property, "app.alias", &unknowns);
-                    }
-                }
-                Some(name) => {
-                    let why = format!(
-                        "an app has one alias, and most functions ask for `{}`: callers of `{}` must be told",
-                        alias.in_manifest(),
-                        name.in_manifest()
-                    );
-                    self.ledger.changed(&asked.span, &property, "app.alias", &why);
-                }
-                None => {
-                    let why = format!(
-                        "the template gives it no alias, and a release needs one: callers that do not name \
-                         `{}` stay outside of it",
-                        alias.in_manifest()
-                    );
-                    self.ledger.changed(&asked.span, &property, "app.alias", &why);
-                }
-            }
-            if let Some(known) = asked.name.as_ref().and_then(Text::as_known)
-                && let Err(bad) = AliasName::new(known)
-            {
-                let help = bad.rule;
-                self.template.problem(code::TEMPLATE_VALUE, &asked.span, &bad.to_string(), help);
-            }
-        }
-        self.app.alias = alias.in_manifest();
-    }
-
-    fn table(&mut self, tables: fn(&mut App) -> &mut Vec<Table>, table: Table) {
-        let tables = tables(&mut self.app);
-        if tables.iter().all(|known| known.name != table.name) {
-            tables.push(table);
-        }
+        self.draft.ledger.changed(&span, "(name of the stack)", "app.name", &why);
     }
 
     /// The resources that are no part of the manifest.
@@ -311,7 +206,7 @@ impl Importer<'_> {
         let resources = root.get("Resources").and_then(Node::map).unwrap_or_default();
         for (key, resource) in resources {
             let id = &key.text;
-            if self.keys.contains_key(id) || self.used.contains(id) {
+            if self.keys.contains_key(id) || self.draft.used.contains(id) {
                 continue;
             }
             let kind = type_of(resource);
@@ -339,7 +234,7 @@ impl Importer<'_> {
                 "" => "Fn::ForEach and other transforms are not run here",
                 _ => "wavegate makes functions, versions and aliases: leave it with SAM",
             };
-            self.ledger.left_out(&key.span, &format!("{id} ({})", harmless(kind)), why);
+            self.draft.ledger.left_out(&key.span, &format!("{id} ({})", harmless(kind)), why);
         }
     }
 
@@ -349,7 +244,7 @@ impl Importer<'_> {
             let why = match key.text.as_str() {
                 "Resources" => continue,
                 "Globals" => {
-                    self.globals(node);
+                    self.globals(root, node);
                     continue;
                 }
                 "AWSTemplateFormatVersion" | "Transform" => {
@@ -366,27 +261,32 @@ impl Importer<'_> {
                 "Outputs" => "wavegate exports nothing: leave them with SAM",
                 name => {
                     let message = format!("a template has no section `{}`", harmless(name));
-                    self.template.problem(code::TEMPLATE_SHAPE, &key.span, &message, "");
+                    self.draft.template.problem(code::TEMPLATE_SHAPE, &key.span, &message, "");
                     continue;
                 }
             };
-            self.ledger.left_out(&key.span, &key.text, why);
+            self.draft.ledger.left_out(&key.span, &key.text, why);
         }
     }
 
     /// What is global for other things than functions.
-    fn globals(&mut self, globals: &Node) {
+    fn globals(&mut self, root: &Node, globals: &Node) {
+        let mut resources = root.get("Resources").and_then(Node::map).unwrap_or_default().iter();
+        let is_used = resources.any(|(_, one)| type_of(one) == globals::FUNCTION);
         for (key, node) in globals.map().unwrap_or_default() {
             if key.text != "Function" {
                 let property = format!("Globals.{}", key.text);
-                self.ledger.left_out(
+                self.draft.ledger.left_out(
                     &key.span,
                     &property,
                     "it is not about functions: leave it with SAM",
                 );
+            } else if !is_used {
+                let why = "no resource is an AWS::Serverless::Function";
+                self.draft.ledger.left_out(&key.span, "Globals.Function", why);
             } else if !matches!(node.kind, Kind::Map(_)) {
                 let message = "`Globals.Function` is not a map";
-                self.template.problem(code::TEMPLATE_SHAPE, &key.span, message, "");
+                self.draft.template.problem(code::TEMPLATE_SHAPE, &key.span, message, "");
             }
         }
     }

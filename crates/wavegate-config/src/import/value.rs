@@ -16,6 +16,8 @@ pub(crate) struct Unknown {
     pub(crate) said: String,
     /// Why it is not known, and where to look for it.
     pub(crate) reason: String,
+    /// What counts where the variable is not set.
+    pub(crate) default: Option<String>,
 }
 
 /// A text with holes.
@@ -76,6 +78,18 @@ impl Text {
         }
     }
 
+    /// The same with each known piece replaced; `None` if one of them cannot be.
+    pub(crate) fn replaced(&self, with: impl Fn(&str) -> Option<Self>) -> Option<Self> {
+        let mut done = Self::default();
+        for part in &self.0 {
+            match part {
+                Part::Known(text) => done.push(&with(text)?),
+                Part::Unknown(_) => done.0.push(part.clone()),
+            }
+        }
+        Some(done)
+    }
+
     /// The same with something behind it.
     pub(crate) fn then(mut self, text: &str) -> Self {
         self.push_known(text);
@@ -87,7 +101,10 @@ impl Text {
     pub(crate) fn in_manifest(&self) -> String {
         let parts = self.0.iter().map(|part| match part {
             Part::Known(text) => text.replace("${env:", "$${env:"),
-            Part::Unknown(unknown) => format!("${{env:{}}}", unknown.variable),
+            Part::Unknown(unknown) => match &unknown.default {
+                Some(default) => format!("${{env:{}:-{default}}}", unknown.variable),
+                None => format!("${{env:{}}}", unknown.variable),
+            },
         });
         parts.collect()
     }
@@ -174,10 +191,30 @@ impl Variables {
         let count = self.taken.entry(base.clone()).or_default();
         *count += 1;
         let variable = if *count == 1 { base } else { format!("{base}_{count}") };
-        let unknown =
-            Rc::new(Unknown { variable, said: said.to_owned(), reason: reason.to_owned() });
+        let unknown = Rc::new(Unknown {
+            variable,
+            said: said.to_owned(),
+            reason: reason.to_owned(),
+            default: None,
+        });
         self.by_source.insert(source.to_owned(), Rc::clone(&unknown));
         unknown
+    }
+
+    /// The hole for an environment variable that the file itself asks for.
+    pub(crate) fn own(&mut self, name: &str, default: Option<&str>) -> Rc<Unknown> {
+        let source = format!("env {name} {default:?}");
+        let of_environment = || {
+            Rc::new(Unknown {
+                variable: name.to_owned(),
+                said: format!("environment variable {name}"),
+                reason: "the file takes it from the environment, and so does the manifest"
+                    .to_owned(),
+                default: default.map(str::to_owned),
+            })
+        };
+        *self.taken.entry(name.to_owned()).or_default() += 1;
+        Rc::clone(self.by_source.entry(source).or_insert_with(of_environment))
     }
 }
 

@@ -177,6 +177,7 @@ pub(crate) fn manifest(app: &App) -> String {
 fn roles(out: &mut String, app: &App) {
     let first = app.functions.first().and_then(|function| function.role_on_aws.as_ref());
     if let Some(role) = first
+        && app.functions.len() > 1
         && app.functions.iter().all(|function| function.role_on_aws.as_ref() == Some(role))
     {
         out.push_str("\n[profiles.aws.defaults]\n");

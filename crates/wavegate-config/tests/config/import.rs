@@ -17,7 +17,7 @@ fn sam(text: &str, parameters: &[(&str, &str)]) -> Result<Imported, Problems> {
         text: text.to_owned(),
         parameters: parameters.iter().map(owned).collect(),
         app: "shop".to_owned(),
-        code_prefix: "".into(),
+        ..Request::default()
     })
 }
 
@@ -33,7 +33,8 @@ fn told(report: &Report) -> String {
     }
     for variable in &report.variables {
         let on_aws = if variable.only_on_aws { ", on AWS" } else { "" };
-        let (name, lines) = (&variable.name, &variable.lines);
+        let lines: Vec<usize> = variable.uses.iter().map(|(line, _)| *line).collect();
+        let name = &variable.name;
         text.extend([format!("set {name} = {}{on_aws} (lines {lines:?})\n", variable.stands_for)]);
     }
     text
@@ -52,6 +53,8 @@ fn loaded(imported: &Imported, profile: Option<&str>) -> Result<Manifest, String
     for code in ["hello_world", "hooks", "src/checkout", "service"] {
         fs::create_dir_all(dir.path().join(code)).unwrap();
     }
+    fs::create_dir_all(dir.path().join("build")).unwrap();
+    fs::write(dir.path().join("build/auth.zip"), "").unwrap();
     for (path, text) in &imported.files {
         let path = dir.path().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -231,4 +234,68 @@ fn a_circle_of_references_is_opened_and_told() {
 #[test]
 fn the_same_template_gives_the_same_manifest() {
     assert_eq!(sam(EVERYTHING, &[]).unwrap(), sam(EVERYTHING, &[]).unwrap());
+}
+
+/// Imports the file of a service.
+fn serverless(text: &str, options: &[(&str, &str)]) -> Result<Imported, Problems> {
+    let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    import::serverless(&Request {
+        path: "serverless.yml".into(),
+        text: text.to_owned(),
+        options: options.iter().map(owned).collect(),
+        app: "other".to_owned(),
+        ..Request::default()
+    })
+}
+
+const SERVICE: &str = include_str!("import/serverless.yml");
+
+#[test]
+fn a_service_is_a_manifest() {
+    let imported = serverless(SERVICE, &[]).unwrap();
+    insta::assert_snapshot!(shown(&imported));
+    sound(&imported);
+}
+
+#[test]
+fn options_of_a_service_decide_what_its_variables_are() {
+    let imported = serverless(SERVICE, &[("stage", "prod")]).unwrap();
+    let manifest = sound(&imported);
+    let hello = manifest.app.functions.values().find(|one| one.name.as_str() == "hello").unwrap();
+    assert_eq!(hello.lambda_name.as_str(), "shop-prod-hello");
+    assert_eq!(hello.config.memory_mb, 512);
+    assert!(imported.manifest.contains("TABLE = \"orders-prod\""));
+    // A stage that the plugin is not enabled for has no canaries.
+    let imported = serverless(SERVICE, &[("stage", "dev2")]).unwrap_err();
+    assert!(imported.iter().any(|problem| problem.message.contains("custom.memory")));
+}
+
+#[test]
+fn a_stage_without_canaries_moves_all_at_once() {
+    let text = SERVICE.replace("stages: [dev, prod]", "stages: [prod]");
+    let imported = serverless(&text, &[]).unwrap();
+    let manifest = sound(&imported);
+    let at_once = |one: &wavegate_core::spec::FunctionSpec| one.strategy.component == "all-at-once";
+    assert!(manifest.app.functions.values().all(at_once));
+}
+
+#[test]
+fn all_problems_of_a_service_are_told_at_once() {
+    let problems = serverless(include_str!("import/broken-serverless.yml"), &[]).unwrap_err();
+    insta::assert_snapshot!(render_in(Path::new("/nowhere"), &problems));
+}
+
+#[test]
+fn what_is_no_service_is_said() {
+    for (name, text) in [
+        ("a_template", "Resources: {}\n"),
+        ("another_provider", "service: x\nprovider: {name: google}\nfunctions: {}\n"),
+        (
+            "no_functions_of_its_own",
+            "service: x\nprovider: {name: aws}\nfunctions: ${file(functions.yml)}\n",
+        ),
+    ] {
+        let problems = serverless(text, &[]).unwrap_err();
+        insta::assert_snapshot!(name, render_in(Path::new("/nowhere"), &problems));
+    }
 }

@@ -79,6 +79,9 @@ impl Template<'_> {
 
     pub(super) fn condition_of(&self, node: &Node) -> Result<bool, Rc<Unknown>> {
         let Some((name, argument)) = intrinsic(node) else {
+            if let Some(truth @ ("true" | "false")) = node.text() {
+                return Ok(truth == "true");
+            }
             self.problem(
                 code::TEMPLATE_INTRINSIC,
                 &node.span,

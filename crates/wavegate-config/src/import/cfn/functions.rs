@@ -7,24 +7,37 @@ use super::{Parts, Template, intrinsic, scalar};
 use crate::code;
 use crate::import::physical;
 use crate::import::value::{Data, Text, Unknown, Value};
-use crate::import::yaml::{Kind, Node};
+use crate::import::yaml::{Key, Node};
 
 impl Template<'_> {
     pub(super) fn sub(&self, argument: &Node, span: &Range<usize>) -> Value {
-        let (template, own) = match (&argument.kind, argument.text()) {
-            (_, Some(text)) => (text.to_owned(), Vec::new()),
-            (Kind::List(elements), _) => match elements.as_slice() {
-                [text, map] => match (text.text(), map.map()) {
-                    (Some(text), Some(map)) => (text.to_owned(), map.to_vec()),
-                    _ => return self.malformed("Fn::Sub", span),
-                },
+        let (template, own) = match argument.list() {
+            Some([template, own]) => match own.map() {
+                Some(own) => (template, own),
+                None => return self.malformed("Fn::Sub", span),
+            },
+            Some(_) => return self.malformed("Fn::Sub", span),
+            None => (argument, &[][..]),
+        };
+        // A text in which another language left holes is put together of pieces.
+        let template = match scalar(template) {
+            Some(text) => Text::known(text),
+            None if intrinsic(template).is_some() => match self.resolve(template).data {
+                Data::Text(text) => text,
                 _ => return self.malformed("Fn::Sub", span),
             },
-            (Kind::Scalar { text, .. }, _) => (text.clone(), Vec::new()),
-            _ => return self.malformed("Fn::Sub", span),
+            None => return self.malformed("Fn::Sub", span),
         };
+        match template.replaced(|text| self.substitute(text, own, span)) {
+            Some(text) => Value::text(text, span.clone()),
+            None => self.malformed("Fn::Sub", span),
+        }
+    }
+
+    /// A text with what stands for each `${name}` in it.
+    fn substitute(&self, text: &str, own: &[(Key, Node)], span: &Range<usize>) -> Option<Text> {
         let mut done = Text::default();
-        let mut rest = template.as_str();
+        let mut rest = text;
         while let Some(at) = rest.find("${") {
             let Some(end) = rest[at..].find('}') else { break };
             let name = rest[at + 2..at + end].trim();
@@ -32,22 +45,14 @@ impl Template<'_> {
             rest = &rest[at + end + 1..];
             if let Some(literal) = name.strip_prefix('!') {
                 done.push_known(&format!("${{{literal}}}"));
-                continue;
-            }
-            if let Some((_, node)) = own.iter().find(|(key, _)| key.text == name) {
-                match self.resolve(node).data {
-                    Data::Text(text) => done.push(&text),
-                    _ => return self.malformed("Fn::Sub", span),
-                }
-                continue;
-            }
-            match self.substituted(name, span) {
-                Some(text) => done.push(&text),
-                None => return self.malformed("Fn::Sub", span),
+            } else if let Some((_, node)) = own.iter().find(|(key, _)| key.text == name) {
+                done.push(self.resolve(node).as_text()?);
+            } else {
+                done.push(&self.substituted(name, span)?);
             }
         }
         done.push(&self.dynamic(rest));
-        Value::text(done, span.clone())
+        Some(done)
     }
 
     /// What stands for `${name}` in a `Sub`; `None` for a list.
@@ -106,6 +111,10 @@ impl Template<'_> {
         else {
             return self.malformed("Fn::Select", span);
         };
+        // An element of a list that is written out may be anything.
+        if let Some(element) = list.list().and_then(|list| list.get(index)) {
+            return Value { span: span.clone(), ..self.resolve(element) };
+        }
         let parts = match self.list(list) {
             Ok(parts) => parts,
             Err(unknown) => {

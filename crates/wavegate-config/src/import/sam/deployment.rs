@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
-use super::{AlarmUse, Importer, alarm};
-use crate::aws_name::{self, Reading};
+use super::Importer;
 use crate::code;
+use crate::import::alarm::{self, AlarmUse};
 use crate::import::cfn::{intrinsic, is_true};
-use crate::import::edges::{Edge, Why};
+use crate::import::draft::{ANSWER, table_name};
 use crate::import::physical::type_of;
-use crate::import::value::{Text, Value, variable};
+use crate::import::value::{Text, Value};
 use crate::import::write::{self, Item, Table};
 use crate::import::yaml::Node;
 
@@ -16,19 +16,16 @@ use crate::import::yaml::Node;
 const KEYS: [&str; 7] =
     ["Type", "Enabled", "Alarms", "Hooks", "Role", "TriggerConfigurations", "PassthroughCondition"];
 
-/// How long a hook may take unless said otherwise, in seconds: the manifest's default.
-const HOOK_TIMEOUT_S: u32 = 60;
-
 impl Importer<'_> {
     /// Takes a function's deployment preference.
     pub(super) fn deployment(&mut self, id: &str, resource: &Node, span: &Range<usize>) {
         let Some(properties) = resource.get("Properties") else { return };
         let Some((key, node)) = properties.entry("DeploymentPreference") else { return };
         let property = format!("{id}.DeploymentPreference");
-        let node = match self.template.branch(node) {
+        let node = match self.draft.template.branch(node) {
             Ok(Some(node)) => node,
             Ok(None) => {
-                self.ledger.left_out(&key.span, &property, "it comes to nothing");
+                self.draft.ledger.left_out(&key.span, &property, "it comes to nothing");
                 return;
             }
             Err(unknown) => {
@@ -36,38 +33,38 @@ impl Importer<'_> {
                     "whether it applies depends on {}: give it with --parameter",
                     unknown.said
                 );
-                self.ledger.left_out(&key.span, &property, &why);
+                self.draft.ledger.left_out(&key.span, &property, &why);
                 return;
             }
         };
         let Some(entries) = node.map() else {
             let message = format!("`{property}` takes a map");
-            self.template.problem(code::TEMPLATE_SHAPE, &node.span, &message, "");
+            self.draft.template.problem(code::TEMPLATE_SHAPE, &node.span, &message, "");
             return;
         };
         for (key, _) in entries {
             if !KEYS.contains(&key.text.as_str()) {
                 let message = format!("SAM knows no `{}` in a DeploymentPreference", key.text);
                 let help = format!("it takes {}", KEYS.join(", "));
-                self.template.problem(code::TEMPLATE_DEPLOYMENT, &key.span, &message, &help);
+                self.draft.template.problem(code::TEMPLATE_DEPLOYMENT, &key.span, &message, &help);
             }
         }
         if !self.is_enabled(node, id, &property) {
             for (key, _) in entries.iter().filter(|(key, _)| key.text != "Enabled") {
                 let why = "the deployment preference is not enabled: SAM moves all traffic at once";
-                self.ledger.left_out(&key.span, &format!("{property}.{}", key.text), why);
+                self.draft.ledger.left_out(&key.span, &format!("{property}.{}", key.text), why);
             }
             return;
         }
         if properties.get("AutoPublishAlias").is_none() {
             let message = format!("`{property}` needs an AutoPublishAlias");
             let help = "add `AutoPublishAlias: live` to the function or to Globals";
-            self.template.problem(code::TEMPLATE_DEPLOYMENT, &key.span, &message, help);
+            self.draft.template.problem(code::TEMPLATE_DEPLOYMENT, &key.span, &message, help);
         }
         if node.get("Type").is_none() {
             let message = format!("`{property}` has no Type");
             let help = "add a Type such as Canary10Percent5Minutes, or `Enabled: false`";
-            self.template.problem(code::TEMPLATE_DEPLOYMENT, span, &message, help);
+            self.draft.template.problem(code::TEMPLATE_DEPLOYMENT, span, &message, help);
         }
         for (key, node) in entries {
             let property = format!("{property}.{}", key.text);
@@ -79,14 +76,18 @@ impl Importer<'_> {
                 "Role" => {
                     let why =
                         "it is CodeDeploy's: wavegate moves the traffic with your own credentials";
-                    self.ledger.left_out(&span, &property, why);
+                    self.draft.ledger.left_out(&span, &property, why);
                 }
                 "TriggerConfigurations" => {
                     let why = "CodeDeploy told SNS topics: a hook in on_rollback or post_traffic can tell them";
-                    self.ledger.left_out(&span, &property, why);
+                    self.draft.ledger.left_out(&span, &property, why);
                 }
                 "PassthroughCondition" => {
-                    self.ledger.left_out(&span, &property, "conditions were decided at the import");
+                    self.draft.ledger.left_out(
+                        &span,
+                        &property,
+                        "conditions were decided at the import",
+                    );
                 }
                 _ => {}
             }
@@ -97,22 +98,22 @@ impl Importer<'_> {
         let Some((key, node)) = preference.entry("Enabled") else { return true };
         let property = format!("{property}.Enabled");
         let span = key.span.start..node.span.end;
-        let value = self.template.resolve(node);
+        let value = self.draft.template.resolve(node);
         let full = format!("functions.{}.strategy", write::key(id));
         match (value.known(), value.as_text().and_then(|text| text.unknowns().next())) {
             (Some(known), _) if is_true(&known) => {
-                self.ledger.taken(&span, &property, &full);
+                self.draft.ledger.taken(&span, &property, &full);
                 true
             }
             (Some(_), _) => {
                 let why = "without a deployment preference all traffic moves at once";
-                self.ledger.changed(&span, &property, &full, why);
+                self.draft.ledger.changed(&span, &property, &full, why);
                 false
             }
             (None, Some(unknown)) => {
                 let why =
                     format!("it depends on {}, and is taken as if it were true", unknown.said);
-                self.ledger.changed(&span, &property, &full, &why);
+                self.draft.ledger.changed(&span, &property, &full, &why);
                 true
             }
             (None, None) => value.is_nothing(),
@@ -121,44 +122,34 @@ impl Importer<'_> {
 
     fn strategy(&mut self, id: &str, property: &str, span: &Range<usize>, node: &Node) {
         // A config that this very template declares says what it does.
-        if let Ok(Some(node)) = self.template.branch(node)
+        if let Ok(Some(node)) = self.draft.template.branch(node)
             && let Some(("Ref", argument)) = intrinsic(node)
             && let Some(config) = argument.text()
             && self.custom(id, property, span, config)
         {
             return;
         }
-        let value = self.template.resolve(node);
+        let value = self.draft.template.resolve(node);
         let Some(text) = value.as_text() else {
             let message =
                 format!("`{property}` takes a single value, and this is {}", value.kind());
-            self.template.problem(code::TEMPLATE_SHAPE, span, &message, "");
+            self.draft.template.problem(code::TEMPLATE_SHAPE, span, &message, "");
             return;
         };
-        let Some(known) = text.as_known() else {
-            self.put(id, (span, property), "strategy", Item::Text(text.clone()));
-            return;
-        };
-        if let Reading::Strategy(_) = aws_name::read(&known) {
-            self.put(id, (span, property), "strategy", Item::text(&known));
-            return;
-        }
-        let said = format!("the strategy that does what `{known}` does");
-        let reason = "a deployment config of one's own: the template does not tell its steps; an AWS name \
-                      such as Canary10Percent5Minutes, or the name of a [strategies.NAME] table";
-        let name = format!("{}_STRATEGY", variable(&known));
-        let hole = self.template.hole(&said, &name, &said, reason);
-        self.put(id, (span, property), "strategy", Item::Text(Text::unknown(&hole)));
+        let text = text.clone();
+        self.draft.strategy(id, (span, property), &text);
     }
 
     /// A deployment config of the template, by its logical id.
     fn custom(&mut self, id: &str, property: &str, span: &Range<usize>, config: &str) -> bool {
-        let Some(resource) = self.template.resource(config) else { return false };
+        let Some(resource) = self.draft.template.resource(config) else { return false };
         if type_of(resource) != "AWS::CodeDeploy::DeploymentConfig" {
             return false;
         }
         let routing = resource.at(&["Properties", "TrafficRoutingConfig"]);
-        let Some(routing) = routing.map(|node| self.template.resolve(node)) else { return false };
+        let Some(routing) = routing.map(|node| self.draft.template.resolve(node)) else {
+            return false;
+        };
         let part = |table: &str, key: &str| {
             let found = routing.get(table)?.get(key)?.known()?;
             found.parse::<u32>().ok()
@@ -180,48 +171,52 @@ impl Importer<'_> {
             ("percent", Item::Number(percent.to_string())),
             (wait, Item::text(&format!("{minutes}m"))),
         ];
-        self.used.push(config.to_owned());
-        self.table(|app| &mut app.strategies, Table { name: config.to_owned(), keys });
-        self.ledger.taken(&resource.span, config, &format!("strategies.{}", write::key(config)));
-        self.put(id, (span, property), "strategy", Item::text(config));
+        self.draft.used.push(config.to_owned());
+        self.draft.table(|app| &mut app.strategies, Table { name: config.to_owned(), keys });
+        self.draft.ledger.taken(
+            &resource.span,
+            config,
+            &format!("strategies.{}", write::key(config)),
+        );
+        self.draft.put(id, (span, property), "strategy", Item::text(config));
         true
     }
 
     fn alarms(&mut self, id: &str, property: &str, span: &Range<usize>, node: &Node) {
-        let node = match self.template.branch(node) {
+        let node = match self.draft.template.branch(node) {
             Ok(Some(node)) => node,
             Ok(None) => {
-                self.ledger.left_out(span, property, "it comes to nothing");
+                self.draft.ledger.left_out(span, property, "it comes to nothing");
                 return;
             }
             Err(unknown) => {
                 let why =
                     format!("which alarms depends on {}: give it with --parameter", unknown.said);
-                self.ledger.left_out(span, property, &why);
+                self.draft.ledger.left_out(span, property, &why);
                 return;
             }
         };
         let Some(elements) = node.list() else {
             let message = format!("`{property}` takes a list of alarms");
-            self.template.problem(code::TEMPLATE_SHAPE, &node.span, &message, "");
+            self.draft.template.problem(code::TEMPLATE_SHAPE, &node.span, &message, "");
             return;
         };
         let mut names = Vec::new();
         for element in elements {
-            match self.template.branch(element) {
+            match self.draft.template.branch(element) {
                 Ok(Some(element)) => names.extend(self.alarm_use(id, property, element)),
                 Ok(None) => {}
                 Err(unknown) => {
                     let why = format!("whether it counts depends on {}", unknown.said);
-                    self.ledger.left_out(&element.span, property, &why);
+                    self.draft.ledger.left_out(&element.span, property, &why);
                 }
             }
         }
         let key = format!("functions.{}.alarms", write::key(id));
-        self.ledger.taken(span, property, &key);
+        self.draft.ledger.taken(span, property, &key);
         if !names.is_empty() {
             names.dedup();
-            self.it(id).set("alarms", Item::names(&names));
+            self.draft.it(id).set("alarms", Item::names(&names));
         }
     }
 
@@ -233,14 +228,14 @@ impl Importer<'_> {
             _ => None,
         };
         let resource = declared.filter(|id| {
-            let resource = self.template.resource(id);
+            let resource = self.draft.template.resource(id);
             resource.is_some_and(|resource| alarm::TYPES.contains(&type_of(resource)))
         });
-        let value = self.template.resolve(element);
+        let value = self.draft.template.resolve(element);
         let Some(text) = value.as_text().cloned() else {
             let message =
                 format!("`{property}` takes the names of alarms, and this is {}", value.kind());
-            self.template.problem(code::TEMPLATE_SHAPE, &element.span, &message, "");
+            self.draft.template.problem(code::TEMPLATE_SHAPE, &element.span, &message, "");
             return None;
         };
         let table = match (&resource, text.as_known()) {
@@ -251,11 +246,11 @@ impl Importer<'_> {
                 table_name(&first.variable.to_ascii_lowercase())
             }
         };
-        let known = self.alarms.entry(table.clone()).or_insert_with(|| AlarmUse {
+        let known = self.draft.alarms.entry(table.clone()).or_insert_with(|| AlarmUse {
             table: table.clone(),
             functions: Vec::new(),
             resource,
-            named: Some(text),
+            name: text,
             span: element.span.clone(),
             property: property.to_owned(),
         });
@@ -264,17 +259,17 @@ impl Importer<'_> {
     }
 
     fn hooks(&mut self, id: &str, property: &str, span: &Range<usize>, node: &Node) {
-        let node = match self.template.branch(node) {
+        let node = match self.draft.template.branch(node) {
             Ok(Some(node)) => node,
-            Ok(None) => return self.ledger.left_out(span, property, "it comes to nothing"),
+            Ok(None) => return self.draft.ledger.left_out(span, property, "it comes to nothing"),
             Err(unknown) => {
                 let why = format!("whether there are hooks depends on {}", unknown.said);
-                return self.ledger.left_out(span, property, &why);
+                return self.draft.ledger.left_out(span, property, &why);
             }
         };
         let Some(entries) = node.map() else {
             let message = format!("`{property}` takes a map of PreTraffic and PostTraffic");
-            self.template.problem(code::TEMPLATE_SHAPE, &node.span, &message, "");
+            self.draft.template.problem(code::TEMPLATE_SHAPE, &node.span, &message, "");
             return;
         };
         let mut phases = Vec::new();
@@ -285,7 +280,12 @@ impl Importer<'_> {
                 other => {
                     let message = format!("there is no hook `{other}`");
                     let help = "SAM takes PreTraffic and PostTraffic";
-                    self.template.problem(code::TEMPLATE_DEPLOYMENT, &key.span, &message, help);
+                    self.draft.template.problem(
+                        code::TEMPLATE_DEPLOYMENT,
+                        &key.span,
+                        &message,
+                        help,
+                    );
                     continue;
                 }
             };
@@ -296,7 +296,7 @@ impl Importer<'_> {
             }
         }
         if !phases.is_empty() {
-            self.it(id).set("hooks", Item::Table(phases));
+            self.draft.it(id).set("hooks", Item::Table(phases));
         }
     }
 
@@ -309,17 +309,16 @@ impl Importer<'_> {
         span: &Range<usize>,
         node: &Node,
     ) -> Option<String> {
-        const ANSWER: &str = "wavegate invokes it and reads its answer: let it return {\"hookStatus\": \
-                              \"SUCCEEDED\"} or FAILED instead of telling CodeDeploy";
-        let node = self.template.branch(node).ok().flatten()?;
-        self.template.take_references();
-        let value = self.template.resolve(node);
+        let node = self.draft.template.branch(node).ok().flatten()?;
+        self.draft.template.take_references();
+        let value = self.draft.template.resolve(node);
         let Some(text) = value.as_text().cloned() else {
             let message = format!("`{property}` takes a function, and this is {}", value.kind());
-            self.template.problem(code::TEMPLATE_SHAPE, span, &message, "");
+            self.draft.template.problem(code::TEMPLATE_SHAPE, span, &message, "");
             return None;
         };
-        let referred = self.template.take_references().into_iter().map(|reference| reference.to);
+        let referred =
+            self.draft.template.take_references().into_iter().map(|reference| reference.to);
         let own = referred.into_iter().find(|to| self.keys.contains_key(to));
         let (name, function) = match (&own, text.as_known()) {
             (Some(own), _) => (own.clone(), Text::known(own.as_str())),
@@ -329,44 +328,22 @@ impl Importer<'_> {
                 (table_name(&first.variable.to_ascii_lowercase()), text.clone())
             }
         };
-        let mut keys = vec![("use", Item::text("lambda")), ("function", Item::Text(function))];
         if let Some(own) = &own {
-            // A hook that may run longer than hooks do by default gets the time that it has.
-            let resource = self.template.resource(own);
+            let resource = self.draft.template.resource(own);
             let timeout = resource.and_then(|node| node.at(&["Properties", "Timeout"]));
             let timeout =
-                timeout.and_then(|node| self.template.resolve(node).known()?.parse::<u32>().ok());
-            if let Some(seconds) = timeout.filter(|seconds| *seconds > HOOK_TIMEOUT_S) {
-                keys.push(("timeout", Item::text(&format!("{seconds}s"))));
-            }
-            self.judges.push((own.clone(), id.to_owned()));
-            self.edges.push(Edge {
-                from: id.to_owned(),
-                to: own.clone(),
-                why: Why::Hook,
-                span: span.clone(),
-                property: property.to_owned(),
-            });
+                timeout.and_then(|node| self.draft.template.resolve(node).known()?.parse().ok());
+            self.draft.own_hook(id, own, timeout, (span, property));
+        } else {
+            let keys = vec![("use", Item::text("lambda")), ("function", Item::Text(function))];
+            self.draft.table(|app| &mut app.hooks, Table { name: name.clone(), keys });
         }
-        self.table(|app| &mut app.hooks, Table { name: name.clone(), keys });
         let key = format!("functions.{}.hooks.{phase}", write::key(id));
         let unknowns: Vec<_> = text.unknowns().cloned().collect();
         if own.is_none() && !unknowns.is_empty() {
-            self.ledger.unresolved(span, property, &key, &unknowns);
+            self.draft.ledger.unresolved(span, property, &key, &unknowns);
         }
-        self.ledger.changed(span, property, &key, ANSWER);
+        self.draft.ledger.changed(span, property, &key, ANSWER);
         Some(name)
     }
-}
-
-/// A name for a table: letters, digits, `-`, `_` and `.`, at most 64.
-fn table_name(text: &str) -> String {
-    /// As the manifest's check has it.
-    const LENGTH_MAX: usize = 64;
-    // What names an ARN's resource is its end.
-    let text = text.rsplit(':').next().unwrap_or(text);
-    let is_legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let name: String =
-        text.chars().map(|c| if is_legal(c) { c } else { '-' }).take(LENGTH_MAX).collect();
-    if name.is_empty() { "unnamed".to_owned() } else { name }
 }

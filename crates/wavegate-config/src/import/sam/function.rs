@@ -1,16 +1,15 @@
 //! One function of a template, property by property.
 
 use std::ops::Range;
-use std::rc::Rc;
 
 use wavegate_core::name::FunctionName;
 
-use super::{Alias, Importer};
+use super::Importer;
 use crate::code;
-use crate::function::refused_variable;
 use crate::import::code_path;
+use crate::import::draft::Alias;
 use crate::import::edges::{Edge, Why};
-use crate::import::value::{Data, Text, Unknown, Value};
+use crate::import::value::{Data, Text, Value};
 use crate::import::write::{self, Item};
 use crate::import::yaml::Node;
 use crate::units;
@@ -21,26 +20,26 @@ const INLINE: [(&str, &str); 2] = [("python", "index.py"), ("nodejs", "index.js"
 impl Importer<'_> {
     /// Takes one function.
     pub(super) fn function(&mut self, id: &str, resource: &Node) {
-        self.app.functions.push(write::Function { key: id.to_owned(), ..Default::default() });
+        self.draft.app.functions.push(write::Function { key: id.to_owned(), ..Default::default() });
         let empty = Vec::new();
         let properties = match resource.get("Properties") {
             Some(node) => node.map().unwrap_or_else(|| {
                 let message = format!("`Properties` of `{id}` is not a map");
-                self.template.problem(code::TEMPLATE_SHAPE, &node.span, &message, "");
+                self.draft.template.problem(code::TEMPLATE_SHAPE, &node.span, &message, "");
                 &[]
             }),
             None => &empty,
         };
-        self.template.take_references();
+        self.draft.template.take_references();
         for (key, node) in properties {
             if key.text == "DeploymentPreference" {
                 continue;
             }
             let property = format!("{id}.{}", key.text);
-            let value = self.template.resolve(node);
+            let value = self.draft.template.resolve(node);
             self.refer(id, &property);
             if value.is_nothing() {
-                self.ledger.left_out(&key.span, &property, "it comes to nothing");
+                self.draft.ledger.left_out(&key.span, &property, "it comes to nothing");
             } else {
                 let value =
                     Value { span: key.span.start..node.span.end.max(key.span.end), ..value };
@@ -56,23 +55,11 @@ impl Importer<'_> {
         self.whole(id, resource, &span);
     }
 
-    /// The function under way.
-    pub(super) fn it(&mut self, id: &str) -> &mut write::Function {
-        let at = self.app.functions.iter().position(|function| function.key == id);
-        let at = at.unwrap_or_default();
-        &mut self.app.functions[at]
-    }
-
-    fn has(&self, id: &str, key: &str) -> bool {
-        let mut functions = self.app.functions.iter();
-        functions.any(|function| function.key == id && function.get(key).is_some())
-    }
-
     /// The functions that were referred to since the last time.
     fn refer(&mut self, id: &str, property: &str) {
-        for reference in self.template.take_references() {
+        for reference in self.draft.template.take_references() {
             if self.keys.contains_key(&reference.to) && reference.to != id {
-                self.edges.push(Edge {
+                self.draft.edges.push(Edge {
                     from: id.to_owned(),
                     to: reference.to,
                     why: Why::Reference,
@@ -98,115 +85,33 @@ impl Importer<'_> {
                 };
                 for (to, span) in ids {
                     if self.keys.contains_key(to) {
-                        self.edges.push(Edge {
+                        self.draft.edges.push(Edge {
                             from: id.to_owned(),
                             to: to.to_owned(),
                             why: Why::Said,
                             span: span.clone(),
                             property: property.clone(),
                         });
-                    } else if self.template.resource(to).is_some() {
+                    } else if self.draft.template.resource(to).is_some() {
                         let why = format!("`{to}` is no function of the manifest");
-                        self.ledger.left_out(span, &property, &why);
+                        self.draft.ledger.left_out(span, &property, &why);
                     } else {
                         let message = format!("the template has no `{to}`");
-                        self.template.problem(code::TEMPLATE_REFERENCE, span, &message, "");
+                        self.draft.template.problem(code::TEMPLATE_REFERENCE, span, &message, "");
                     }
                 }
             }
             "Metadata" => {
                 let why = "it tells `sam build` how to build: build first, and name what was built";
                 for (key, _) in node.map().unwrap_or_default() {
-                    self.ledger.left_out(&key.span, &format!("{property}.{}", key.text), why);
+                    self.draft.ledger.left_out(&key.span, &format!("{property}.{}", key.text), why);
                 }
             }
-            _ => self.ledger.left_out(
+            _ => self.draft.ledger.left_out(
                 span,
                 &property,
                 "it is about the stack's resource, which wavegate has not",
             ),
-        }
-    }
-
-    /// Sets a key, and tells whether all of it is known.
-    pub(super) fn put(
-        &mut self,
-        id: &str,
-        at: (&Range<usize>, &str),
-        key: &'static str,
-        item: Item,
-    ) {
-        let full = format!("functions.{}.{key}", write::key(id));
-        let unknowns = unknowns(&item);
-        self.it(id).set(key, item);
-        self.told(at, &full, &unknowns);
-    }
-
-    pub(super) fn told(
-        &mut self,
-        (span, property): (&Range<usize>, &str),
-        key: &str,
-        unknowns: &[Rc<Unknown>],
-    ) {
-        if unknowns.is_empty() {
-            self.ledger.taken(span, property, key);
-        } else {
-            self.ledger.unresolved(span, property, key, unknowns);
-        }
-    }
-
-    /// A single value; a problem if it is none.
-    fn single(&self, value: &Value, property: &str) -> Option<Text> {
-        let text = value.as_text().cloned();
-        if text.is_none() {
-            let message =
-                format!("`{property}` takes a single value, and this is {}", value.kind());
-            self.template.problem(code::TEMPLATE_SHAPE, &value.span, &message, "");
-        }
-        text
-    }
-
-    /// A whole number with a unit; a problem if it is none.
-    fn quantity(&self, value: &Value, property: &str, unit: &str) -> Option<Text> {
-        let text = self.single(value, property)?;
-        match text.as_known() {
-            Some(known) if known.parse::<u32>().is_err() => {
-                let message = format!("`{property}` takes a whole number, and this is `{known}`");
-                self.template.problem(code::TEMPLATE_VALUE, &value.span, &message, "");
-                None
-            }
-            _ => Some(text.then(unit)),
-        }
-    }
-
-    /// A list of single values; one alone counts as a list.
-    fn texts(&self, value: &Value, property: &str) -> Vec<Text> {
-        match &value.data {
-            Data::List(list) => {
-                list.iter().filter_map(|element| self.single(element, property)).collect()
-            }
-            _ => self.single(value, property).into_iter().collect(),
-        }
-    }
-
-    /// The entries of a map; a problem if it is none. A hole in its place is left out with its reason.
-    fn entries<'v>(&mut self, value: &'v Value, property: &str) -> &'v [(String, Value)] {
-        match &value.data {
-            Data::Map(entries) => entries,
-            Data::Text(text) if text.unknowns().next().is_some() => {
-                let said = text
-                    .unknowns()
-                    .next()
-                    .map(|unknown| format!("{}: {}", unknown.said, unknown.reason));
-                let why = format!("it is not known ({})", said.unwrap_or_default());
-                self.ledger.left_out(&value.span, property, &why);
-                &[]
-            }
-            _ => {
-                let message = format!("`{property}` takes a map, and this is {}", value.kind());
-                self.template.problem(code::TEMPLATE_SHAPE, &value.span, &message, "");
-                &[]
-            }
         }
     }
 
@@ -220,16 +125,16 @@ impl Importer<'_> {
                     "Runtime" => "runtime",
                     _ => "description",
                 };
-                if let Some(text) = self.single(value, property) {
-                    self.put(id, at, key, Item::Text(text));
+                if let Some(text) = self.draft.single(value, property) {
+                    self.draft.put(id, at, key, Item::Text(text));
                 }
             }
             "CodeUri" | "Code" | "ImageUri" | "InlineCode" => self.code(id, name, property, value),
             "PackageType" => {
-                if let Some(text) = self.single(value, property) {
+                if let Some(text) = self.draft.single(value, property) {
                     let key =
                         if text.as_known().as_deref() == Some("Image") { "image" } else { "code" };
-                    self.ledger.taken(
+                    self.draft.ledger.taken(
                         &value.span,
                         property,
                         &format!("functions.{}.{key}", write::key(id)),
@@ -237,28 +142,28 @@ impl Importer<'_> {
                 }
             }
             "MemorySize" => {
-                if let Some(text) = self.quantity(value, property, "MB") {
-                    self.put(id, at, "memory", Item::Text(text));
+                if let Some(text) = self.draft.quantity(value, property, "MB") {
+                    self.draft.put(id, at, "memory", Item::Text(text));
                 }
             }
             "Timeout" => {
-                if let Some(text) = self.quantity(value, property, "s") {
-                    self.put(id, at, "timeout", Item::Text(text));
+                if let Some(text) = self.draft.quantity(value, property, "s") {
+                    self.draft.put(id, at, "timeout", Item::Text(text));
                 }
             }
             "Environment" => self.environment(id, property, value),
-            "Role" => self.role(id, property, value),
-            "Layers" => self.layers(id, property, value),
+            "Role" => self.draft.role(id, property, value),
+            "Layers" => self.draft.layers(id, property, value),
             "Architectures" => self.architecture(id, property, value),
-            "VpcConfig" => self.vpc(id, property, value),
+            "VpcConfig" => self.draft.vpc(id, property, value),
             "Tracing" | "TracingConfig" => self.tracing(id, property, value),
             "EphemeralStorage" => {
-                for (key, value) in self.entries(value, property).to_vec() {
+                for (key, value) in self.draft.entries(value, property).to_vec() {
                     let property = format!("{property}.{key}");
                     if key != "Size" {
-                        self.unknown_property(&value.span, &property);
-                    } else if let Some(text) = self.quantity(&value, &property, "MB") {
-                        self.put(
+                        self.draft.unknown_property(&value.span, &property);
+                    } else if let Some(text) = self.draft.quantity(&value, &property, "MB") {
+                        self.draft.put(
                             id,
                             (&value.span, &property),
                             "ephemeral_storage",
@@ -270,62 +175,69 @@ impl Importer<'_> {
             "DeadLetterQueue" | "DeadLetterConfig" => self.dead_letter(id, property, value),
             "AutoPublishAlias" => {}
             "Events" => {
-                for (key, event) in self.entries(value, property).to_vec() {
+                for (key, event) in self.draft.entries(value, property).to_vec() {
                     let kind = event.get("Type").and_then(Value::known).unwrap_or_default();
                     let why =
                         "wavegate makes no triggers: leave it with SAM, and let it call the alias";
-                    self.ledger.left_out(&event.span, &format!("{property}.{key} ({kind})"), why);
+                    self.draft.ledger.left_out(
+                        &event.span,
+                        &format!("{property}.{key} ({kind})"),
+                        why,
+                    );
                 }
             }
             _ => match left_out(name) {
-                Some(why) => self.ledger.left_out(&value.span, property, why),
-                None => self.unknown_property(&value.span, property),
+                Some(why) => self.draft.ledger.left_out(&value.span, property, why),
+                None => self.draft.unknown_property(&value.span, property),
             },
         }
     }
 
-    fn unknown_property(&mut self, span: &Range<usize>, property: &str) {
-        self.ledger.left_out(span, property, "the manifest has no key for it");
-    }
-
     fn function_name(&mut self, id: &str, property: &str, value: &Value) {
-        let Some(text) = self.single(value, property) else { return };
+        let Some(text) = self.draft.single(value, property) else { return };
         match text.as_known() {
             Some(known) => {
                 if let Err(bad) = FunctionName::new(known.as_str()) {
-                    self.template.problem(code::TEMPLATE_VALUE, &value.span, &bad.to_string(), "");
+                    self.draft.template.problem(
+                        code::TEMPLATE_VALUE,
+                        &value.span,
+                        &bad.to_string(),
+                        "",
+                    );
                 } else if known == id {
                     let key = format!("functions.{}", write::key(id));
-                    self.ledger.taken(&value.span, property, &key);
+                    self.draft.ledger.taken(&value.span, property, &key);
                 } else {
-                    self.put(id, (&value.span, property), "name", Item::Text(text));
+                    self.draft.put(id, (&value.span, property), "name", Item::Text(text));
                 }
             }
-            None => self.put(id, (&value.span, property), "name", Item::Text(text)),
+            None => self.draft.put(id, (&value.span, property), "name", Item::Text(text)),
         }
     }
 
     fn code(&mut self, id: &str, name: &str, property: &str, value: &Value) {
         let at = (&value.span, property);
         match (&value.data, name) {
-            (Data::Text(text), "ImageUri") => self.put(id, at, "image", Item::Text(text.clone())),
+            (Data::Text(text), "ImageUri") => {
+                self.draft.put(id, at, "image", Item::Text(text.clone()));
+            }
             (Data::Text(text), "InlineCode") => self.inline(id, property, &value.span, text),
             (Data::Text(text), _) => match text.as_known() {
                 Some(url) if url.starts_with("s3://") => {
-                    self.put(id, at, "code", Item::Text(text.clone()));
+                    self.draft.put(id, at, "code", Item::Text(text.clone()));
                 }
                 Some(path) if path.starts_with("https://") => {
                     let text = s3_of_url(&path).map_or_else(|| text.clone(), Text::known);
-                    self.put(id, at, "code", Item::Text(text));
+                    self.draft.put(id, at, "code", Item::Text(text));
                 }
                 Some(path) => {
                     let path = code_path(&self.request.code_prefix, &path);
                     let full = format!("functions.{}.code", write::key(id));
-                    self.it(id).set("code", Item::text(&path));
+                    self.draft.it(id).set("code", Item::text(&path));
                     let why = "it is packaged as it is: what `sam build` would add or compile has to be there";
-                    self.ledger.changed(&value.span, property, &full, why);
+                    self.draft.ledger.changed(&value.span, property, &full, why);
                 }
-                None => self.put(id, at, "code", Item::Text(text.clone())),
+                None => self.draft.put(id, at, "code", Item::Text(text.clone())),
             },
             (Data::Map(entries), _) => {
                 let part = |names: &[&str]| {
@@ -339,14 +251,14 @@ impl Importer<'_> {
                     url.push(&bucket);
                     let mut url = url.then("/");
                     url.push(&object);
-                    self.put(id, at, "code", Item::Text(url));
+                    self.draft.put(id, at, "code", Item::Text(url));
                 }
                 for (key, value) in entries.clone() {
                     let property = format!("{property}.{key}");
                     match (key.as_str(), value.as_text()) {
                         ("Bucket" | "S3Bucket" | "Key" | "S3Key", Some(_)) => {}
                         ("ImageUri", Some(text)) => {
-                            self.put(
+                            self.draft.put(
                                 id,
                                 (&value.span, &property),
                                 "image",
@@ -356,14 +268,14 @@ impl Importer<'_> {
                         ("ZipFile", Some(text)) => self.inline(id, &property, &value.span, text),
                         ("Version" | "S3ObjectVersion", _) => {
                             let why = "the newest version of the object is taken";
-                            self.ledger.left_out(&value.span, &property, why);
+                            self.draft.ledger.left_out(&value.span, &property, why);
                         }
-                        _ => self.unknown_property(&value.span, &property),
+                        _ => self.draft.unknown_property(&value.span, &property),
                     }
                 }
             }
             _ => {
-                self.single(value, property);
+                self.draft.single(value, property);
             }
         }
     }
@@ -377,140 +289,56 @@ impl Importer<'_> {
             (Some(code), Some(file)) => {
                 let directory = format!("functions/{id}");
                 self.files.push((format!("{directory}/{file}"), code));
-                self.it(id).set("code", Item::text(&directory));
+                self.draft.it(id).set("code", Item::text(&directory));
                 let why = format!("a manifest holds no code: it is written to {directory}/{file}");
                 let key = format!("functions.{}.code", write::key(id));
-                self.ledger.changed(span, property, &key, &why);
+                self.draft.ledger.changed(span, property, &key, &why);
             }
             (Some(_), None) => {
                 let message = format!(
                     "code in the template needs a Python or Node.js runtime, not `{runtime}`"
                 );
-                self.template.problem(code::TEMPLATE_VALUE, span, &message, "");
+                self.draft.template.problem(code::TEMPLATE_VALUE, span, &message, "");
             }
             (None, _) => {
                 let hole = text.unknowns().next().map(|unknown| unknown.said.clone());
                 let message = format!("the code is not known: {}", hole.unwrap_or_default());
                 let help = "give the value with --parameter, or put the code into a file";
-                self.template.problem(code::TEMPLATE_VALUE, span, &message, help);
+                self.draft.template.problem(code::TEMPLATE_VALUE, span, &message, help);
             }
         }
     }
 
     /// The runtime, which may stand behind the code.
     fn runtime_of(&self, id: &str) -> String {
-        let node = self.template.resource(id).and_then(|node| node.at(&["Properties", "Runtime"]));
-        node.and_then(|node| self.template.resolve(node).known()).unwrap_or_default()
+        let node =
+            self.draft.template.resource(id).and_then(|node| node.at(&["Properties", "Runtime"]));
+        node.and_then(|node| self.draft.template.resolve(node).known()).unwrap_or_default()
     }
 
     fn environment(&mut self, id: &str, property: &str, value: &Value) {
-        for (section, variables) in self.entries(value, property).to_vec() {
+        for (section, variables) in self.draft.entries(value, property) {
             let property = format!("{property}.{section}");
-            if section != "Variables" {
-                self.unknown_property(&variables.span, &property);
-                continue;
-            }
-            let mut table = Vec::new();
-            for (name, value) in self.entries(&variables, &property).to_vec() {
-                let property = format!("{property}.{name}");
-                if let Some(why) = refused_variable(&name) {
-                    self.ledger.left_out(
-                        &value.span,
-                        &property,
-                        &format!("Lambda refuses it: {why}"),
-                    );
-                } else if let Some(text) = self.single(&value, &property) {
-                    let key =
-                        format!("functions.{}.environment.{}", write::key(id), write::key(&name));
-                    let unknowns: Vec<_> = text.unknowns().cloned().collect();
-                    self.told((&value.span, &property), &key, &unknowns);
-                    table.push((name, Item::Text(text)));
-                }
-            }
-            if !table.is_empty() {
-                self.it(id).set("environment", Item::Table(table));
+            if section == "Variables" {
+                self.draft.variables(id, &property, variables);
+            } else {
+                self.draft.unknown_property(&variables.span, &property);
             }
         }
-    }
-
-    fn role(&mut self, id: &str, property: &str, value: &Value) {
-        let Some(text) = self.single(value, property) else { return };
-        match text.as_known() {
-            Some(known) if units::is_role_arn(&known) => {
-                self.put(id, (&value.span, property), "role", Item::Text(text));
-            }
-            Some(known) => {
-                let message = format!("`{known}` is not a role's ARN");
-                let help = "write it like \"arn:aws:iam::123456789012:role/NAME\"";
-                self.template.problem(code::TEMPLATE_VALUE, &value.span, &message, help);
-            }
-            None => self.role_on_aws(id, property, &value.span, text),
-        }
-    }
-
-    /// A role that the template does not tell: only AWS needs it.
-    fn role_on_aws(&mut self, id: &str, property: &str, span: &Range<usize>, role: Text) {
-        let unknowns: Vec<_> = role.unknowns().cloned().collect();
-        let key = format!("{}functions.{}.role", write::AWS_PROFILE, write::key(id));
-        self.ledger.unresolved(span, property, &key, &unknowns);
-        self.it(id).role_on_aws = Some(role);
-    }
-
-    fn layers(&mut self, id: &str, property: &str, value: &Value) {
-        let layers = self.texts(value, property);
-        for known in layers.iter().filter_map(Text::as_known) {
-            if !units::is_layer_arn(&known) {
-                let message = format!("`{known}` is not the ARN of a layer version");
-                self.template.problem(code::TEMPLATE_VALUE, &value.span, &message, "");
-            }
-        }
-        self.put(id, (&value.span, property), "layers", Item::List(layers));
     }
 
     fn architecture(&mut self, id: &str, property: &str, value: &Value) {
-        let mut all = self.texts(value, property);
+        let mut all = self.draft.texts(value, property);
         let Some(last) = all.pop() else { return };
         if all.is_empty() {
-            self.put(id, (&value.span, property), "architecture", Item::Text(last));
+            self.draft.put(id, (&value.span, property), "architecture", Item::Text(last));
             return;
         }
         // SAM puts the lists of Globals and of the function behind each other, and Lambda takes one.
         let why = "Lambda takes one architecture: the last one, which is the function's own";
         let key = format!("functions.{}.architecture", write::key(id));
-        self.it(id).set("architecture", Item::Text(last));
-        self.ledger.changed(&value.span, property, &key, why);
-    }
-
-    fn vpc(&mut self, id: &str, property: &str, value: &Value) {
-        let mut table = Vec::new();
-        for (name, value) in self.entries(value, property).to_vec() {
-            let property = format!("{property}.{name}");
-            let key = match name.as_str() {
-                "SubnetIds" => "subnets",
-                "SecurityGroupIds" => "security_groups",
-                _ => {
-                    self.unknown_property(&value.span, &property);
-                    continue;
-                }
-            };
-            let texts = self.texts(&value, &property);
-            let unknowns: Vec<_> = texts.iter().flat_map(Text::unknowns).cloned().collect();
-            let full = format!("functions.{}.vpc.{key}", write::key(id));
-            self.told((&value.span, &property), &full, &unknowns);
-            if !texts.is_empty() {
-                table.push((key.to_owned(), Item::List(texts)));
-            }
-        }
-        match table.len() {
-            0 => {}
-            2 => self.it(id).set("vpc", Item::Table(table)),
-            _ => {
-                let message = format!(
-                    "`{property}` has subnets or security groups, and Lambda takes both or none"
-                );
-                self.template.problem(code::TEMPLATE_VALUE, &value.span, &message, "");
-            }
-        }
+        self.draft.it(id).set("architecture", Item::Text(last));
+        self.draft.ledger.changed(&value.span, property, &key, why);
     }
 
     fn tracing(&mut self, id: &str, property: &str, value: &Value) {
@@ -518,62 +346,63 @@ impl Importer<'_> {
             Some(_) => value.get("Mode").cloned(),
             None => Some(value.clone()),
         };
-        let Some(text) = mode.and_then(|mode| self.single(&mode, property)) else { return };
+        let Some(text) = mode.and_then(|mode| self.draft.single(&mode, property)) else { return };
         let at = (&value.span, property);
         match text.as_known().as_deref() {
-            Some("Active") => self.put(id, at, "tracing", Item::text("active")),
-            Some("PassThrough") => self.put(id, at, "tracing", Item::text("passthrough")),
+            Some("Active") => self.draft.put(id, at, "tracing", Item::text("active")),
+            Some("PassThrough") => self.draft.put(id, at, "tracing", Item::text("passthrough")),
             Some("Disabled") => {
                 let key = format!("functions.{}.tracing", write::key(id));
                 let why = "Lambda knows no more than to pass on what its caller traces, which is the default";
-                self.ledger.changed(&value.span, property, &key, why);
+                self.draft.ledger.changed(&value.span, property, &key, why);
             }
             Some(other) => {
                 let message = format!("`{other}` is not a mode of tracing");
-                self.template.problem(
+                self.draft.template.problem(
                     code::TEMPLATE_VALUE,
                     &value.span,
                     &message,
                     "Active or PassThrough",
                 );
             }
-            None => self.put(id, at, "tracing", Item::Text(text)),
+            None => self.draft.put(id, at, "tracing", Item::Text(text)),
         }
     }
 
     fn dead_letter(&mut self, id: &str, property: &str, value: &Value) {
-        for (name, value) in self.entries(value, property).to_vec() {
+        for (name, value) in self.draft.entries(value, property).to_vec() {
             let property = format!("{property}.{name}");
             let full = format!("functions.{}.dead_letter", write::key(id));
             match name.as_str() {
                 // The ARN says it.
-                "Type" => self.ledger.taken(&value.span, &property, &full),
+                "Type" => self.draft.ledger.taken(&value.span, &property, &full),
                 "TargetArn" => {
-                    let Some(text) = self.single(&value, &property) else { continue };
+                    let Some(text) = self.draft.single(&value, &property) else { continue };
                     if text.as_known().is_some_and(|known| !units::is_dead_letter_arn(&known)) {
                         let message = "this is not the ARN of a queue or topic";
-                        self.template.problem(code::TEMPLATE_VALUE, &value.span, message, "");
+                        self.draft.template.problem(code::TEMPLATE_VALUE, &value.span, message, "");
                     }
-                    self.put(id, (&value.span, &property), "dead_letter", Item::Text(text));
+                    self.draft.put(id, (&value.span, &property), "dead_letter", Item::Text(text));
                 }
-                _ => self.unknown_property(&value.span, &property),
+                _ => self.draft.unknown_property(&value.span, &property),
             }
         }
     }
 
     fn alias(&mut self, id: &str, resource: &Node, span: &Range<usize>) {
         let entry = resource.get("Properties").and_then(|node| node.entry("AutoPublishAlias"));
-        let value =
-            entry.map(|(key, node)| (key.span.start..node.span.end, self.template.resolve(node)));
+        let value = entry
+            .map(|(key, node)| (key.span.start..node.span.end, self.draft.template.resolve(node)));
         let value = value.filter(|(_, value)| !value.is_nothing());
+        let property = format!("{id}.AutoPublishAlias");
         let alias = match value {
             Some((span, value)) => {
-                let name = self.single(&value, &format!("{id}.AutoPublishAlias"));
-                Alias { function: id.to_owned(), name, span }
+                let name = self.draft.single(&value, &property);
+                Alias { name, span, property: property.clone() }
             }
-            None => Alias { function: id.to_owned(), name: None, span: span.clone() },
+            None => Alias { name: None, span: span.clone(), property },
         };
-        self.aliases.push(alias);
+        self.draft.aliases.push(alias);
     }
 
     /// What only the whole function shows.
@@ -586,50 +415,51 @@ impl Importer<'_> {
                 "CloudFormation would make up a name: wavegate calls it `{id}`. If it exists already, give \
                  its name as `name`"
             );
-            self.ledger.changed(span, &format!("{id}.FunctionName"), &key("name"), &why);
+            self.draft.ledger.changed(span, &format!("{id}.FunctionName"), &key("name"), &why);
         }
         if !has("Role") {
             let name = format!("{id}RoleArn");
             let said = format!("the role that SAM made for {id}");
             let reason = "SAM makes a role of the function's policies when the stack is deployed";
-            let hole = self.template.hole(&said, &name, &said, reason);
-            self.role_on_aws(id, &format!("{id}.Role"), span, Text::unknown(&hole));
+            let hole = self.draft.template.hole(&said, &name, &said, reason);
+            self.draft.role_on_aws(id, &format!("{id}.Role"), span, Text::unknown(&hole));
         }
         let package = properties.and_then(|node| node.get("PackageType"));
-        let is_image = package
-            .is_some_and(|node| self.template.resolve(node).known().as_deref() == Some("Image"));
-        if is_image && !self.has(id, "image") {
-            self.it(id).keys.retain(|(key, _)| *key != "code");
+        let is_image = package.is_some_and(|node| {
+            self.draft.template.resolve(node).known().as_deref() == Some("Image")
+        });
+        if is_image && !self.draft.has(id, "image") {
+            self.draft.it(id).keys.retain(|(key, _)| *key != "code");
             let said = format!("the image of {id}");
             let reason = "`sam build` makes it and `sam deploy` pushes it to a registry";
-            let hole = self.template.hole(&said, &format!("{id}Image"), &said, reason);
-            self.put(
+            let hole = self.draft.template.hole(&said, &format!("{id}Image"), &said, reason);
+            self.draft.put(
                 id,
                 (span, &format!("{id}.ImageUri")),
                 "image",
                 Item::Text(Text::unknown(&hole)),
             );
         }
-        if self.has(id, "image") {
+        if self.draft.has(id, "image") {
             for name in ["runtime", "handler", "layers", "code"] {
-                if self.has(id, name) {
-                    self.it(id).keys.retain(|(key, _)| *key != name);
-                    self.ledger.take_back(&key(name), "an image brings its own");
+                if self.draft.has(id, name) {
+                    self.draft.it(id).keys.retain(|(key, _)| *key != name);
+                    self.draft.ledger.take_back(&key(name), "an image brings its own");
                 }
             }
             return;
         }
-        if !self.has(id, "code") && !has("InlineCode") && !has("CodeUri") && !has("Code") {
+        if !self.draft.has(id, "code") && !has("InlineCode") && !has("CodeUri") && !has("Code") {
             let path = code_path(&self.request.code_prefix, ".");
-            self.it(id).set("code", Item::text(&path));
+            self.draft.it(id).set("code", Item::text(&path));
             let why = "without a CodeUri, SAM takes the directory of the template";
-            self.ledger.changed(span, &format!("{id}.CodeUri"), &key("code"), why);
+            self.draft.ledger.changed(span, &format!("{id}.CodeUri"), &key("code"), why);
         }
         for (name, found) in [("Runtime", "runtime"), ("Handler", "handler")] {
-            if !self.has(id, found) && !has(name) {
+            if !self.draft.has(id, found) && !has(name) {
                 let message = format!("function `{id}` has no {name}");
                 let help = "Lambda needs it for code that is no image";
-                self.template.problem(code::TEMPLATE_VALUE, span, &message, help);
+                self.draft.template.problem(code::TEMPLATE_VALUE, span, &message, help);
             }
         }
     }
@@ -671,15 +501,6 @@ fn left_out(name: &str) -> Option<&'static str> {
         }
         _ => return None,
     })
-}
-
-fn unknowns(item: &Item) -> Vec<Rc<Unknown>> {
-    match item {
-        Item::Text(text) => text.unknowns().cloned().collect(),
-        Item::List(texts) => texts.iter().flat_map(Text::unknowns).cloned().collect(),
-        Item::Table(entries) => entries.iter().flat_map(|(_, item)| unknowns(item)).collect(),
-        Item::Number(_) => Vec::new(),
-    }
 }
 
 /// `https://s3.amazonaws.com/bucket/key` and its like, as SAM takes them.

@@ -4,14 +4,16 @@
 //! metric of Lambda's on the function itself becomes `cloudwatch-metric`, which measures the same on
 //! the candidate alone and needs no alarm. Of any other the name is not known.
 
-use super::{AlarmUse, Importer};
+use std::ops::Range;
+
+use crate::import::draft::Draft;
 use crate::import::physical::type_of;
 use crate::import::value::{Text, Value};
 use crate::import::write::{self, Item, Table};
 use crate::import::yaml::Node;
 
 /// The types of alarms.
-pub(super) const TYPES: [&str; 2] = ["AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm"];
+pub(crate) const TYPES: [&str; 2] = ["AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm"];
 
 /// Properties of an alarm that say what it watches.
 const WATCHED: [&str; 11] = [
@@ -28,9 +30,23 @@ const WATCHED: [&str; 11] = [
     "TreatMissingData",
 ];
 
-impl Importer<'_> {
+/// An alarm that functions name.
+pub(crate) struct AlarmUse {
+    /// The table's name.
+    pub(crate) table: String,
+    /// The functions that use it, by their keys.
+    pub(crate) functions: Vec<String>,
+    /// The resource that declares it, by its logical id.
+    pub(crate) resource: Option<String>,
+    /// Its name.
+    pub(crate) name: Text,
+    pub(crate) span: Range<usize>,
+    pub(crate) property: String,
+}
+
+impl Draft<'_> {
     /// Writes the tables of all alarms that are named.
-    pub(super) fn settle_alarms(&mut self) {
+    pub(crate) fn settle_alarms(&mut self) {
         let mut uses: Vec<AlarmUse> = std::mem::take(&mut self.alarms).into_values().collect();
         uses.sort_by_key(|used| used.span.start);
         for used in uses {
@@ -39,7 +55,7 @@ impl Importer<'_> {
                 self.declared(id, &used, &key);
                 continue;
             }
-            let named = used.named.clone().unwrap_or_default();
+            let named = used.name.clone();
             let unknowns: Vec<_> = named.unknowns().cloned().collect();
             self.told((&used.span, &used.property), &key, &unknowns);
             self.by_name(&used.table, named);
@@ -56,10 +72,10 @@ impl Importer<'_> {
         self.used.push(id.to_owned());
         let span = resource.get("Type").map_or(0..0, |node| node.span.clone());
         let properties = resource.get("Properties");
-        let name = used.named.clone().unwrap_or_default();
+        let name = used.name.clone();
         if properties.is_some_and(|node| node.get("AlarmName").is_some()) {
             let unknowns: Vec<_> = name.unknowns().cloned().collect();
-            let why = "it is watched by its name, and stays with SAM: it must exist where the app is deployed";
+            let why = "it is watched by its name, so it must exist where the app is deployed";
             self.ledger.changed(&span, id, key, why);
             if !unknowns.is_empty() {
                 self.ledger.unresolved(&span, &format!("{id}.AlarmName"), key, &unknowns);
@@ -80,8 +96,7 @@ impl Importer<'_> {
         self.ledger.changed(&span, id, key, why);
         for (name, node) in properties.and_then(Node::map).unwrap_or_default() {
             if !WATCHED.contains(&name.text.as_str()) {
-                let why =
-                    "the metric is watched, not the alarm: SAM's alarm goes on doing the rest";
+                let why = "the metric is watched, not the alarm, which goes on doing the rest";
                 let span = name.span.start..node.span.end;
                 self.ledger.left_out(&span, &format!("{id}.{}", name.text), why);
             }
