@@ -117,7 +117,7 @@ fn its_reader_gets_what_it_promises() {
 #[test]
 fn the_links_of_the_guides_lead_somewhere() {
     let guides = repository().join("docs/guides");
-    for guide in ["write-a-strategy.md", "plugins.md", "security.md"] {
+    for guide in ["write-a-strategy.md", "plugins.md", "security.md", "import.md"] {
         let text = std::fs::read_to_string(guides.join(guide)).unwrap();
         let links = links(&text);
         assert!(!links.is_empty(), "{guide}: {links:?}");

@@ -14,6 +14,7 @@ mod control;
 mod doctor;
 mod hooks;
 mod hostile;
+mod import;
 mod input;
 mod ownership;
 mod permissions;

@@ -105,6 +105,9 @@ pub enum ColorArg {
 pub enum Command {
     /// Write a small deploy.toml and a first function
     Init(InitArgs),
+    /// Write a deploy.toml from another tool's file, and tell what came of each part of it
+    #[command(subcommand)]
+    Import(ImportCommand),
     /// Check the manifest without looking at any cloud
     Check,
     /// Show what a deploy would do
@@ -251,6 +254,63 @@ pub struct InitArgs {
     /// The directory, which must not hold a manifest yet
     #[arg(default_value = ".")]
     pub dir: PathBuf,
+}
+
+/// The tools that `import` reads.
+#[derive(Debug, Subcommand)]
+pub enum ImportCommand {
+    /// Read a template of AWS SAM or CloudFormation
+    Sam(ImportSamArgs),
+    /// Read a file of the Serverless Framework
+    Serverless(ImportServerlessArgs),
+}
+
+/// Arguments of `import sam`.
+#[derive(Debug, Args)]
+pub struct ImportSamArgs {
+    /// The template, YAML or JSON
+    #[arg(default_value = "template.yaml")]
+    pub template: PathBuf,
+    /// Give a parameter a value, also AWS::Region and its like; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parameter)]
+    pub parameter: Vec<(String, String)>,
+    /// Where it is written to.
+    #[command(flatten)]
+    pub out: ImportOutArgs,
+}
+
+/// Arguments of `import serverless`.
+#[derive(Debug, Args)]
+pub struct ImportServerlessArgs {
+    /// The file of the service
+    #[arg(default_value = "serverless.yml")]
+    pub file: PathBuf,
+    /// Read it for this stage
+    #[arg(long, value_name = "NAME")]
+    pub stage: Option<String>,
+    /// Give ${opt:KEY} a value; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parameter)]
+    pub opt: Vec<(String, String)>,
+    /// Give ${param:KEY} a value, or AWS::AccountId and its like; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parameter)]
+    pub parameter: Vec<(String, String)>,
+    /// Where it is written to.
+    #[command(flatten)]
+    pub out: ImportOutArgs,
+}
+
+/// Where an import is written to.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ImportOutArgs {
+    /// Write the manifest there, or to stdout with `-`; to deploy.toml beside the file without it
+    #[arg(short, long, value_name = "PATH")]
+    pub out: Option<PathBuf>,
+    /// Call the app so, instead of after its directory
+    #[arg(long, value_name = "NAME")]
+    pub app: Option<String>,
+    /// Write over what is there already
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// Arguments of `plan`.
@@ -510,6 +570,10 @@ pub struct LocalResetArgs {
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,
+}
+
+fn parameter(text: &str) -> Result<(String, String), String> {
+    key_value(text).map_err(|_| "write it as KEY=VALUE, such as Stage=prod".to_owned())
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {

@@ -343,7 +343,8 @@ const RELEASES: &[Entry] = &[
     (
         "WG615",
         "a file that is there already",
-        "`wavegate init` never overwrites. Choose an empty directory.",
+        "`wavegate init` never overwrites: choose an empty directory. `wavegate import` writes over what is \
+      there with --force, or elsewhere with --out.",
     ),
     (
         "WG616",

@@ -8,6 +8,7 @@ mod discover;
 pub(crate) mod doctor;
 pub(crate) mod history;
 pub(crate) mod iam;
+pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod local;
 pub(crate) mod plan;
