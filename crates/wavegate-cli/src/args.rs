@@ -268,9 +268,8 @@ pub enum ImportCommand {
 /// Arguments of `import sam`.
 #[derive(Debug, Args)]
 pub struct ImportSamArgs {
-    /// The template, YAML or JSON
-    #[arg(default_value = "template.yaml")]
-    pub template: PathBuf,
+    /// The template, YAML or JSON; template.yaml, .yml or .json without it
+    pub template: Option<PathBuf>,
     /// Give a parameter a value, also AWS::Region and its like; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = parameter)]
     pub parameter: Vec<(String, String)>,
@@ -282,9 +281,8 @@ pub struct ImportSamArgs {
 /// Arguments of `import serverless`.
 #[derive(Debug, Args)]
 pub struct ImportServerlessArgs {
-    /// The file of the service
-    #[arg(default_value = "serverless.yml")]
-    pub file: PathBuf,
+    /// The file of the service; serverless.yml, .yaml or .json without it
+    pub file: Option<PathBuf>,
     /// Read it for this stage
     #[arg(long, value_name = "NAME")]
     pub stage: Option<String>,

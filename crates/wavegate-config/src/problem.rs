@@ -266,7 +266,11 @@ impl Diagnostic for Problem {
 
 /// All problems of one load, in the order of the file. At least one is an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problems {
+pub struct Problems(Box<Found>);
+
+/// Boxed, so that a `Result` with it is small.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Found {
     /// What has them.
     subject: &'static str,
     list: Vec<Problem>,
@@ -285,17 +289,17 @@ impl Problems {
             left.cmp(&(b.place.order(), b.code, &b.message))
         });
         problems.dedup();
-        Self { subject, list: problems }
+        Self(Box::new(Found { subject, list: problems }))
     }
 
     /// The problems, warnings among them.
     pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
-        self.list.iter()
+        self.0.list.iter()
     }
 
     /// The problems by value.
     pub fn into_vec(self) -> Vec<Problem> {
-        self.list
+        self.0.list
     }
 }
 
@@ -313,15 +317,15 @@ impl IntoIterator for Problems {
     type IntoIter = std::vec::IntoIter<Problem>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.list.into_iter()
+        self.0.list.into_iter()
     }
 }
 
 impl Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.list.iter().filter(|problem| !problem.is_warning()).count() {
-            1 => write!(f, "{} has a problem", self.subject),
-            count => write!(f, "{} has {count} problems", self.subject),
+        match self.0.list.iter().filter(|problem| !problem.is_warning()).count() {
+            1 => write!(f, "{} has a problem", self.0.subject),
+            count => write!(f, "{} has {count} problems", self.0.subject),
         }
     }
 }
@@ -330,7 +334,7 @@ impl Error for Problems {}
 
 impl Diagnostic for Problems {
     fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
-        Some(Box::new(self.list.iter().map(|problem| problem as &dyn Diagnostic)))
+        Some(Box::new(self.0.list.iter().map(|problem| problem as &dyn Diagnostic)))
     }
 }
 

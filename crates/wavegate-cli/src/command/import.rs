@@ -24,28 +24,41 @@ const EXISTS: &str = "WG615";
 /// A file cannot be written.
 const UNWRITABLE: &str = "WG618";
 
+/// What SAM calls a template, and the framework a service, unless somebody says otherwise.
+const TEMPLATES: [&str; 3] = ["template.yaml", "template.yml", "template.json"];
+const SERVICES: [&str; 3] = ["serverless.yml", "serverless.yaml", "serverless.json"];
+
 pub(crate) fn run(context: &Context, command: &ImportCommand) -> Result<(), CliError> {
     match command {
         ImportCommand::Sam(args) => {
-            let wanted = Wanted::new(context, &args.template, &args.out);
+            let template = named(context, args.template.as_deref(), &TEMPLATES);
+            let wanted = Wanted::new(context, &template, &args.out);
             let request = Request {
                 parameters: args.parameter.clone(),
-                ..wanted.request(read(context, &args.template)?)
+                ..wanted.request(read(context, &template)?)
             };
             finish(context, &wanted, import::sam(&request))
         }
         ImportCommand::Serverless(args) => {
-            let wanted = Wanted::new(context, &args.file, &args.out);
+            let file = named(context, args.file.as_deref(), &SERVICES);
+            let wanted = Wanted::new(context, &file, &args.out);
             let mut options = args.opt.clone();
             options.extend(args.stage.clone().map(|stage| ("stage".to_owned(), stage)));
             let request = Request {
                 parameters: args.parameter.clone(),
                 options,
-                ..wanted.request(read(context, &args.file)?)
+                ..wanted.request(read(context, &file)?)
             };
             finish(context, &wanted, import::serverless(&request))
         }
     }
+}
+
+/// The file that was named, else the first of these that is there.
+fn named(context: &Context, path: Option<&Path>, usual: &[&str]) -> PathBuf {
+    let is_there = |name: &&&str| context.environment.cwd.join(name).is_file();
+    let found = || usual.iter().find(is_there).or(usual.first()).copied().unwrap_or_default();
+    path.map_or_else(|| PathBuf::from(found()), Path::to_owned)
 }
 
 /// Where the manifest goes.

@@ -33,6 +33,29 @@ pub(crate) const HOLE: &str = "\0hole";
 /// Stands for an environment variable that the file asks for: its name, and a default.
 pub(crate) const OWN: &str = "\0own";
 
+/// Which words without quotes are truths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Words {
+    /// Those of YAML 1.1, as CloudFormation reads it: `yes`, `on`, `True`.
+    Yaml11,
+    /// `true` and `false` in any case, as the Serverless Framework reads it.
+    Yaml12,
+}
+
+impl Words {
+    /// What a word comes to: truths have one spelling.
+    fn spelt(self, text: &str) -> &str {
+        let is_legacy = self == Self::Yaml11;
+        match text {
+            "True" | "TRUE" => "true",
+            "False" | "FALSE" => "false",
+            "yes" | "Yes" | "YES" | "on" | "On" | "ON" if is_legacy => "true",
+            "no" | "No" | "NO" | "off" | "Off" | "OFF" if is_legacy => "false",
+            _ => text,
+        }
+    }
+}
+
 /// A parameter of the template.
 #[derive(Debug, Clone)]
 struct Parameter {
@@ -64,6 +87,7 @@ pub(crate) struct Template<'a> {
     problems: RefCell<Vec<Problem>>,
     references: RefCell<Vec<Reference>>,
     asking: RefCell<BTreeSet<String>>,
+    words: Words,
 }
 
 /// What an intrinsic comes to that is a text or a list.
@@ -71,7 +95,12 @@ type Parts = Result<Vec<Text>, Rc<Unknown>>;
 
 impl<'a> Template<'a> {
     /// The template with these parameters, which are checked against those that it declares.
-    pub(crate) fn new(source: &Arc<Source>, root: &'a Node, given: &[(String, String)]) -> Self {
+    pub(crate) fn new(
+        source: &Arc<Source>,
+        root: &'a Node,
+        given: &[(String, String)],
+        words: Words,
+    ) -> Self {
         let section = |name: &str| root.get(name).and_then(Node::map).unwrap_or_default();
         let named = |name: &str| section(name).iter().map(|(key, node)| (key.text.as_str(), node));
         let mut template = Self {
@@ -86,6 +115,7 @@ impl<'a> Template<'a> {
             problems: RefCell::default(),
             references: RefCell::default(),
             asking: RefCell::default(),
+            words,
         };
         let mut values: BTreeMap<&str, &str> = BTreeMap::new();
         for (name, value) in given {
@@ -202,6 +232,7 @@ impl<'a> Template<'a> {
         }
         let data = match &node.kind {
             Kind::Scalar { .. } if node.is_null() => Data::Nothing,
+            Kind::Scalar { text, plain: true } => Data::Text(self.dynamic(self.words.spelt(text))),
             Kind::Scalar { text, .. } => Data::Text(self.dynamic(text)),
             Kind::List(elements) => {
                 let elements = elements.iter().map(|element| self.resolve(element));

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use wavegate_core::name::{AppName, FunctionName};
 
 use crate::code;
-use crate::import::cfn::Template;
+use crate::import::cfn::{Template, Words};
 use crate::import::draft::Draft;
 use crate::import::physical::{self, type_of};
 use crate::import::report::Ledger;
@@ -37,7 +37,7 @@ pub fn import(request: &Request) -> Result<Imported, Problems> {
         return Err(refuse(vec![problem]));
     }
     let root = globals::spread(root);
-    let mut template = Template::new(&source, &root, &request.parameters);
+    let mut template = Template::new(&source, &root, &request.parameters, Words::Yaml11);
     let mut ledger = Ledger::new(&source);
     let functions = functions(&mut template, &root, &mut ledger);
     let mut importer = Importer {
@@ -258,6 +258,8 @@ impl Importer<'_> {
                 "Description" => "a manifest has no description of the app",
                 "Metadata" => "wavegate does not read it",
                 "Rules" => "they check parameters, which a manifest has not",
+                "Hooks" => "they are CodeDeploy's for other things than functions",
+                name if name.starts_with("Fn::") => "transforms are not run here",
                 "Outputs" => "wavegate exports nothing: leave them with SAM",
                 name => {
                     let message = format!("a template has no section `{}`", harmless(name));

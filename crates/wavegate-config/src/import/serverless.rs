@@ -15,7 +15,7 @@ use std::sync::Arc;
 use wavegate_core::name::FunctionName;
 
 use crate::code;
-use crate::import::cfn::Template;
+use crate::import::cfn::{Template, Words};
 use crate::import::draft::Draft;
 use crate::import::report::Ledger;
 use crate::import::sam::app_name;
@@ -53,7 +53,7 @@ pub fn import(request: &Request) -> Result<Imported, Problems> {
     let pseudo = request.parameters.iter().filter(|(name, _)| name.starts_with("AWS::")).cloned();
     let region = ("AWS::Region".to_owned(), service.region.clone());
     let given: Vec<(String, String)> = std::iter::once(region).chain(pseudo).collect();
-    let mut template = Template::new(&source, &resources, &given);
+    let mut template = Template::new(&source, &resources, &given, Words::Yaml12);
     for (key, name) in &service.names {
         template.call_function(&logical_id(key), name);
     }
@@ -127,7 +127,8 @@ impl<'n> Service<'n> {
         let name = name.unwrap_or("service").to_owned();
         let said = root.at(&["provider", "region"]).and_then(Node::text);
         let region = options.get("region").map(String::as_str).or(said).unwrap_or("us-east-1");
-        let functions = entries(root.get("functions"));
+        let mut functions = entries(root.get("functions"));
+        functions.retain(|(_, function)| !is_hole(function));
         let of = |(key, node): &(Key, Node)| {
             let own = match node.get("name") {
                 Some(own) => own.text()?.to_owned(),
@@ -158,7 +159,8 @@ impl<'n> Service<'n> {
             Some(Kind::List(parts)) => parts.iter().collect(),
             _ => said.into_iter().collect::<Vec<_>>(),
         };
-        for (name, node) in parts.into_iter().filter_map(Node::map).flatten() {
+        let parts = parts.into_iter().filter(|part| !is_hole(part));
+        for (name, node) in parts.filter_map(Node::map).flatten() {
             sections.entry(name.text.clone()).or_default().extend(entries(Some(node)));
         }
         let resources = sections.entry("Resources".to_owned()).or_default();
@@ -220,8 +222,8 @@ impl Importer<'_> {
     }
 
     fn provider(&mut self, root: &Node) {
-        let provider = root.get("provider").and_then(Node::map).unwrap_or_default();
-        for (key, node) in provider {
+        let provider = root.get("provider").filter(|node| !is_hole(node));
+        for (key, node) in provider.and_then(Node::map).unwrap_or_default() {
             let property = format!("provider.{}", key.text);
             let span = key.span.start..node.span.end;
             match key.text.as_str() {
@@ -279,7 +281,8 @@ impl Importer<'_> {
     }
 
     fn custom(&mut self, root: &Node) {
-        for (key, node) in root.get("custom").and_then(Node::map).unwrap_or_default() {
+        let custom = root.get("custom").filter(|node| !is_hole(node));
+        for (key, node) in custom.and_then(Node::map).unwrap_or_default() {
             let property = format!("custom.{}", key.text);
             if key.text != "deploymentSettings" {
                 let why =
@@ -299,7 +302,11 @@ impl Importer<'_> {
         self.draft.ledger.taken(&span.unwrap_or(0..0), "service", "app.name");
         for (key, node) in root.map().unwrap_or_default() {
             let why = match key.text.as_str() {
-                "service" | "functions" | "provider" | "custom" => continue,
+                "functions" | "provider" | "custom" => {
+                    self.holes(&key.text, node);
+                    continue;
+                }
+                "service" => continue,
                 "resources" => {
                     self.resources(node);
                     continue;
@@ -330,9 +337,27 @@ impl Importer<'_> {
         }
     }
 
+    /// What a section takes from elsewhere, and nobody has asked for.
+    fn holes(&mut self, property: &str, node: &Node) {
+        let why = "it stands in another file or service, which is not read: put it in here";
+        if is_hole(node) {
+            self.draft.ledger.left_out(&node.span, property, why);
+        }
+        for (at, part) in node.list().unwrap_or_default().iter().enumerate() {
+            self.holes(&format!("{property}.{at}"), part);
+        }
+        for (key, value) in node.map().unwrap_or_default() {
+            if is_hole(value) && property.starts_with("functions") {
+                self.draft.ledger.left_out(&value.span, &format!("{property}.{}", key.text), why);
+            }
+        }
+    }
+
     fn resources(&mut self, node: &Node) {
+        self.holes("resources", node);
         let parts = node.list().map_or_else(|| vec![node], |list| list.iter().collect());
-        for (section, node) in parts.into_iter().filter_map(Node::map).flatten() {
+        let parts = parts.into_iter().filter(|part| !is_hole(part));
+        for (section, node) in parts.filter_map(Node::map).flatten() {
             if section.text != "Resources" {
                 let property = format!("resources.{}", section.text);
                 let why = "it is about the stack: leave it with the framework";

@@ -218,6 +218,36 @@ impl Variables {
     }
 }
 
+/// Variables that are set nearly everywhere, to something else: a parameter `Path` must not become
+/// the search path of whoever deploys.
+const EVERYWHERE: [&str; 25] = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_CONFIG_FILE",
+    "AWS_DEFAULT_REGION",
+    "AWS_ENDPOINT_URL",
+    "AWS_PROFILE",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "CI",
+    "DISPLAY",
+    "EDITOR",
+    "HOME",
+    "HOST",
+    "HOSTNAME",
+    "LANG",
+    "LOGNAME",
+    "MAIL",
+    "OLDPWD",
+    "PATH",
+    "PWD",
+    "SHELL",
+    "TERM",
+    "TMPDIR",
+    "TZ",
+    "USER",
+    "USERNAME",
+];
+
 /// A name as shells take it for variables: `OrdersTable.Arn` is `ORDERS_TABLE_ARN`.
 pub(crate) fn variable(name: &str) -> String {
     let letters: Vec<char> = name.chars().collect();
@@ -245,7 +275,10 @@ pub(crate) fn variable(name: &str) -> String {
     }
     let variable = variable.trim_end_matches('_');
     // A digit cannot come first, and WAVEGATE_* would be taken for keys of the manifest.
-    if variable.starts_with(|c: char| c.is_ascii_digit()) || variable.starts_with("WAVEGATE_") {
+    if variable.starts_with(|c: char| c.is_ascii_digit())
+        || variable.starts_with("WAVEGATE_")
+        || EVERYWHERE.contains(&variable)
+    {
         return format!("APP_{variable}");
     }
     if variable.is_empty() { "VALUE".to_owned() } else { variable.to_owned() }
@@ -270,6 +303,7 @@ mod tests {
             ("stage", "STAGE"),
             ("2nd", "APP_2ND"),
             ("WavegateApp", "APP_WAVEGATE_APP"),
+            ("Path", "APP_PATH"),
             ("::", "VALUE"),
         ] {
             assert_eq!(variable(name), expected, "{name}");

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use proptest::prelude::*;
 use wavegate_config::import::{self, Fate, Imported, Report, Request};
 use wavegate_config::{Manifest, Problems};
 
@@ -297,5 +298,44 @@ fn what_is_no_service_is_said() {
     ] {
         let problems = serverless(text, &[]).unwrap_err();
         insta::assert_snapshot!(name, render_in(Path::new("/nowhere"), &problems));
+    }
+}
+
+#[test]
+fn a_truth_is_spelt_as_the_other_tool_spells_it() {
+    let sam_text = "Resources:\n  F:\n    Type: AWS::Lambda::Function\n    Properties:\n      Runtime: python3.13\n      \
+                    Handler: a.b\n      Code: service\n      Environment: {Variables: {A1: yes, B1: 'yes', C1: True, D1: off}}\n";
+    let manifest = sam(sam_text, &[]).unwrap().manifest;
+    for line in ["A1 = \"true\"", "B1 = \"yes\"", "C1 = \"true\"", "D1 = \"false\""] {
+        assert!(manifest.contains(line), "{line} in\n{manifest}");
+    }
+    let text = "service: x\nprovider: {name: aws, runtime: python3.13}\nfunctions:\n  \
+                f: {handler: a.b, environment: {A1: yes, C1: True}}\n";
+    let manifest = serverless(text, &[]).unwrap().manifest;
+    assert!(manifest.contains("A1 = \"yes\"") && manifest.contains("C1 = \"true\""), "{manifest}");
+}
+
+#[test]
+fn what_stands_in_other_files_is_told() {
+    let text = "service: x\nprovider: {name: aws, runtime: python3.13}\ncustom: ${file(c.yml)}\nfunctions:\n  \
+                - ${file(more.yml)}\n  - hello: {handler: a.b}\n    other: ${file(o.yml):other}\nresources:\n  - ${file(r.yml)}\n";
+    let imported = serverless(text, &[]).unwrap();
+    sound(&imported);
+    let told = imported.report.entries.iter().filter(|entry| entry.fate == Fate::LeftOut);
+    let told: Vec<&str> = told.map(|entry| entry.property.as_str()).collect();
+    for property in ["custom", "functions.0", "functions.1.other", "resources.0"] {
+        assert!(told.contains(&property), "{property} in {told:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_mutation_of_a_template_is_answered(at in 0_usize..10_000, length in 0_usize..40, with in "[a-zA-Z!$&*:{}\\[\\],'\" \n-]{0,8}") {
+        for text in [HELLO, EVERYTHING, SERVICE] {
+            let at = at % text.len();
+            let end = (at + length).min(text.len());
+            let text = format!("{}{with}{}", &text[..at], &text[end..]);
+            let _ = (sam(&text, &[]), serverless(&text, &[]));
+        }
     }
 }

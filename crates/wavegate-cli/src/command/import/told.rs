@@ -110,7 +110,7 @@ pub(super) fn next(written: Option<&Path>, imported: &Imported) -> String {
         (0, aws) => steps.push(format!("set {} before --profile aws", variables(aws))),
         (all, 0) => steps.push(format!("set {}", variables(all))),
         (all, aws) => {
-            steps.push(format!("set {}, and {aws} more before --profile aws", variables(all)))
+            steps.push(format!("set {}, and {aws} more before --profile aws", variables(all)));
         }
     }
     let Some(path) = written else { return safe_line(&sum).into_owned() };

@@ -234,7 +234,14 @@ impl Importer<'_> {
                     let path = code_path(&self.request.code_prefix, &path);
                     let full = format!("functions.{}.code", write::key(id));
                     self.draft.it(id).set("code", Item::text(&path));
-                    let why = "it is packaged as it is: what `sam build` would add or compile has to be there";
+                    let is_file = [".jar", ".war", ".py", ".js", ".mjs", ".rb"]
+                        .iter()
+                        .any(|end| path.ends_with(end));
+                    let why = if is_file {
+                        "SAM would zip this file: put it into a directory of its own, or name a .zip"
+                    } else {
+                        "it is packaged as it is: what `sam build` would add or compile has to be there"
+                    };
                     self.draft.ledger.changed(&value.span, property, &full, why);
                 }
                 None => self.draft.put(id, at, "code", Item::Text(text.clone())),
