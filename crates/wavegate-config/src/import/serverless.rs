@@ -222,6 +222,11 @@ impl Importer<'_> {
     }
 
     fn provider(&mut self, root: &Node) {
+        if self.service.provider(&["region"]).is_none() {
+            let span = root.entry("provider").map_or(0..0, |(key, _)| key.span.clone());
+            let why = "nobody says it, so it is the framework's default, or --opt region";
+            self.draft.ledger.changed(&span, "provider.region", "app.region", why);
+        }
         let provider = root.get("provider").filter(|node| !is_hole(node));
         for (key, node) in provider.and_then(Node::map).unwrap_or_default() {
             let property = format!("provider.{}", key.text);

@@ -312,10 +312,12 @@ impl Importer<'_> {
         });
         let said = said.or_else(|| iam.map(|(key, node)| (key.span.start..node.span.end, node)));
         let Some((span, node)) = said else {
-            let name = format!("{id}RoleArn");
-            let said = "the role that the framework made".to_owned();
-            let reason = "the framework makes a role for the service's functions when it deploys";
-            let hole = self.draft.template.hole(&format!("{said} {id}"), &name, &said, reason);
+            // One role for all functions, unless a plugin makes others.
+            let service = &self.service.name;
+            let said = format!("the role that the framework made for {service}");
+            let name = format!("{service}RoleArn");
+            let reason = "the framework makes it when it deploys";
+            let hole = self.draft.template.hole(&said, &name, &said, reason);
             self.draft.role_on_aws(id, &property, &key.span, Text::unknown(&hole));
             return;
         };
