@@ -56,6 +56,10 @@ impl Words {
     }
 }
 
+/// How resources are called that SAM or the Serverless Framework make beside those of the template.
+const GENERATED: [&str; 6] =
+    ["Serverless", "ApiGateway", "HttpApi", "WebsocketsApi", "IamRole", "CodeDeploy"];
+
 /// A parameter of the template.
 #[derive(Debug, Clone)]
 struct Parameter {
@@ -397,10 +401,11 @@ impl<'a> Template<'a> {
         }
         let said = said(id, attribute);
         let is_generated = self.resources.keys().any(|known| id.starts_with(known))
-            || id.starts_with("Serverless");
+            || GENERATED.iter().any(|start| id.starts_with(start))
+            || id.ends_with("LambdaLayer");
         if is_generated {
             let name = [Some(id), attribute].into_iter().flatten().collect::<Vec<_>>().join(".");
-            let reason = "SAM makes this resource, and CloudFormation its name, at deployment";
+            let reason = "the tool makes this resource, and CloudFormation its name, at deployment";
             return Text::unknown(&self.hole(&said, &name, &said, reason));
         }
         let known = self.resources.keys().copied();

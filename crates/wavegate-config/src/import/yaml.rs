@@ -372,6 +372,17 @@ mod tests {
     }
 
     #[test]
+    fn line_ends_of_windows_move_nothing() {
+        let text = "a: 1\r\nü: |\r\n  x\r\n  y\r\nb: [2,\r\n  3]\r\n";
+        let root = parse(text).unwrap();
+        let shown = |path: &[&str]| &text[root.at(path).unwrap().span.clone()];
+        assert_eq!(shown(&["a"]), "1");
+        assert_eq!(root.get("ü").and_then(Node::text), Some("x\ny\n"));
+        let list = root.get("b").unwrap().list().unwrap();
+        assert_eq!(&text[list[1].span.clone()], "3");
+    }
+
+    #[test]
     fn json_is_yaml() {
         let root = parse("{\"a\": {\"Ref\": \"X\"}, \"b\": [1, true, null]}").unwrap();
         assert_eq!(root.at(&["a", "Ref"]).and_then(Node::text), Some("X"));

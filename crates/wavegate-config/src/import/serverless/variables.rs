@@ -14,6 +14,7 @@ use crate::code;
 use crate::import::cfn::{HOLE, OWN};
 use crate::import::yaml::{Key, Kind, Node};
 use crate::interpolate::is_variable_name;
+use crate::nearest::nearest;
 use crate::problem::{Place, Problem, Source};
 
 /// Variables that lead to variables end here: deeper ones go in circles.
@@ -21,6 +22,10 @@ const DEPTH_MAX: usize = 32;
 
 /// A few lines of variables that lead to several each would take forever.
 const COUNT_MAX: usize = 20_000;
+
+/// The sources that the framework has itself.
+const SOURCES: [&str; 11] =
+    ["self", "opt", "env", "param", "sls", "file", "aws", "cf", "ssm", "s3", "strToBool"];
 
 /// What variables may lead to.
 pub(crate) struct Sources<'a> {
@@ -205,15 +210,14 @@ impl<'a> Sources<'a> {
             }
             // `cf(eu-west-1)` and `ssm(raw)` have a detail in brackets.
             _ if kind.contains('(') => hole(name, "the framework asks another service for it"),
-            _ => {
-                let message = format!("`${{{address}}}` has an unknown source `{kind}`");
-                self.problem(
-                    span,
-                    &message,
-                    "sources are self, opt, env, param, sls, file and others",
-                );
-                Found::Node(scalar("", span))
-            }
+            _ => match nearest(kind, SOURCES) {
+                Some(near) => {
+                    let message = format!("`${{{address}}}` has an unknown source `{kind}`");
+                    self.problem(span, &message, &format!("did you mean `{near}`?"));
+                    Found::Node(scalar("", span))
+                }
+                None => hole(name, "a plugin of the framework tells it"),
+            },
         }
     }
 
@@ -447,7 +451,11 @@ mod tests {
             ("${ssm:/a/b}", "hole ${ssm:/a/b}|/a/b|the framework asks another service for it"),
             ("${self:custom.round}", "! `${self:custom.round}` leads to itself"),
             ("${self:custom.none}", "! `${self:custom.none}` leads to nothing"),
-            ("${moon:x}", "! `${moon:x}` has an unknown source `moon`"),
+            ("${slef:x}", "! `${slef:x}` has an unknown source `slef`"),
+            (
+                "${construct:jobs.url}",
+                "hole ${construct:jobs.url}|jobs.url|a plugin of the framework tells it",
+            ),
             ("${unclosed:x", "${unclosed:x"),
         ] {
             assert_eq!(shown(text, &[]), expected, "{text}");
