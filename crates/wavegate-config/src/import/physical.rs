@@ -150,10 +150,9 @@ pub(crate) fn of(
 ) -> Option<Text> {
     let kind = KINDS.iter().find(|kind| kind.types.contains(&type_of(resource)))?;
     let properties = resource.get("Properties");
-    let name = match properties.and_then(|properties| properties.get(kind.name)) {
-        Some(node) => template.resolve(node).as_text().cloned(),
-        None => template.function_name(id).map(Text::known),
-    };
+    let said = properties.and_then(|properties| properties.get(kind.name));
+    let said = said.and_then(|node| template.resolve(node).as_text().cloned());
+    let name = said.or_else(|| template.function_name(id).map(Text::known));
     // A role may live under a path, which is a part of its ARN.
     let path = properties.and_then(|properties| properties.get("Path"));
     let name = match path.and_then(|path| template.resolve(path).known()) {

@@ -302,6 +302,19 @@ fn what_is_no_service_is_said() {
 }
 
 #[test]
+fn what_comes_to_nothing_is_as_if_it_were_not_there() {
+    let text = "Transform: AWS::Serverless-2016-10-31\nResources:\n  F:\n    Type: AWS::Serverless::Function\n    Properties:\n      \
+                FunctionName: !Ref AWS::NoValue\n      Role: !Ref AWS::NoValue\n      CodeUri: !Ref AWS::NoValue\n      \
+                Runtime: python3.13\n      Handler: a.b\n  G:\n    Type: AWS::Serverless::Function\n    Properties:\n      \
+                CodeUri: service\n      Runtime: python3.13\n      Handler: a.b\n      Environment: {Variables: {F_NAME: !Ref F}}\n";
+    let imported = sam(text, &[]).unwrap();
+    sound(&imported);
+    for part in ["code = \".\"", "F_NAME = \"F\"", "role = \"${env:F_ROLE_ARN}\""] {
+        assert!(imported.manifest.contains(part), "{part} in\n{}", imported.manifest);
+    }
+}
+
+#[test]
 fn a_truth_is_spelt_as_the_other_tool_spells_it() {
     let sam_text = "Resources:\n  F:\n    Type: AWS::Lambda::Function\n    Properties:\n      Runtime: python3.13\n      \
                     Handler: a.b\n      Code: service\n      Environment: {Variables: {A1: yes, B1: 'yes', C1: True, D1: off}}\n";

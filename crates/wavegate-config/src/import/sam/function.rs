@@ -416,7 +416,12 @@ impl Importer<'_> {
     fn whole(&mut self, id: &str, resource: &Node, span: &Range<usize>) {
         let key = |key: &str| format!("functions.{}.{key}", write::key(id));
         let properties = resource.get("Properties");
-        let has = |name: &str| properties.is_some_and(|node| node.get(name).is_some());
+        let template = self.draft.template;
+        // What comes to nothing is not there.
+        let has = |name: &str| {
+            let node = properties.and_then(|properties| properties.get(name));
+            node.is_some_and(|node| !template.resolve(node).is_nothing())
+        };
         if !has("FunctionName") {
             let why = format!(
                 "CloudFormation would make up a name: wavegate calls it `{id}`. If it exists already, give \
