@@ -1,4 +1,4 @@
-//! Other tools' files as manifests: [`sam`] and [`serverless`].
+//! Other tools' files as manifests: [`sam()`] and [`serverless()`].
 //!
 //! Pure functions from a text to the text of a manifest and a [`Report`] in which every property of
 //! every function is named: taken, changed, left to be set as `${env:NAME}`, or left out, and why.
