@@ -6,7 +6,7 @@ use wavegate_tests::binary::{Project, repository};
 const HELLO: &str = "crates/wavegate-config/tests/config/import/hello.yaml";
 
 fn template(project: &Project) {
-    let text = std::fs::read_to_string(repository().join(HELLO)).unwrap();
+    let text = std::fs::read_to_string(repository().join(HELLO)).expect("the fixture");
     project.write("template.yaml", &text);
     project.write(
         "hello_world/app.py",

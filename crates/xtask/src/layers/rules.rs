@@ -108,7 +108,7 @@ const HOMES: &[Home] = &[
     },
     Home {
         pattern: "saphyr*",
-        homes: &["wavegate-config"],
+        homes: &["wavegate-config", "wavegate-local"],
         instead: "take what was imported from wavegate_config::import",
     },
     Home {
