@@ -53,7 +53,9 @@ impl World {
                 });
             }
             Outcome::Stuck { todo, .. } => {
-                let is_true = is_troubled || is_denied || is_doubtful;
+                // Nothing else is to be done about a call that fails for as long as it is tried.
+                let was_tried = todo.iter().any(|line| line.contains("(tried for "));
+                let is_true = is_troubled || is_denied || is_doubtful || was_tried;
                 self.law(is_true, "stuck without a reason", || format!("m{machine}: {todo:?}"));
                 self.law(!todo.is_empty(), "stuck says what to do", String::new);
             }
