@@ -22,6 +22,10 @@ pub(super) enum AskFor {
 /// What is known of an alarm that its provider says nothing about.
 const NO_ANSWER: &str = "nothing was answered about it";
 
+fn firing(alarm: &str, detail: &str) -> String {
+    format!("alarm `{alarm}` is firing: {detail}")
+}
+
 impl Release {
     pub(super) fn ask_alarms(&mut self, purpose: AskFor, functions: &[FunctionName]) {
         let subjects: Vec<AlarmSubject> =
@@ -114,12 +118,22 @@ impl Release {
         let baseline = planned.already_red;
         let waits = planned.alarm.if_already_alarming == IfAlreadyAlarming::Wait;
         let Some(rollout) = self.rollouts.get_mut(&reading.function) else { return Ok(()) };
-        let before = rollout.alarms.get(&reading.alarm).cloned();
-        // The answer to an earlier question, long on its way: bad news counts, good news is old.
-        let is_old = before.as_ref().is_some_and(|seen| seen.ask > ask);
-        if is_old && reading.status == AlarmStatus::Ok {
+        let is_watched = rollout.since.is_some();
+        // The answer to an earlier question, long on its way: bad news counts, good news is old. But
+        // what was quiet then and is red by now has turned red since.
+        if reading.status == AlarmStatus::Ok
+            && let Some(seen) = rollout.alarms.get_mut(&reading.alarm)
+            && seen.ask > ask
+        {
+            let is_breach = seen.baselined && seen.status == AlarmStatus::Firing;
+            seen.baselined = false;
+            if is_breach && (is_watched || !waits) {
+                let reason = firing(&reading.alarm, &seen.detail);
+                return self.fail(Some(&reading.function), reason);
+            }
             return Ok(());
         }
+        let before = rollout.alarms.get(&reading.alarm).cloned();
         let was_baselined = before.as_ref().map_or(baseline, |seen| seen.baselined);
         let is_baselined = was_baselined && reading.status != AlarmStatus::Ok;
         let seen = AlarmSeen {
@@ -129,7 +143,6 @@ impl Release {
             is_unread: false,
             ask,
         };
-        let is_watched = rollout.since.is_some();
         rollout.alarms.insert(reading.alarm.clone(), seen);
         if before.is_none_or(|before| before.status != reading.status) {
             self.report(Event::Alarm {
@@ -141,7 +154,7 @@ impl Release {
         }
         let excused = is_baselined || (waits && !is_watched);
         if reading.status == AlarmStatus::Firing && !excused {
-            let reason = format!("alarm `{}` is firing: {}", reading.alarm, reading.detail);
+            let reason = firing(&reading.alarm, &reading.detail);
             return self.fail(Some(&reading.function), reason);
         }
         Ok(())
