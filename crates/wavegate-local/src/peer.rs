@@ -2,7 +2,9 @@
 //!
 //! Whoever may speak to the local cloud may run code as its owner: create a function, invoke it. On a
 //! machine that several people share, loopback alone would let all of them. Linux tells whose socket
-//! the other end is; where the system does not tell, the connection is let in.
+//! the other end is; where the system does not tell, the connection is let in. The kernel is asked for
+//! this one socket (sock_diag(7)): its whole table, which is read where it does not answer, has
+//! thousands of lines on a busy cloud.
 //!
 //! Invariant: where the table of sockets can be read, only a connection whose other end is held open
 //! by the owner, or by root, is let in. One that was closed already has no owner any more, and is not.
@@ -27,12 +29,106 @@ pub(crate) async fn is_own(stream: &TcpStream) -> bool {
     else {
         return false;
     };
-    let Ok(table) = tokio::fs::read_to_string(TABLE).await else { return true };
-    let is_own = judge(&table, here, there, geteuid());
+    let is_own = match diag::owner(there, here) {
+        Some(owner) => owner.is_some_and(|uid| uid == geteuid() || uid.is_root()),
+        None => match tokio::fs::read_to_string(TABLE).await {
+            Ok(table) => judge(&table, here, there, geteuid()),
+            Err(_) => true,
+        },
+    };
     if !is_own {
         tracing::warn!(%there, "a connection of another user of this machine is refused");
     }
     is_own
+}
+
+/// The kernel's answer about one socket.
+#[cfg(target_os = "linux")]
+mod diag {
+    use std::net::SocketAddrV4;
+    use std::os::fd::AsRawFd as _;
+
+    use nix::sys::socket::{
+        AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, socket,
+    };
+    use nix::unistd::Uid;
+
+    // <linux/netlink.h>, <linux/sock_diag.h>, <linux/inet_diag.h>, <net/tcp_states.h>.
+    const SOCK_DIAG_BY_FAMILY: u16 = 20;
+    const NLM_F_REQUEST: u16 = 1;
+    const NLMSG_ERROR: u16 = 2;
+    const ENOENT: i32 = 2;
+    const AF_INET: u8 = 2;
+    const IPPROTO_TCP: u8 = 6;
+    const ESTABLISHED: u8 = 1;
+    /// `struct nlmsghdr`.
+    const HEAD: usize = 16;
+    /// With `struct inet_diag_req_v2`, and with `struct inet_diag_msg`.
+    const REQUEST: usize = HEAD + 56;
+    const ANSWER: usize = HEAD + 72;
+
+    /// Who holds the socket of `local` that is connected to `remote`. `Some(None)`: nobody, or it is
+    /// not connected. `None`: the kernel does not tell.
+    pub(super) fn owner(local: SocketAddrV4, remote: SocketAddrV4) -> Option<Option<Uid>> {
+        let netlink = socket(
+            AddressFamily::Netlink,
+            SockType::Datagram,
+            SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK,
+            SockProtocol::NetlinkSockDiag,
+        )
+        .ok()?;
+        send(netlink.as_raw_fd(), &request(local, remote), MsgFlags::empty()).ok()?;
+        // The kernel has answered by the time that `send` returns.
+        let mut answer = [0; 512];
+        let length = recv(netlink.as_raw_fd(), &mut answer, MsgFlags::empty()).ok()?;
+        read(answer.get(..length)?)
+    }
+
+    fn request(local: SocketAddrV4, remote: SocketAddrV4) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(REQUEST);
+        bytes.extend(u32::try_from(REQUEST).unwrap_or_default().to_ne_bytes());
+        bytes.extend(SOCK_DIAG_BY_FAMILY.to_ne_bytes());
+        bytes.extend(NLM_F_REQUEST.to_ne_bytes());
+        bytes.extend([0; 8]); // Sequence and sender.
+        bytes.extend([AF_INET, IPPROTO_TCP, 0, 0]);
+        bytes.extend(u32::MAX.to_ne_bytes()); // Any state.
+        bytes.extend(local.port().to_be_bytes());
+        bytes.extend(remote.port().to_be_bytes());
+        for address in [local, remote] {
+            bytes.extend(address.ip().octets());
+            bytes.extend([0; 12]);
+        }
+        bytes.extend([0; 4]); // Any interface.
+        bytes.extend([u8::MAX; 8]); // No cookie.
+        bytes
+    }
+
+    fn read(answer: &[u8]) -> Option<Option<Uid>> {
+        let number = |at: usize| answer.get(at..at + 4)?.try_into().ok().map(u32::from_ne_bytes);
+        let kind = u16::from_ne_bytes(answer.get(4..6)?.try_into().ok()?);
+        if kind == NLMSG_ERROR {
+            let error = i32::from_ne_bytes(answer.get(HEAD..HEAD + 4)?.try_into().ok()?);
+            return (error == -ENOENT).then_some(None);
+        }
+        if kind != SOCK_DIAG_BY_FAMILY || answer.len() < ANSWER {
+            return None;
+        }
+        // A socket that nobody holds any more has no inode.
+        let is_held = answer[HEAD + 1] == ESTABLISHED && number(HEAD + 68)? != 0;
+        let uid = number(HEAD + 64)?;
+        Some(is_held.then(|| Uid::from_raw(uid)))
+    }
+}
+
+/// Elsewhere nothing tells.
+#[cfg(not(target_os = "linux"))]
+mod diag {
+    pub(super) fn owner(
+        _: std::net::SocketAddrV4,
+        _: std::net::SocketAddrV4,
+    ) -> Option<Option<nix::unistd::Uid>> {
+        None
+    }
 }
 
 fn judge(table: &str, here: SocketAddrV4, there: SocketAddrV4, owner: Uid) -> bool {
@@ -112,6 +208,16 @@ mod tests {
         let client = TcpStream::connect(address).await.unwrap();
         let (accepted, _) = listener.accept().await.unwrap();
         assert!(is_own(&accepted).await);
+        let (Ok(SocketAddr::V4(there)), SocketAddr::V4(here)) = (client.local_addr(), address)
+        else {
+            panic!("IPv4");
+        };
+        if cfg!(target_os = "linux") {
+            assert_eq!(diag::owner(there, here), Some(Some(geteuid())));
+        }
         drop(client);
+        if cfg!(target_os = "linux") {
+            assert_eq!(diag::owner(there, here), Some(None));
+        }
     }
 }
