@@ -30,7 +30,8 @@ pub(crate) async fn is_own(stream: &TcpStream) -> bool {
         return false;
     };
     let is_own = match diag::owner(there, here) {
-        Some(owner) => owner.is_some_and(|uid| uid == geteuid() || uid.is_root()),
+        Some(Holder::User(uid)) => uid == geteuid() || uid.is_root(),
+        Some(Holder::Nobody) => false,
         None => match tokio::fs::read_to_string(TABLE).await {
             Ok(table) => judge(&table, here, there, geteuid()),
             Err(_) => true,
@@ -40,6 +41,14 @@ pub(crate) async fn is_own(stream: &TcpStream) -> bool {
         tracing::warn!(%there, "a connection of another user of this machine is refused");
     }
     is_own
+}
+
+/// Who holds a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Holder {
+    User(Uid),
+    /// It was closed, or is not connected.
+    Nobody,
 }
 
 /// The kernel's answer about one socket.
@@ -52,6 +61,8 @@ mod diag {
         AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, socket,
     };
     use nix::unistd::Uid;
+
+    use super::Holder;
 
     // <linux/netlink.h>, <linux/sock_diag.h>, <linux/inet_diag.h>, <net/tcp_states.h>.
     const SOCK_DIAG_BY_FAMILY: u16 = 20;
@@ -67,9 +78,9 @@ mod diag {
     const REQUEST: usize = HEAD + 56;
     const ANSWER: usize = HEAD + 72;
 
-    /// Who holds the socket of `local` that is connected to `remote`. `Some(None)`: nobody, or it is
-    /// not connected. `None`: the kernel does not tell.
-    pub(super) fn owner(local: SocketAddrV4, remote: SocketAddrV4) -> Option<Option<Uid>> {
+    /// Who holds the socket of `local` that is connected to `remote`. `None`: the kernel does not
+    /// tell.
+    pub(super) fn owner(local: SocketAddrV4, remote: SocketAddrV4) -> Option<Holder> {
         let netlink = socket(
             AddressFamily::Netlink,
             SockType::Datagram,
@@ -103,12 +114,12 @@ mod diag {
         bytes
     }
 
-    fn read(answer: &[u8]) -> Option<Option<Uid>> {
+    fn read(answer: &[u8]) -> Option<Holder> {
         let number = |at: usize| answer.get(at..at + 4)?.try_into().ok().map(u32::from_ne_bytes);
         let kind = u16::from_ne_bytes(answer.get(4..6)?.try_into().ok()?);
         if kind == NLMSG_ERROR {
             let error = i32::from_ne_bytes(answer.get(HEAD..HEAD + 4)?.try_into().ok()?);
-            return (error == -ENOENT).then_some(None);
+            return (error == -ENOENT).then_some(Holder::Nobody);
         }
         if kind != SOCK_DIAG_BY_FAMILY || answer.len() < ANSWER {
             return None;
@@ -116,7 +127,7 @@ mod diag {
         // A socket that nobody holds any more has no inode.
         let is_held = answer[HEAD + 1] == ESTABLISHED && number(HEAD + 68)? != 0;
         let uid = number(HEAD + 64)?;
-        Some(is_held.then(|| Uid::from_raw(uid)))
+        Some(if is_held { Holder::User(Uid::from_raw(uid)) } else { Holder::Nobody })
     }
 }
 
@@ -126,7 +137,7 @@ mod diag {
     pub(super) fn owner(
         _: std::net::SocketAddrV4,
         _: std::net::SocketAddrV4,
-    ) -> Option<Option<nix::unistd::Uid>> {
+    ) -> Option<super::Holder> {
         None
     }
 }
@@ -213,11 +224,11 @@ mod tests {
             panic!("IPv4");
         };
         if cfg!(target_os = "linux") {
-            assert_eq!(diag::owner(there, here), Some(Some(geteuid())));
+            assert_eq!(diag::owner(there, here), Some(Holder::User(geteuid())));
         }
         drop(client);
         if cfg!(target_os = "linux") {
-            assert_eq!(diag::owner(there, here), Some(None));
+            assert_eq!(diag::owner(there, here), Some(Holder::Nobody));
         }
     }
 }
