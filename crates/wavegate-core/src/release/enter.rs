@@ -13,7 +13,7 @@ use super::register::{End, Purpose};
 use super::rollout::Phase;
 use super::{Event, Illegal, Object, Outcome, Prepared, Runner};
 use crate::inventory::AliasState;
-use crate::name::FunctionName;
+use crate::name::{FunctionName, VersionId};
 use crate::plan::{Plan, action_of};
 use crate::spec::OnFailure;
 use crate::token::{Class, LockRecord, Position, Token, classify};
@@ -351,14 +351,8 @@ impl Release {
                 if token.epoch == self.epoch() {
                     return self.fenced_off(name);
                 }
-                if let (Some(function), Some(rollout)) =
-                    (self.plan.functions.get(name), self.rollouts.get_mut(name))
-                    && rollout.version() != Some(token.candidate)
-                {
-                    // A twin published another version, and it is that one which is there.
-                    let arn = function.arn.clone();
-                    rollout.candidate = Some(Prepared { version: token.candidate, arn });
-                }
+                // A twin may have published another version, and it is that one which is there.
+                self.take_version(name, token.candidate);
                 let description = self.token(name, token.position, token.weight);
                 self.update(&object, Purpose::Refence, base, None, description);
                 Ok(())
@@ -388,6 +382,18 @@ impl Release {
             }
             Phase::Promoting if is_first && !self.is_parked(name) => self.create_live(name),
             _ => {}
+        }
+    }
+
+    /// The version that is rolled out is the one that is there, whoever published it.
+    pub(super) fn take_version(&mut self, name: &FunctionName, version: VersionId) {
+        let (Some(function), Some(rollout)) =
+            (self.plan.functions.get(name), self.rollouts.get_mut(name))
+        else {
+            return;
+        };
+        if rollout.version() != Some(version) {
+            rollout.candidate = Some(Prepared { version, arn: function.arn.clone() });
         }
     }
 

@@ -484,9 +484,7 @@ impl Release {
             Purpose::Renew | Purpose::Barrier | Purpose::Abort
                 if self.lock.regains.is_some() && self.is_going_back() =>
             {
-                self.report(Event::Blind {
-                    reason: format!("the lock could not be written: {reason}"),
-                });
+                self.report_blind(&reason);
                 self.read(&Object::Lock, Purpose::Reassure);
                 Ok(())
             }
@@ -507,9 +505,7 @@ impl Release {
             // The record cannot be written; what it would say is true all the same, and putting
             // traffic back must not wait for it.
             Purpose::Abort => {
-                self.report(Event::Blind {
-                    reason: format!("the lock could not be written: {reason}"),
-                });
+                self.report_blind(&reason);
                 self.unwind_without()
             }
             Purpose::Close(_) => {
@@ -522,6 +518,11 @@ impl Release {
                 Ok(())
             }
         }
+    }
+
+    fn report_blind(&mut self, reason: &str) {
+        let reason = format!("the lock could not be written: {reason}");
+        self.report(Event::Blind { reason });
     }
 
     /// Goes back without a word in the lock.

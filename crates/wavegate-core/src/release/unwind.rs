@@ -6,7 +6,7 @@ use super::look::describe;
 use super::machine::{Failure, Release, Stage};
 use super::register::{End, Purpose};
 use super::rollout::{Phase, Sight};
-use super::{Effect, Event, HookPhase, Illegal, Object, Outcome, Prepared, limits};
+use super::{Effect, Event, HookPhase, Illegal, Object, Outcome, limits};
 use crate::inventory::AliasState;
 use crate::name::FunctionName;
 use crate::plan::Action;
@@ -280,8 +280,7 @@ impl Release {
             && let Some(version) = state.main()
         {
             // It was created after this machine looked: the mark names what is there.
-            let arn = self.plan.functions.get(name).map(|f| f.arn.clone()).unwrap_or_default();
-            rollout.candidate = Some(Prepared { version, arn });
+            self.take_version(name, version);
         }
         let description = self.token(name, Position::Back, Weight::ZERO);
         self.update(&Object::Live(name.clone()), Purpose::Back, state, None, description);
