@@ -25,9 +25,9 @@ const VERSION: &str = "0.0.0-mutants";
 /// The table.
 const TABLE: &str = "tests/sim/mutants.toml";
 /// Seeds that a mutant may survive before it counts as not found.
-const SEEDS: u64 = 300_000;
+const SEEDS: u64 = 1_000_000;
 /// And so many minutes.
-const MINUTES: &str = "2";
+const MINUTES: &str = "5";
 /// Of a hundred mutants, so many must be found.
 const WANTED: usize = 95;
 /// The module that the copy has in addition.

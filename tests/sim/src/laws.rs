@@ -7,6 +7,7 @@ mod lock;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use wavegate_core::control::Verb;
 use wavegate_core::inventory::AliasState;
 use wavegate_core::name::{FunctionName, VersionId};
 use wavegate_core::plan::{Action, Plan};
@@ -63,6 +64,7 @@ impl Ghost {
 #[derive(Debug, Default)]
 pub(crate) struct LockGhost {
     pub(crate) was_deleted: bool,
+    pub(crate) deleted_at: u64,
     pub(crate) written_at: u64,
 }
 
@@ -94,9 +96,9 @@ pub(crate) struct Story {
     pub(crate) has_passed_barrier: bool,
     pub(crate) aborting_at: Option<u64>,
     pub(crate) back_at: Option<u64>,
-    /// Requests to abort.
-    pub(crate) aborts: BTreeSet<u32>,
-    /// One of them was answered as done.
+    /// What was asked through the lock.
+    pub(crate) requests: BTreeMap<u32, Verb>,
+    /// A request to abort was answered as done.
     pub(crate) must_go_back: bool,
     /// Requests that were answered.
     pub(crate) answered: BTreeSet<u32>,
@@ -137,7 +139,7 @@ impl Story {
             has_passed_barrier: false,
             aborting_at: None,
             back_at: None,
-            aborts: BTreeSet::new(),
+            requests: BTreeMap::new(),
             must_go_back: false,
             answered: BTreeSet::new(),
             was_held: false,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use wavegate_core::control::Verb;
 use wavegate_core::inventory::Inventory;
 use wavegate_core::name::{Nonce, ReleaseId};
 use wavegate_core::plan::{self, AlarmStatus, Facts, Plan};
@@ -70,6 +71,8 @@ pub(crate) struct Machine {
     pub(crate) first_sent: BTreeMap<Nonce, u64>,
     /// Epoch of its last lock write that was applied, and when that was sent first.
     pub(crate) proof: Option<(u64, u64)>,
+    /// It answered in the lock that it pauses, or goes on, and is still to do it.
+    pub(crate) owes: Option<(Verb, Nonce)>,
     /// Since when it lets nothing go up.
     pub(crate) paused_at: Option<u64>,
     /// It has written a live alias, or tried to.
@@ -109,6 +112,7 @@ impl World {
             calls: 0,
             first_sent: BTreeMap::new(),
             proof: None,
+            owes: None,
             paused_at: None,
             has_written: false,
             told_at: 0,
@@ -310,6 +314,7 @@ impl World {
             is_behind_until: if is_behind { self.now + gap + 60_000 } else { 0 },
             is_doubtful: true,
             is_copy: true,
+            owes: None,
             first_sent: original.first_sent.clone(),
             dies_at: None,
             ..*original

@@ -242,9 +242,11 @@ impl World {
         self.counts.count("D2");
         self.note(|| format!("eve asks through the lock: {verb}"));
         let now = self.now;
-        if let Some(story) = self.stories.get_mut(&record.release).filter(|_| verb == Verb::Abort) {
-            story.asked_at = Some(story.asked_at.unwrap_or(now).min(now));
-            story.aborts.insert(id);
+        if let Some(story) = self.stories.get_mut(&record.release) {
+            story.requests.insert(id, verb);
+            if verb == Verb::Abort {
+                story.asked_at = Some(story.asked_at.unwrap_or(now).min(now));
+            }
         }
     }
 
@@ -257,6 +259,7 @@ impl World {
         by: &str,
     ) {
         let now = self.now;
+        self.machines[machine].owes = None;
         if verb == Verb::Pause {
             self.machines[machine].paused_at = Some(now);
             // Nobody leaves it so for long.
@@ -379,6 +382,7 @@ impl World {
         if place.role == Role::Lock {
             self.counts.count("D14");
             self.lock.was_deleted = true;
+            self.lock.deleted_at = self.now;
         } else if let Some(ghost) = self.ghosts.get_mut(&place.function) {
             ghost.is_unpinned = true;
         }

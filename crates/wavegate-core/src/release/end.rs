@@ -3,14 +3,19 @@
 use super::machine::{Release, Stage};
 use super::register::Purpose;
 use super::rollout::{Phase, Rollout};
-use super::{Effect, Object, Outcome, limits};
+use super::{Effect, Illegal, Object, Outcome, limits};
 use crate::name::FunctionName;
 use crate::time::Mono;
 use crate::token::LockPhase;
 
 impl Release {
     /// Success is recorded only if every alias was read as promoted a moment ago.
-    pub(super) fn prove(&mut self) {
+    pub(super) fn prove(&mut self) -> Result<(), Illegal> {
+        // Somebody changed it while the end was on its way into the lock, and the end did not land.
+        let contested = self.rollouts.iter().find(|(_, rollout)| rollout.contested.is_some());
+        if let Some(name) = contested.map(|(name, _)| name.clone()) {
+            return self.fail_contested(&name);
+        }
         let touched = self.rollouts.values().filter(|rollout| rollout.touched).count();
         let age = limits::proof(touched);
         let mut proven = true;
@@ -33,6 +38,7 @@ impl Release {
             self.end_phase = Some(LockPhase::Done);
             self.want_close(LockPhase::Done);
         }
+        Ok(())
     }
 
     /// Whether the proof of success may be recorded still.

@@ -294,7 +294,7 @@ impl Release {
         }
         if self.stage == Stage::Running && self.rollouts.values().all(|r| r.phase == Phase::Done) {
             self.stage = Stage::Proving;
-            self.prove();
+            return self.prove();
         }
         Ok(())
     }

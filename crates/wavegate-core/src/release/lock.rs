@@ -41,7 +41,8 @@ pub(super) struct Lock {
     /// What this machine wrote into the lock: a record with another id is somebody else's, be it
     /// a copy of this very machine.
     sent: BTreeSet<Nonce>,
-    /// The request that the write under way takes out of the record.
+    /// The request that was taken out of the record last, until it is done: it is done once the lock
+    /// is known to say that it was heard.
     heard: Option<Request>,
     /// Who owned the lock before, and where the release stood then.
     before: String,
@@ -161,7 +162,8 @@ impl Release {
 
     /// Writes what is wanted, if nothing is in flight.
     fn pursue(&mut self) {
-        if !self.is_idle(&Object::Lock) || !self.owns_lock() {
+        // What landed may have shown that somebody else owns it: then it is over.
+        if self.stage == Stage::Over || !self.is_idle(&Object::Lock) || !self.owns_lock() {
             return;
         }
         let Some(want) = self.lock.want.take() else { return };
@@ -217,9 +219,8 @@ impl Release {
         end: End,
         sent: Mono,
     ) -> Result<(), Illegal> {
-        let heard = self.lock.heard.take();
         match end {
-            End::Landed(_) => self.lock_written(purpose, heard, sent),
+            End::Landed(_) => self.lock_written(purpose, sent),
             // It landed, and somebody asks for something on top of it already.
             End::Conflict(Some(state))
                 if matches!(purpose, Purpose::Acquire | Purpose::TakeOver)
@@ -227,7 +228,7 @@ impl Release {
             {
                 self.lock.record = LockRecord::decode(&state.description);
                 self.believe(&Object::Lock, Some(state));
-                self.lock_written(purpose, None, sent)?;
+                self.lock_written(purpose, sent)?;
                 self.want_renewal();
                 Ok(())
             }
@@ -259,12 +260,7 @@ impl Release {
     }
 
     /// A write on the lock is there.
-    fn lock_written(
-        &mut self,
-        purpose: Purpose,
-        heard: Option<Request>,
-        sent: Mono,
-    ) -> Result<(), Illegal> {
+    fn lock_written(&mut self, purpose: Purpose, sent: Mono) -> Result<(), Illegal> {
         // Counted from when the write was sent: the answer may have been long on its way.
         self.lock.proven = Some(sent);
         self.lock.is_lost = false;
@@ -274,11 +270,19 @@ impl Release {
         }
         self.send_held();
         self.lock_landed(purpose)?;
-        if let Some(request) = heard.filter(|_| self.stage != Stage::Over) {
-            self.obey(&request)?;
-        }
+        self.keep_promise()?;
         self.pursue();
         Ok(())
+    }
+
+    /// Does what a request asked, if the lock says that it was heard.
+    fn keep_promise(&mut self) -> Result<(), Illegal> {
+        let answered = self.lock.record.as_ref().and_then(|record| record.answered);
+        let is_answered = |request: &mut Request| answered.is_some_and(|a| a.id == request.id);
+        match self.lock.heard.take_if(is_answered) {
+            Some(request) if self.stage != Stage::Over => self.obey(&request),
+            _ => Ok(()),
+        }
     }
 
     /// Whether a lock holds a record that this machine wrote, be it with a request in it.
@@ -419,6 +423,8 @@ impl Release {
             self.closed();
             return Ok(());
         }
+        // It landed after all that a request was heard: nothing is written before it is done.
+        self.keep_promise()?;
         match purpose {
             Purpose::Abort => self.want_abort(),
             Purpose::Close(LockPhase::Done) if asked.is_some() => self.prove_again(),

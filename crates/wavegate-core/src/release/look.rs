@@ -428,6 +428,13 @@ impl Release {
         if self.is_going_back() {
             return self.leave_contested(name);
         }
+        self.fail_contested(name)
+    }
+
+    /// Somebody else's change is a failure of the release.
+    pub(super) fn fail_contested(&mut self, name: &FunctionName) -> Result<(), Illegal> {
+        let sight = self.rollouts.get(name).and_then(|rollout| rollout.contested.as_ref());
+        let now = describe(sight.and_then(Sight::state));
         self.fail(Some(name), format!("somebody else changed its alias: {now}"))
     }
 }

@@ -282,10 +282,7 @@ impl Release {
             Stage::Entering => self.try_enter(),
             Stage::Preparing if self.has_moved => self.try_barrier(),
             Stage::Running if self.has_moved => self.schedule(),
-            Stage::Proving => {
-                self.prove();
-                Ok(())
-            }
+            Stage::Proving => self.prove(),
             Stage::Freezing => {
                 self.try_freeze();
                 Ok(())

@@ -1,9 +1,10 @@
 //! The laws of the lock: one owner per epoch, an abort that sticks, ends that are true.
 
+use wavegate_core::control::Verb;
 use wavegate_core::inventory::AliasState;
 use wavegate_core::release::limits;
 use wavegate_core::time::millis;
-use wavegate_core::token::{LockPhase, LockRecord, Position};
+use wavegate_core::token::{LockPhase, LockRecord, Position, Token};
 
 use super::{Write, is_split};
 use crate::cloud::{Place, STALE};
@@ -40,10 +41,19 @@ impl World {
             return self.law(false, "I17", || format!("the lock of nobody's release: {after:?}"));
         };
         story.is_recovered |= goes_back;
+        if self.lock.was_deleted && write.before.is_none() && write.sent < self.lock.deleted_at {
+            // A creation has no revision id: this one landed late, and what the deleted lock said
+            // since then is known to nobody.
+            (story.aborting_at, story.back_at, story.must_go_back) = (None, None, false);
+            self.ghosts.values_mut().for_each(|ghost| ghost.is_backed = false);
+        }
         let twice = after.request.as_ref().map(|request| request.id);
         let twice = twice.filter(|id| story.answered.contains(id));
         let answered = after.answered.filter(|answered| answered.was_done);
-        story.must_go_back |= answered.is_some_and(|answered| story.aborts.contains(&answered.id));
+        let verb = answered
+            .filter(|answered| !story.answered.contains(&answered.id))
+            .and_then(|answered| story.requests.get(&answered.id).copied());
+        story.must_go_back |= verb == Some(Verb::Abort);
         let forgets = story.must_go_back && after.phase == LockPhase::Done;
         story.answered.extend(after.answered.map(|answered| answered.id));
         story.has_passed_barrier |= after.claimed == after.functions;
@@ -56,6 +66,7 @@ impl World {
             format!("an abort that was heard is forgotten: {after:?}")
         });
         self.law(twice.is_none(), "a request is heard once", || format!("{after:?}"));
+        self.judge_promise(machine, &after, verb);
         let Some(story) = self.stories.get_mut(&after.release) else { return };
         match after.phase {
             LockPhase::Aborting => {
@@ -69,6 +80,33 @@ impl World {
             LockPhase::RolledBack => self.judge_rolled_back(&after),
             LockPhase::Running | LockPhase::Held | LockPhase::Stuck => {}
         }
+    }
+
+    /// Who answered that it pauses, or that it goes on, does so before it writes anything else.
+    fn judge_promise(&mut self, machine: usize, after: &LockRecord, verb: Option<Verb>) {
+        let one = &mut self.machines[machine];
+        let owed = one.owes.filter(|(_, nonce)| *nonce != after.nonce);
+        let is_kept = match owed {
+            Some((Verb::Pause, _)) => one.paused_at.is_some(),
+            Some((Verb::Resume, _)) => one.paused_at.is_none(),
+            _ => true,
+        };
+        if owed.is_some() {
+            one.owes = None;
+        }
+        if let Some(verb) = verb.filter(|verb| matches!(verb, Verb::Pause | Verb::Resume)) {
+            one.owes = Some((verb, after.nonce));
+        }
+        // There is nothing left to pause once everything is promoted.
+        let goes_up = self.stories[&after.release].parts.iter().any(|(function, part)| {
+            let is_promoted = |token: &Token| token.position == Position::Promoted;
+            part.candidate != part.stable
+                && !self.ghosts[function].last.as_ref().is_some_and(is_promoted)
+        });
+        let goes_on = after.phase == LockPhase::Running && goes_up;
+        self.law(is_kept || !goes_on, "what was answered is done", || {
+            format!("{owed:?}: {after:?}")
+        });
     }
 
     fn judge_owner(&mut self, before: &LockRecord, after: &LockRecord) {
