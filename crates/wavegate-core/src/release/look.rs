@@ -64,6 +64,16 @@ impl Release {
                 }
                 self.fail(Some(name), format!("somebody else created its alias: {now}"))
             }
+            // A creation has no revision id to be fenced by: that of whoever owned the release before
+            // landed after the alias was looked for. It is taken up, and fenced now.
+            (Purpose::CreateLive, End::Conflict(Some(state)))
+                if self.is_of_an_epoch_before(&state) =>
+            {
+                if let Some(rollout) = self.rollouts.get_mut(name) {
+                    rollout.fences = true;
+                }
+                self.suspicious(name, Some(state))
+            }
             (Purpose::Shift(_) | Purpose::Promote | Purpose::CreateLive, End::Landed(_)) => {
                 self.read(&Object::Live(name.clone()), Purpose::ReadBack);
                 self.note_landed(name, purpose);
