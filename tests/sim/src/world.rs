@@ -310,7 +310,10 @@ impl World {
         self.weather.calm_down();
         self.denied = None;
         self.burst = None;
-        self.outage = None;
+        // It is over, and is remembered: what was sent under it may land yet.
+        if let Some((_, to, ..)) = &mut self.outage {
+            *to = (*to).min(self.now);
+        }
         self.quota = None;
         self.script.is_over = true;
         self.calm_at = Some(self.now);
