@@ -57,6 +57,7 @@ fn function(key: &str, needs: &[&str]) -> FunctionSpec {
             component: "canary".to_owned(),
             config: Opaque(r#"{"percent":10,"bake":"10m"}"#.to_owned()),
         },
+        engine: wavegate_core::codedeploy::Engine::Native,
         hooks: Hooks::default(),
         alarms: vec![AlarmUse {
             alarm: ComponentUse {

@@ -361,7 +361,7 @@ pub struct AppArgs {
 /// Arguments of `recover`.
 #[derive(Debug, Args)]
 pub struct RecoverArgs {
-    /// Put it back; the default
+    /// Put it back; the default, except where CodeDeploy has gone on with it
     #[arg(long, conflicts_with = "resume")]
     pub abort: bool,
     /// Go on with it, if the manifest and the code are what it was begun with

@@ -4,7 +4,7 @@
 //! Invariants: the engine's events and the traffic's are told in one order; what the engine says
 //! about the outcome decides the exit code, and no reporter can change it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use tokio::time::MissedTickBehavior;
 use wavegate_config::Manifest;
 use wavegate_core::inventory::Inventory;
 use wavegate_core::plan::Plan;
-use wavegate_core::release::Outcome;
+use wavegate_core::release::{LEFT, Outcome};
 use wavegate_core::spec::Secret;
 use wavegate_core::token::LockRecord;
 use wavegate_engine::event::{Event, Record, Served};
@@ -151,9 +151,9 @@ impl<'a> Job<'a> {
                         return Err(stopped(conductor, &aliases, &label).await);
                     }
                     interrupted = Some(name);
-                    conductor.putting_back(name);
+                    conductor.interrupted(name);
                     // A release that has ended takes no orders, and needs none.
-                    let _ = orders.send(Command::Abort {
+                    let _ = orders.send(Command::Leave {
                         by: "interrupt".to_owned(),
                         reason: format!("interrupted by {name}"),
                     });
@@ -222,6 +222,7 @@ impl<'a> Job<'a> {
             seq,
             latest_ms: 0,
             can_approve: lines.are_read(),
+            traffic_in: Hands::of(work),
         })
     }
 
@@ -286,10 +287,54 @@ struct Conductor {
     latest_ms: u64,
     /// Whether somebody can type an approval.
     can_approve: bool,
+    /// In whose hands the traffic is.
+    traffic_in: Hands,
+}
+
+/// In whose hands the traffic of a release is, as its events tell: what is said of an interrupt must
+/// be what the release does about it.
+#[derive(Debug, Default)]
+struct Hands {
+    /// The functions whose traffic CodeDeploy moves.
+    delegated: BTreeSet<String>,
+    /// Where each function stands.
+    phases: BTreeMap<String, String>,
+}
+
+impl Hands {
+    fn of(work: &Work) -> Self {
+        let plan = match work {
+            Work::Deploy(plan) | Work::Resume { plan, .. } => plan,
+            Work::PutBack { .. } => return Self::default(),
+        };
+        let delegated = plan.functions.values().filter(|f| f.delegation.is_some());
+        Self { delegated: delegated.map(|f| f.name.to_string()).collect(), ..Self::default() }
+    }
+
+    fn hear(&mut self, event: &Event) {
+        if let Event::Phase { function, to, .. } = event {
+            self.phases.insert(function.clone(), to.clone());
+        }
+    }
+
+    /// Whether CodeDeploy has something in hand, and nothing stands in the middle that it has not.
+    fn is_codedeploys(&self) -> bool {
+        let moves = |(name, phase): (&String, &String)| match phase.as_str() {
+            "shifting" => Some(self.delegated.contains(name)),
+            "promoting" | "post_traffic" | "baking" if !self.delegated.contains(name) => {
+                Some(false)
+            }
+            "rolling_back" => Some(false),
+            _ => None,
+        };
+        let mut moving = self.phases.iter().filter_map(moves).peekable();
+        moving.peek().is_some() && moving.all(|is_codedeploys| is_codedeploys)
+    }
 }
 
 impl Conductor {
     async fn take(&mut self, record: Record) {
+        self.traffic_in.hear(&record.event);
         if let Some(traffic) = &mut self.traffic {
             match &record.event {
                 Event::Started { .. } => self.at_start.iter().for_each(|name| traffic.start(name)),
@@ -352,8 +397,13 @@ impl Conductor {
         true
     }
 
-    fn putting_back(&mut self, name: &str) {
-        self.note(&format!("interrupted by {name}: putting back; once more stops at once"));
+    fn interrupted(&mut self, name: &str) {
+        let then = if self.traffic_in.is_codedeploys() {
+            "leaving it to CodeDeploy, which goes on"
+        } else {
+            "putting back"
+        };
+        self.note(&format!("interrupted by {name}: {then}; once more stops at once"));
     }
 
     fn note(&mut self, text: &str) {
@@ -442,6 +492,10 @@ fn verdict(
             let error = CliError::new(Stuck, STUCK, message);
             todo.iter().fold(error, |error, line| error.hint(line.clone()))
         }
+        (Outcome::Frozen { reason }, Some(name)) if reason.contains(LEFT) => {
+            let message = format!("{label} was interrupted by {name} and is {LEFT}, which goes on");
+            CliError::new(Interrupted, INTERRUPTED, message).hint(PICK_UP)
+        }
         (Outcome::Frozen { reason }, _) => {
             let message = format!(
                 "{label} failed and stands where it stood (on_failure = \"freeze\"): {reason}"
@@ -457,6 +511,9 @@ fn verdict(
 
 /// What to do about a release that stands in the middle.
 pub(crate) const NEXT: &str = "`wavegate status` shows where it stands; `wavegate recover` puts it back, `wavegate recover --resume` goes on";
+
+/// What to do about a release that was left to CodeDeploy.
+const PICK_UP: &str = "`wavegate status` shows it, `wavegate deploy` picks it up, `wavegate abort` stops it and puts it back";
 
 fn advised(error: CliError, reason: &str) -> CliError {
     match fault::advice(reason) {
@@ -518,6 +575,7 @@ mod tests {
             (Outcome::Busy { holder: by() }, None, 3, 3),
             (Outcome::Stuck { reason: reason(), todo: vec!["do".to_owned()] }, None, 4, 4),
             (Outcome::Frozen { reason: reason() }, None, 4, 4),
+            (Outcome::Frozen { reason: format!("ana: Ctrl-C; {LEFT}: a") }, Some("Ctrl-C"), 5, 5),
             (Outcome::Fenced { by: by() }, None, 4, 4),
         ] {
             for (is_put_back, code) in [(false, plain), (true, put_back)] {

@@ -82,6 +82,7 @@ pub(crate) fn read(
         config: config?,
         depends_on: needs.collect(),
         strategy: strategy?,
+        engine: wavegate_core::codedeploy::Engine::Native,
         hooks: hooks?,
         alarms: alarms?,
         bake: bake?,

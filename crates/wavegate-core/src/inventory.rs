@@ -79,6 +79,17 @@ impl AliasState {
         VersionId::parse(&self.version)
     }
 
+    /// A version's share of the traffic.
+    pub fn share_of(&self, version: VersionId) -> Weight {
+        let is_main = self.main() == Some(version);
+        match self.extra {
+            Some(extra) if extra.version == version => extra.weight,
+            Some(extra) if is_main => extra.weight.rest(),
+            None if is_main => Weight::FULL,
+            _ => Weight::ZERO,
+        }
+    }
+
     /// Whether everything but the revision id is the same.
     pub fn same_content(&self, other: &Self) -> bool {
         (&self.version, &self.extra, &self.description)

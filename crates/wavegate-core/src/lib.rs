@@ -8,6 +8,7 @@
 //! random (nonces grow from a seed that the caller draws); maps are ordered, so the same inputs give
 //! the same outputs. Deliberately absent: tokio, serde, AWS, plugins.
 
+pub mod codedeploy;
 pub mod control;
 pub mod doctor;
 pub mod fence;

@@ -15,6 +15,7 @@ pub use diff::{Change, Diff, diff, same_config};
 pub use problem::{Problem, Severity};
 pub use schedule::{Schedule, schedule};
 
+use crate::codedeploy::{Group, Routing};
 use crate::graph::Graph;
 use crate::inventory::{AliasState, Artifact, Inventory};
 use crate::name::{AliasName, AppName, FunctionName, ReleaseId, VersionId};
@@ -22,7 +23,7 @@ use crate::spec::{
     AlarmUse, AppSpec, CodeSource, ComponentUse, FunctionConfig, FunctionSpec, HookUse,
     IfAlreadyAlarming, OnBlind, OnFailure, RollbackScope,
 };
-use crate::token::{LockRecord, Token};
+use crate::token::{LockRecord, Position, Token};
 use crate::weight::Weight;
 
 /// What a strategy promises before it starts, and the fence around what it may decide.
@@ -152,6 +153,9 @@ pub struct FunctionPlan {
     pub strategy: ComponentUse,
     /// What the strategy promised.
     pub outline: Outline,
+    /// What CodeDeploy does, if it moves the traffic. A first alias has none to move, and a way back
+    /// to a version that exists is wavegate's own.
+    pub delegation: Option<Delegation>,
     /// Its pre-traffic hooks.
     pub pre_traffic: Vec<HookUse>,
     /// Its post-traffic hooks.
@@ -170,6 +174,15 @@ pub struct FunctionPlan {
     pub config: FunctionConfig,
     /// The wanted code; `None` for a switch to a version that exists.
     pub artifact: Option<Artifact>,
+}
+
+/// What CodeDeploy does for a function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delegation {
+    /// The deployment group.
+    pub group: Group,
+    /// The schedule.
+    pub routing: Routing,
 }
 
 /// An alarm of the plan.
@@ -488,6 +501,7 @@ fn bare(function: &FunctionSpec, action: Action) -> FunctionPlan {
             config: crate::spec::Opaque("{}".to_owned()),
         },
         outline: Outline::default(),
+        delegation: None,
         pre_traffic: Vec::new(),
         post_traffic: Vec::new(),
         on_rollback: Vec::new(),
@@ -516,6 +530,16 @@ pub fn find_lock(
             (record.app == spec.name).then(|| (function.clone(), alias.clone(), record))
         })
         .max_by_key(|(_, _, record)| record.epoch)
+}
+
+/// Whether CodeDeploy has, or had, traffic of the release that a lock tells of in hand: then it may go
+/// on, or have come to its end, without whoever ran the release.
+pub fn is_delegated(spec: &AppSpec, inventory: &Inventory, left: &LockRecord) -> bool {
+    let live = inventory.functions.values().filter_map(|observed| observed.alias(&spec.alias));
+    !left.phase.is_going_back()
+        && live
+            .filter_map(|alias| Token::decode(&alias.description))
+            .any(|token| token.release == left.release && token.position == Position::Delegated)
 }
 
 /// The release that holds the lock, if one does.
@@ -576,6 +600,19 @@ fn function_plan(
             problems.push(problem::package_type(name, was_image));
         }
     }
+    let delegation = match (function.engine.group(), action) {
+        (Some(group), Action::Update { .. }) => match Routing::lower(&outline) {
+            Ok(routing) => {
+                problems.extend(problem::hook_names(name, group));
+                Some(Delegation { group: group.clone(), routing })
+            }
+            Err(reason) => {
+                problems.push(problem::not_lowered(name, &function.strategy.name, &reason));
+                None
+            }
+        },
+        _ => None,
+    };
     let mut alarms = Vec::new();
     for alarm in &function.alarms {
         let snapshot = facts.alarms.get(&(name.clone(), alarm.alarm.name.clone()));
@@ -597,6 +634,7 @@ fn function_plan(
         depends_on: depends_on.cloned().unwrap_or_default(),
         strategy: function.strategy.clone(),
         outline,
+        delegation,
         pre_traffic: function.hooks.pre_traffic.clone(),
         post_traffic: function.hooks.post_traffic.clone(),
         on_rollback: function.hooks.on_rollback.clone(),
@@ -676,6 +714,9 @@ fn fingerprint(plan: &Plan) -> u32 {
             )
         );
         hasher.update(body.as_bytes());
+        if let Some(delegation) = &function.delegation {
+            hasher.update(format!("{delegation:?}").as_bytes());
+        }
         // `Debug` hides secrets and component configs; the fingerprint must still see a change.
         let hooks = [&function.pre_traffic, &function.post_traffic, &function.on_rollback];
         let components = std::iter::once(&function.strategy)

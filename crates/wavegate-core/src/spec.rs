@@ -7,6 +7,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::codedeploy::Engine;
 use crate::name::{AliasName, AppName, FunctionName};
 
 /// A whole app.
@@ -77,7 +78,9 @@ pub struct FunctionSpec {
     pub depends_on: BTreeSet<FunctionName>,
     /// How its traffic moves.
     pub strategy: ComponentUse,
-    /// Its hooks.
+    /// Who moves it.
+    pub engine: Engine,
+    /// Its hooks. Those that CodeDeploy calls are in its group.
     pub hooks: Hooks,
     /// Its alarms.
     pub alarms: Vec<AlarmUse>,

@@ -39,6 +39,8 @@ pub enum Position {
     Promoted,
     /// Put back: the stable version alone.
     Back,
+    /// CodeDeploy moves the traffic: any routing between the two versions.
+    Delegated,
 }
 
 /// The record of one rollout in its live alias.
@@ -153,6 +155,7 @@ impl Token {
                 Position::Forward => 'F',
                 Position::Promoted => 'P',
                 Position::Back => 'B',
+                Position::Delegated => 'D',
             },
             self.stable.map_or_else(|| "-".to_owned(), |v| v.to_string()),
             self.candidate,
@@ -184,6 +187,7 @@ impl Token {
                 "p=F" => Position::Forward,
                 "p=P" => Position::Promoted,
                 "p=B" => Position::Back,
+                "p=D" => Position::Delegated,
                 _ => return None,
             },
             stable: match o.strip_prefix("o=")? {
@@ -198,7 +202,20 @@ impl Token {
         Some(token)
     }
 
-    /// The routing that this token stands for.
+    /// Whether an alias is routed as this token says.
+    fn fits(&self, alias: &AliasState) -> bool {
+        let is_of_both =
+            |version: VersionId| version == self.candidate || Some(version) == self.stable;
+        if self.position == Position::Delegated {
+            return alias.main().is_some_and(is_of_both)
+                && alias.extra.is_none_or(|extra| is_of_both(extra.version));
+        }
+        let (main, extra) = self.routing();
+        alias.main() == Some(main) && alias.extra == extra
+    }
+
+    /// The routing that this token stands for. Where CodeDeploy moves the traffic, the one that it
+    /// began from.
     pub fn routing(&self) -> (VersionId, Option<ExtraVersion>) {
         match (self.position, self.stable) {
             (Position::Forward, Some(stable)) => {
@@ -206,7 +223,7 @@ impl Token {
                     .then_some(ExtraVersion { version: self.candidate, weight: self.weight });
                 (stable, extra)
             }
-            (Position::Back, Some(stable)) => (stable, None),
+            (Position::Back | Position::Delegated, Some(stable)) => (stable, None),
             (Position::Promoted, _) | (_, None) => (self.candidate, None),
         }
     }
@@ -375,10 +392,10 @@ pub fn classify(alias: &AliasState, release: ReleaseId, epoch: u64) -> Class {
     if token.release != release {
         return Class::Unclaimed;
     }
-    let (main, extra) = token.routing();
-    if alias.main() == Some(main) && alias.extra == extra {
+    if token.fits(alias) {
         return if token.epoch == epoch { Class::Mine } else { Class::OldEpoch };
     }
+    let (main, extra) = token.routing();
     if alias.main() == Some(main) && extra.is_none() && is_transient(alias, &token) {
         return Class::Settling;
     }
@@ -391,7 +408,7 @@ fn is_transient(alias: &AliasState, token: &Token) -> bool {
     let other = match token.position {
         Position::Promoted => token.stable,
         Position::Back => Some(token.candidate),
-        Position::Forward => None,
+        Position::Forward | Position::Delegated => None,
     };
     alias.extra.is_some_and(|extra| Some(extra.version) == other && extra.weight == Weight::FULL)
 }

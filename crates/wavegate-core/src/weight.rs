@@ -22,6 +22,12 @@ impl Weight {
         self.0
     }
 
+    /// What is left for the other version.
+    #[must_use]
+    pub fn rest(self) -> Self {
+        Self(Self::FULL.0 - self.0)
+    }
+
     /// The share that Lambda's routing config takes: 0.0 to 1.0.
     pub fn to_share(self) -> f64 {
         f64::from(self.0) / 10_000.0

@@ -105,6 +105,13 @@ pub enum Command {
         /// Who.
         by: String,
     },
+    /// This process is to end: what CodeDeploy has in hand is left to it, anything else goes back.
+    Leave {
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
     /// Go back.
     Abort {
         /// Who.

@@ -4,8 +4,14 @@
 //! [`crate::caller`] for calls that are safe to repeat and the release machine for alias writes.
 //! Futures are cancelled by dropping them.
 
+mod deployments;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+pub use deployments::{
+    DeploymentView, Deployments, GroupView, LifecycleEvent, NewDeployment, TargetView,
+};
 
 use async_trait::async_trait;
 use wavegate_core::doctor::{Mapping, Provisioned, PublishedVersion, Statement};

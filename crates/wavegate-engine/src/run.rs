@@ -248,6 +248,7 @@ impl Driver {
 fn input(command: Command) -> Input {
     match command {
         Command::Approve { function, by } => Input::Approve { function, by },
+        Command::Leave { by, reason } => Input::Leave { by, reason },
         Command::Abort { by, reason } => Input::Abort { by, reason },
         Command::Look => Input::Look,
     }

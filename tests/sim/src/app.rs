@@ -235,6 +235,7 @@ fn bare(name: FunctionName, depends_on: BTreeSet<FunctionName>) -> FunctionSpec 
         config: config(),
         depends_on,
         strategy: component("scripted"),
+        engine: wavegate_core::codedeploy::Engine::Native,
         hooks: Hooks::default(),
         alarms: vec![AlarmUse {
             alarm: component("errors"),

@@ -46,6 +46,8 @@ impl World {
             }
             Effect::ReadAlarms { ask, subjects } => self.read_alarms(machine, ask, &subjects),
             Effect::Prune { function, protected } => self.prune(machine, function, &protected),
+            // No function of the model's apps is CodeDeploy's.
+            Effect::Delegate { .. } | Effect::Halt { .. } => {}
             Effect::Report(event) => self.said(machine, &event),
             Effect::StopWork => self.machines[machine].is_stopped = true,
             Effect::Finish(outcome) => self.finished(machine, outcome),

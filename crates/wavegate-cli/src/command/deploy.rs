@@ -1,10 +1,13 @@
-//! `deploy`: plan, ask, release.
+//! `deploy`: plan, ask, release. What was left to CodeDeploy comes first.
 
+use wavegate_config::Manifest;
+use wavegate_core::inventory::Inventory;
 use wavegate_core::name::FunctionName;
-use wavegate_core::plan::{Plan, PlanReport, Standing};
+use wavegate_core::plan::{Plan, PlanReport, Standing, find_lock};
+use wavegate_core::token::LockPhase;
 
 use super::plan::{Planned, Prepared};
-use super::{blocked, confirm, plan_words};
+use super::{blocked, confirm, plan_words, recover};
 use crate::Context;
 use crate::args::DeployArgs;
 use crate::console;
@@ -16,11 +19,24 @@ pub(crate) async fn run(context: &Context, args: &DeployArgs) -> Result<(), CliE
     let mut interrupts = Interrupts::listen()?;
     let prepared = Prepared::new(context, &args.only, &mut interrupts).await?;
     let result = match interrupts.guard(prepared.look()).await {
+        Ok(planned) if is_held(&prepared.manifest, &planned.inventory) => {
+            console::say("its last release was left to CodeDeploy: it is gone on with first");
+            let how = (args.yes, None);
+            recover::resume(context, &prepared, how, &mut interrupts).await
+        }
         Ok(planned) => release(context, args, &prepared, planned, &mut interrupts).await,
         Err(error) => Err(error),
     };
     prepared.stage.close().await;
     result
+}
+
+/// Whether the app's release was left to CodeDeploy by whoever ran it. One that lost its machine may
+/// have an owner still: for that there is `recover`.
+fn is_held(manifest: &Manifest, inventory: &Inventory) -> bool {
+    let lock = find_lock(&manifest.app, inventory);
+    lock.is_some_and(|(_, _, left)| left.phase == LockPhase::Held)
+        && recover::is_left_to_codedeploy(manifest, inventory)
 }
 
 /// Asks, and releases what was planned.

@@ -93,6 +93,7 @@ fn function(name: FunctionName) -> FunctionSpec {
             component: "all-at-once".to_owned(),
             config: Opaque("{}".to_owned()),
         },
+        engine: wavegate_core::codedeploy::Engine::Native,
         hooks: Hooks::default(),
         alarms: Vec::new(),
         bake: Duration::ZERO,

@@ -1,11 +1,12 @@
 //! `recover`: a release that lost its machine is finished, from the cloud alone.
 //!
 //! By default it is put back: what a person did not see is not to go on by itself. With `--resume`
-//! it goes on from where its aliases stand, if manifest and code are what it was begun with.
+//! it goes on from where its aliases stand, if manifest and code are what it was begun with. What
+//! CodeDeploy has in hand went on all the time: that goes on by default, too.
 
 use wavegate_config::Manifest;
 use wavegate_core::inventory::{Artifact, Inventory};
-use wavegate_core::plan::{Plan, find_lock, put_back_plan};
+use wavegate_core::plan::{Plan, find_lock, is_delegated, put_back_plan};
 use wavegate_core::token::{LockPhase, LockRecord, Token};
 use wavegate_report::safe_line;
 
@@ -33,11 +34,7 @@ const OTHER_CODE: &str = "WG685";
 pub(crate) async fn run(context: &Context, args: &RecoverArgs) -> Result<(), CliError> {
     let mut interrupts = Interrupts::listen()?;
     if args.resume {
-        let how = (args.yes, args.reason.as_deref());
-        let prepared = Prepared::new(context, &args.only, &mut interrupts).await?;
-        let result = resume(context, &prepared, how, &mut interrupts).await;
-        prepared.stage.close().await;
-        return result;
+        return go_on(context, args, &mut interrupts).await;
     }
     let (manifest, stage) = if let Some(name) = &args.without.app {
         discover::open(context, name, &args.without, &mut interrupts).await?
@@ -50,9 +47,37 @@ pub(crate) async fn run(context: &Context, args: &RecoverArgs) -> Result<(), Cli
         (manifest, stage)
     };
     let recovery = Recovery { context, manifest: &manifest, stage: &stage };
-    let result = recovery.put_back_what_is_left(args, &mut interrupts).await;
+    let inventory = interrupts.guard(stage.observe(&manifest.app)).await;
+    let result = match inventory {
+        Ok(inventory) if !args.abort && is_left_to_codedeploy(&manifest, &inventory) => {
+            stage.close().await;
+            return go_on(context, args, &mut interrupts).await;
+        }
+        Ok(inventory) => recovery.put_back_what_is_left(&inventory, args, &mut interrupts).await,
+        Err(error) => Err(error),
+    };
     stage.close().await;
     result
+}
+
+async fn go_on(
+    context: &Context,
+    args: &RecoverArgs,
+    interrupts: &mut Interrupts,
+) -> Result<(), CliError> {
+    let how = (args.yes, args.reason.as_deref());
+    let prepared = Prepared::new(context, &args.only, interrupts).await?;
+    let result = resume(context, &prepared, how, interrupts).await;
+    prepared.stage.close().await;
+    result
+}
+
+/// Whether CodeDeploy has traffic of an unfinished release in hand.
+pub(super) fn is_left_to_codedeploy(manifest: &Manifest, inventory: &Inventory) -> bool {
+    let app = &manifest.app;
+    find_lock(app, inventory).is_some_and(|(_, _, left)| {
+        !left.phase.is_over() && !left.is_abort_asked() && is_delegated(app, inventory, &left)
+    })
 }
 
 /// Goes on with an unfinished release.
@@ -88,16 +113,16 @@ pub(super) struct Recovery<'a> {
 impl Recovery<'_> {
     async fn put_back_what_is_left(
         &self,
+        inventory: &Inventory,
         args: &RecoverArgs,
         interrupts: &mut Interrupts,
     ) -> Result<(), CliError> {
-        let inventory = interrupts.guard(self.stage.observe(&self.manifest.app)).await?;
-        let Some(left) = put_back_plan(&self.manifest.app, &inventory) else {
-            self.nothing_left(&inventory);
+        let Some(left) = put_back_plan(&self.manifest.app, inventory) else {
+            self.nothing_left(inventory);
             return Ok(());
         };
         let reason = args.reason.as_deref();
-        self.put_back(&inventory, left, (args.yes, reason), interrupts).await
+        self.put_back(inventory, left, (args.yes, reason), interrupts).await
     }
 
     /// Nothing is unfinished: that is said, and it is no error.
@@ -183,7 +208,7 @@ impl Recovery<'_> {
             );
             return Err(CliError::new(ErrorKind::Refused, OTHER_PLAN, message)
                 .hint("check out what was deployed then, with the same --profile, --set and --only")
-                .hint("or put it back with `wavegate recover`, and deploy"));
+                .hint("or put it back with `wavegate recover --abort`, and deploy"));
         }
         self.check_versions(&plan, &inventory).await?;
         Ok(Some(Found { inventory, plan, left }))
@@ -215,7 +240,7 @@ impl Recovery<'_> {
                     function.name
                 );
                 return Err(CliError::new(ErrorKind::Refused, OTHER_CODE, message)
-                    .hint("put the release back with `wavegate recover`, and deploy"));
+                    .hint("put the release back with `wavegate recover --abort`, and deploy"));
             }
         }
         Ok(())

@@ -34,6 +34,7 @@ fn spec() -> AppSpec {
             component: "all-at-once".to_owned(),
             config: Opaque("{}".to_owned()),
         },
+        engine: crate::codedeploy::Engine::Native,
         hooks: Hooks::default(),
         alarms: Vec::new(),
         bake: Duration::ZERO,

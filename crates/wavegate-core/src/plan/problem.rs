@@ -1,6 +1,7 @@
 //! Everything a plan can be refused for, each with a code, the cause and the fix.
 
 use super::{AlarmSnapshot, AlarmStatus, Outline};
+use crate::codedeploy::{Group, NotLowered};
 use crate::graph::Cycle;
 use crate::inventory::{AliasState, Inventory};
 use crate::name::{AliasName, FunctionName, ReleaseId};
@@ -236,4 +237,41 @@ pub(super) fn alarm(
         }),
         (AlarmStatus::Ok | AlarmStatus::Unknown, _) => None,
     }
+}
+
+/// A strategy that CodeDeploy cannot follow.
+pub(super) fn not_lowered(function: &FunctionName, strategy: &str, reason: &NotLowered) -> Problem {
+    Problem::error(
+        "WG415",
+        Some(function),
+        format!("its strategy `{strategy}` {reason}"),
+        "choose a canary or linear strategy of whole percents and minutes, or let wavegate move its traffic with `engine = \"native\"`"
+            .to_owned(),
+    )
+}
+
+/// The policy that AWS has for CodeDeploy's service role lets it call functions of one name only.
+const HOOK_PREFIX: &str = "CodeDeployHook_";
+
+/// Hooks that CodeDeploy may not be allowed to call.
+pub(super) fn hook_names(function: &FunctionName, group: &Group) -> Option<Problem> {
+    let is_strange = |hook: &&String| {
+        // A name, a partial or a full ARN: the function is what follows `function:`.
+        let name = hook.rsplit_once("function:").map_or(hook.as_str(), |(_, name)| name);
+        !name.starts_with(HOOK_PREFIX)
+    };
+    let hooks: Vec<String> =
+        [&group.before, &group.after].into_iter().flatten().filter(is_strange).cloned().collect();
+    (!hooks.is_empty()).then(|| Problem {
+        code: "WG416",
+        severity: Severity::Warning,
+        function: Some(function.clone()),
+        message: format!(
+            "CodeDeploy calls `{}`, and AWS's own policy for its service role allows `{HOOK_PREFIX}*` only",
+            hooks.join("` and `")
+        ),
+        hint: Some(format!(
+            "name hooks `{HOOK_PREFIX}…`, or give the service role `lambda:InvokeFunction` on them"
+        )),
+    })
 }

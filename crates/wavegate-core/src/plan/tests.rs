@@ -37,6 +37,7 @@ fn function(name: &str, needs: &[&str]) -> FunctionSpec {
             component: "canary".into(),
             config: Opaque("{}".into()),
         },
+        engine: crate::codedeploy::Engine::Native,
         hooks: Hooks::default(),
         alarms: vec![AlarmUse {
             alarm: ComponentUse {

@@ -143,8 +143,11 @@ impl Release {
         rollout.candidate = Some(Prepared { version: token.candidate, arn });
         rollout.sequence = rollout.sequence.max(token.sequence);
         rollout.own_text = text;
-        rollout.weight =
-            if token.position == Position::Promoted { Weight::FULL } else { token.weight };
+        rollout.weight = match token.position {
+            Position::Promoted => Weight::FULL,
+            Position::Delegated => state.share_of(token.candidate),
+            Position::Forward | Position::Back => token.weight,
+        };
         rollout.claim();
         if is_going_back {
             return Ok(());
@@ -154,7 +157,7 @@ impl Release {
         }
         let phase = match token.position {
             Position::Forward if token.weight == Weight::ZERO => Phase::Waiting,
-            Position::Forward => Phase::Shifting,
+            Position::Forward | Position::Delegated => Phase::Shifting,
             Position::Promoted => Phase::Promoting,
             Position::Back => {
                 return self.fail(Some(name), "it was put back already".to_owned());
@@ -406,6 +409,7 @@ impl Release {
         let Some(rollout) = self.rollouts.get_mut(name) else { return Ok(()) };
         let to = match token.map(|token| (token.position, token.weight)) {
             Some((Position::Promoted, _)) => Phase::Promoting,
+            Some((Position::Delegated, _)) => Phase::Shifting,
             Some((Position::Forward, weight)) if weight > Weight::ZERO => Phase::Shifting,
             _ if rollout.phase == Phase::Preparing => Phase::Waiting,
             _ => return Ok(()),

@@ -508,7 +508,7 @@ impl Release {
     }
 
     pub(super) fn decide(&mut self, name: &FunctionName) -> Result<(), Illegal> {
-        if self.is_parked(name) {
+        if self.is_parked(name) || self.delegate(name)? {
             return Ok(());
         }
         let observation = self.observe(name);

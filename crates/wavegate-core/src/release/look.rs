@@ -1,5 +1,6 @@
 //! Looking: what a live alias was read to be, and whose change it is.
 
+use super::delegate::is_delegated;
 use super::machine::{Release, Stage, TimerFor};
 use super::register::{End, Purpose};
 use super::rollout::{Phase, Sight};
@@ -42,6 +43,7 @@ impl Release {
                 Purpose::Claim
                 | Purpose::CreateLive
                 | Purpose::Shift(_)
+                | Purpose::Delegate
                 | Purpose::Promote
                 | Purpose::Refence,
                 End::Landed(state) | End::Retouched(state),
@@ -79,17 +81,26 @@ impl Release {
                 self.note_landed(name, purpose);
                 self.moved_on(name, purpose == Purpose::Promote)
             }
-            (Purpose::Shift(_) | Purpose::Promote, End::Retouched(_)) => {
+            (Purpose::Delegate, End::Landed(_)) => {
+                self.handed_over(name);
+                Ok(())
+            }
+            (Purpose::Shift(_) | Purpose::Delegate | Purpose::Promote, End::Retouched(_)) => {
                 self.touched(name);
                 Ok(())
             }
             (
-                Purpose::Shift(_) | Purpose::Promote | Purpose::CreateLive | Purpose::Refence,
+                Purpose::Shift(_)
+                | Purpose::Delegate
+                | Purpose::Promote
+                | Purpose::CreateLive
+                | Purpose::Refence,
                 End::Conflict(state),
             ) => self.suspicious(name, state),
-            (Purpose::ReadBack | Purpose::Watch | Purpose::Prove, End::Read(state)) => {
-                self.looked(name, purpose, state)
-            }
+            (
+                Purpose::ReadBack | Purpose::Watch | Purpose::Collect | Purpose::Prove,
+                End::Read(state),
+            ) => self.looked(name, purpose, state),
             _ => Ok(()),
         }
     }
@@ -170,6 +181,11 @@ impl Release {
         let same = known.as_ref().is_some_and(|known| known.same_content(&state));
         let moved = known.as_ref().is_some_and(|known| known.revision != state.revision);
         match class {
+            // Each of CodeDeploy's shifts is a change that nobody has to account for.
+            Class::Mine if is_delegated(&state) => {
+                self.believe(&object, Some(state.clone()));
+                self.shown(name, purpose, &state)
+            }
             Class::Mine if same => {
                 self.believe(&object, Some(state.clone()));
                 if moved && purpose == Purpose::ReadBack {
@@ -210,6 +226,9 @@ impl Release {
     ) -> Result<(), Illegal> {
         let now = self.now;
         let Some(token) = Token::decode(&state.description) else { return Ok(()) };
+        if token.position == Position::Delegated {
+            return self.shown(name, purpose, state);
+        }
         let Some(rollout) = self.rollouts.get_mut(name) else { return Ok(()) };
         rollout.proven = Some(now);
         rollout.transient_since = None;

@@ -200,6 +200,8 @@ impl Release {
             Input::Timer { id } => self.timer(id),
             Input::Prepared { function, result } => self.prepared(&function, result),
             Input::Decided { function, ask, result } => self.decided(&function, ask, result),
+            Input::Delegated { function, ask, result } => self.delegated(&function, ask, result),
+            Input::Halted { function, result } => self.halted(&function, result),
             Input::Hooked { function, phase, index, result } => {
                 self.hooked(&function, phase, index, result)
             }
@@ -213,6 +215,7 @@ impl Release {
                 Ok(())
             }
             Input::Abort { by, reason } => self.order(Verb::Abort, None, &by, &reason),
+            Input::Leave { by, reason } => self.leave(&by, &reason),
             Input::Pause { by, reason } => self.order(Verb::Pause, None, &by, &reason),
             Input::Resume { by, reason } => self.order(Verb::Resume, None, &by, &reason),
             Input::Promote { function, full, by, reason } => {

@@ -20,6 +20,7 @@
 //! versions are published (that moves no traffic).
 
 mod approval;
+mod delegate;
 mod end;
 mod enter;
 mod forward;
@@ -34,6 +35,7 @@ mod watch;
 
 use std::time::Duration;
 
+pub use delegate::LEFT;
 pub(crate) use look::user_text;
 pub use machine::Release;
 pub use rollout::Phase;
@@ -281,6 +283,23 @@ pub enum Effect {
         /// What it is told.
         context: HookContext,
     },
+    /// Let CodeDeploy move the function's traffic: find the deployment of this release, or create it,
+    /// and follow it to its end, CodeDeploy's own rollback included. Answer with
+    /// [`Input::Delegated`].
+    Delegate {
+        /// Which function.
+        function: FunctionName,
+        /// Names the question: a later one is another.
+        ask: u64,
+        /// The version to move to.
+        candidate: VersionId,
+    },
+    /// Stop whatever CodeDeploy does for the function in the name of this release, with its rollback,
+    /// and wait until nothing of it is under way; answer with [`Input::Halted`].
+    Halt {
+        /// Which function.
+        function: FunctionName,
+    },
     /// Read the alarms of some functions, in as few calls as possible; answer with
     /// [`Input::Alarms`].
     ReadAlarms {
@@ -335,6 +354,22 @@ pub enum Input {
         /// The decision and what to remember, or why there is none.
         result: Result<(Decision, Opaque), String>,
     },
+    /// A deployment of CodeDeploy ended: it succeeded, or why not, in CodeDeploy's words.
+    Delegated {
+        /// Which function.
+        function: FunctionName,
+        /// Which question.
+        ask: u64,
+        /// How.
+        result: Result<(), String>,
+    },
+    /// CodeDeploy does nothing more for a function, or cannot be made to stop.
+    Halted {
+        /// Which function.
+        function: FunctionName,
+        /// How.
+        result: Result<(), String>,
+    },
     /// A hook ended: passed, or failed with a reason.
     Hooked {
         /// Which function.
@@ -368,6 +403,14 @@ pub enum Input {
     },
     /// Somebody wants it to go back.
     Abort {
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// This machine is wanted no longer. What CodeDeploy has in hand is left to it, and can be picked
+    /// up; where there is nothing such, or something moves that only this machine moves, it goes back.
+    Leave {
         /// Who.
         by: String,
         /// Why.
@@ -731,6 +774,8 @@ pub struct Runner {
     pub seed: u64,
 }
 
+#[cfg(test)]
+mod delegate_tests;
 #[cfg(test)]
 mod order_tests;
 #[cfg(test)]

@@ -175,6 +175,7 @@ impl Release {
         self.rollouts
             .get(name)
             .is_some_and(|r| matches!(r.phase, Phase::Shifting | Phase::Baking) && !r.fences)
+            && !self.is_handed_over(name)
     }
 
     /// What is asked about goes on now: what waits for an approval has it, what is baked is baked

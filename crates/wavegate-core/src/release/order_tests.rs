@@ -19,10 +19,11 @@ fn other() -> Runner {
 }
 
 /// Runs until that moment, and leaves the rest where it is.
-fn run_until(world: &mut World, release: &mut Release, end: Mono) {
+pub(super) fn run_until(world: &mut World, release: &mut Release, end: Mono) {
     while world.queue.peek().is_some_and(|due| due.0 <= end) && world.outcome.is_none() {
         let Some(Due(at, _, Input2(input))) = world.queue.pop() else { return };
         world.now = world.now.max(at);
+        world.shift_by_codedeploy();
         for effect in release.step(world.now, input).unwrap() {
             world.perform(effect);
         }

@@ -89,6 +89,8 @@ pub(super) enum Purpose {
     Claim,
     CreateLive,
     Shift(Weight),
+    /// Says that CodeDeploy moves the traffic; the routing is left as it is.
+    Delegate,
     Promote,
     /// Writes the record anew under the lock's new epoch; the routing is left as it is.
     Refence,
@@ -109,6 +111,8 @@ pub(super) enum Purpose {
     Confirm,
     /// Looks before going back.
     Look,
+    /// Looks whether what CodeDeploy says it did is there.
+    Collect,
     /// Proves the end.
     Prove,
     /// Looks whether a lock's owner lives.
@@ -129,6 +133,7 @@ impl Purpose {
                 | Self::Claim
                 | Self::CreateLive
                 | Self::Shift(_)
+                | Self::Delegate
                 | Self::Promote
                 | Self::Refence
         )
@@ -387,7 +392,12 @@ impl Release {
     fn is_held_by_a_pause(&self, object: &Object) -> bool {
         let purpose = self.purpose_on(object);
         self.paused.is_some()
-            && matches!(purpose, Some(Purpose::Shift(_) | Purpose::Promote | Purpose::CreateLive))
+            && matches!(
+                purpose,
+                Some(
+                    Purpose::Shift(_) | Purpose::Delegate | Purpose::Promote | Purpose::CreateLive
+                )
+            )
     }
 
     /// What would have gone up is decided again when the pause is over.
@@ -637,7 +647,7 @@ impl Release {
         if seen.same_content(base) {
             // Somebody rewrote it without changing it. A decision about traffic must be made
             // again; a record is simply written onto the new revision.
-            if matches!(op.purpose, Purpose::Shift(_) | Purpose::Promote) {
+            if matches!(op.purpose, Purpose::Shift(_) | Purpose::Delegate | Purpose::Promote) {
                 return Some(End::Retouched(seen));
             }
             let register = self.registers.get_mut(object)?;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::delegate::Handover;
 use super::{Decision, Illegal, Prepared, TimerId};
 use crate::inventory::AliasState;
 use crate::name::VersionId;
@@ -172,6 +173,8 @@ pub(super) struct Rollout {
     pub(super) bake_until: Option<Mono>,
     /// AWS's own weights are in force since then.
     pub(super) transient_since: Option<Mono>,
+    /// How far CodeDeploy is with it, where it moves the traffic.
+    pub(super) handover: Handover,
     /// What a person must do.
     pub(super) todo: Option<String>,
 }
@@ -258,6 +261,7 @@ impl Rollout {
             restores: 0,
             bake_until: None,
             transient_since: None,
+            handover: Handover::None,
             todo: None,
         }
     }

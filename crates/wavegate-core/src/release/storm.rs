@@ -982,6 +982,8 @@ impl Storm {
                 self.later(ms, What::Tell(Input::Decided { function, ask, result }));
             }
             Effect::RunHook { function, phase, index, .. } => self.run_hook(function, phase, index),
+            // No function of these apps is CodeDeploy's.
+            Effect::Delegate { .. } | Effect::Halt { .. } => {}
             Effect::ReadAlarms { ask, subjects } => self.read_alarms(ask, &subjects),
             Effect::Prune { function, .. } => {
                 self.later(100, What::Tell(Input::Pruned { function }));

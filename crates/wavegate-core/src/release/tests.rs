@@ -66,6 +66,7 @@ pub(super) fn plan(edges: &[(&str, &[&str])]) -> Plan {
                 changes: vec![],
                 depends_on: needs.iter().map(|need| f(need)).collect(),
                 strategy: component("canary"),
+                delegation: None,
                 outline: Outline {
                     steps: vec![OutlineStep {
                         weight: bp(1000),
@@ -174,7 +175,7 @@ pub(super) struct World {
     /// What happens to the nth call: lost before, lost after, refused for now.
     faults: BTreeMap<usize, char>,
     /// Somebody else's writes.
-    hands: Vec<(Mono, FunctionName, u64)>,
+    pub(super) hands: Vec<(Mono, FunctionName, u64)>,
     /// Somebody else's writes that change nothing.
     bumps: Vec<(Mono, FunctionName)>,
     pub(super) outcome: Option<Outcome>,
@@ -191,7 +192,20 @@ pub(super) struct World {
     strategy: Decides,
     /// What the strategy was shown, and when.
     pub(super) shown: Vec<(Mono, Observation)>,
+    /// What CodeDeploy is going to do to aliases.
+    shifts: Vec<(Mono, FunctionName, Routed)>,
+    /// What CodeDeploy was asked to deploy, and to stop.
+    pub(super) deployments: Vec<FunctionName>,
+    pub(super) halted: Vec<FunctionName>,
+    /// CodeDeploy is asked, and nothing is heard of it again.
+    pub(super) delegated_to_nobody: bool,
+    pub(super) codedeploy_fails: Option<String>,
+    pub(super) codedeploy_rolls_back: bool,
+    pub(super) halt_fails: Option<String>,
 }
+
+/// A main version, and the additional one.
+type Routed = (u64, Option<ExtraVersion>);
 
 type Decides = fn(&Observation) -> Decision;
 
@@ -261,6 +275,13 @@ impl World {
             thinks_ms: 0,
             strategy: canary,
             shown: vec![],
+            shifts: vec![],
+            deployments: vec![],
+            halted: vec![],
+            delegated_to_nobody: false,
+            codedeploy_fails: None,
+            codedeploy_rolls_back: true,
+            halt_fails: None,
         }
     }
 
@@ -279,6 +300,7 @@ impl World {
         self.later(0, Input::Start);
         while let Some(Due(at, _, Input2(input))) = self.queue.pop() {
             self.now = self.now.max(at);
+            self.shift_by_codedeploy();
             let hands: Vec<_> = self.hands.extract_if(.., |(when, ..)| *when <= at).collect();
             for (_, name, version) in hands {
                 self.revisions += 1;
@@ -368,9 +390,59 @@ impl World {
                 self.later(100, Input::Alarms { ask, result: Ok(readings) });
             }
             Effect::Prune { function, .. } => self.later(100, Input::Pruned { function }),
+            Effect::Delegate { function, ask, .. } => self.begin_deployment(function, ask),
+            Effect::Halt { function } => self.halt_deployment(function),
             Effect::Report(event) => self.events.push(event),
             Effect::StopWork => {}
             Effect::Finish(outcome) => self.outcome = Some(outcome),
+        }
+    }
+
+    /// CodeDeploy's canary of 10 % for ten minutes. It does not ask for revision ids.
+    fn begin_deployment(&mut self, function: FunctionName, ask: u64) {
+        self.deployments.push(function.clone());
+        if self.delegated_to_nobody {
+            return;
+        }
+        let minutes = |minutes| self.now + Duration::from_mins(minutes);
+        let at_10 = Some(ExtraVersion { version: VersionId(2), weight: bp(1000) });
+        let (first, last) = (minutes(1), minutes(11));
+        match self.codedeploy_fails.clone() {
+            None => {
+                self.shifts.push((first, function.clone(), (1, at_10)));
+                self.shifts.push((last, function.clone(), (2, None)));
+                let done = last + Duration::from_secs(5);
+                self.at(done, Input::Delegated { function, ask, result: Ok(()) });
+            }
+            Some(words) => {
+                self.shifts.push((first, function.clone(), (1, at_10)));
+                let failed = minutes(5);
+                self.at(failed, Input::Delegated { function, ask, result: Err(words) });
+            }
+        }
+    }
+
+    /// Nothing more is shifted; what CodeDeploy's rollback does is in `rolls_back`.
+    fn halt_deployment(&mut self, function: FunctionName) {
+        self.halted.push(function.clone());
+        self.shifts.retain(|(_, other, _)| *other != function);
+        if self.codedeploy_rolls_back {
+            self.shifts.push((self.now, function.clone(), (1, None)));
+        }
+        let result = self.halt_fails.clone().map_or(Ok(()), Err);
+        self.later(5_000, Input::Halted { function, result });
+    }
+
+    pub(super) fn shift_by_codedeploy(&mut self) {
+        let now = self.now;
+        let due: Vec<_> = self.shifts.extract_if(.., |(at, ..)| *at <= now).collect();
+        for (_, name, (main, extra)) in due {
+            self.revisions += 1;
+            let revision = format!("r{}", self.revisions);
+            let alias = self.aliases.get_mut(&Object::Live(name)).unwrap();
+            alias.version = main.to_string();
+            alias.extra = extra;
+            alias.revision = revision;
         }
     }
 
@@ -459,7 +531,11 @@ impl World {
         let lock = lock.expect("no alias is written without a lock");
         assert_eq!(token.epoch, lock.epoch);
         let routing = (state.main().unwrap(), state.extra);
-        assert_eq!(routing, token.routing(), "record and routing are one");
+        if token.position == Position::Delegated {
+            assert!(!moves_traffic, "what CodeDeploy moves, nobody else does");
+        } else {
+            assert_eq!(routing, token.routing(), "record and routing are one");
+        }
         let moves = token.position == Position::Promoted || token.weight > Weight::ZERO;
         if moves && token.position != Position::Back && token.stable.is_some() {
             assert_eq!(lock.claimed, lock.functions, "no weight moves before the barrier");

@@ -82,7 +82,7 @@ impl Release {
     }
 
     /// Stops where it stands; the lock says that nobody owns it and that it is not over.
-    fn freeze(&mut self) -> Result<(), Illegal> {
+    pub(super) fn freeze(&mut self) -> Result<(), Illegal> {
         for name in self.plan.order.clone() {
             if self.rollouts.get(&name).is_some_and(|rollout| !rollout.phase.is_settled()) {
                 self.move_to(&name, Phase::Kept)?;
@@ -214,7 +214,7 @@ impl Release {
     fn resume_back(&mut self, name: &FunctionName) -> Result<(), Illegal> {
         let object = Object::Live(name.clone());
         let Some(rollout) = self.rollouts.get(name) else { return Ok(()) };
-        if !self.is_idle(&object) || rollout.suspect.is_some() {
+        if !self.is_idle(&object) || rollout.suspect.is_some() || self.is_halting(name) {
             return Ok(());
         }
         if rollout.contested.is_some() {
@@ -240,6 +240,9 @@ impl Release {
             Class::Mine | Class::OldEpoch | Class::Settling => {
                 if let Some(rollout) = self.rollouts.get_mut(name) {
                     rollout.claim();
+                }
+                if self.must_halt(name, Some(&state)) {
+                    return Ok(());
                 }
             }
             Class::Fenced => {
@@ -485,6 +488,9 @@ impl Release {
         }
         if self.stage != Stage::Unwinding {
             return Ok(()); // Its turn comes.
+        }
+        if self.must_halt(name, state) {
+            return Ok(());
         }
         if is_back {
             self.report(Event::PutBack { function: name.clone(), to: stable });

@@ -49,6 +49,7 @@ pub(super) fn perform(context: &Context, tasks: &mut JoinSet<()>, effect: Effect
         Effect::Prune { function, protected } => {
             tasks.spawn(prune(context, function, protected));
         }
+        Effect::Delegate { .. } | Effect::Halt { .. } => {}
         Effect::Report(_) | Effect::Finish(_) | Effect::StopWork => {}
     }
 }

@@ -316,6 +316,7 @@ fn spec() -> AppSpec {
         },
         depends_on: BTreeSet::new(),
         strategy: component(),
+        engine: wavegate_core::codedeploy::Engine::Native,
         hooks: HookUses { pre_traffic: vec![hook], ..HookUses::default() },
         alarms: Vec::new(),
         bake: Duration::ZERO,

@@ -62,6 +62,7 @@ fn function(key: &str, needs: &[&str]) -> FunctionSpec {
         config: config(256),
         depends_on: needs.iter().map(|n| name(n)).collect(),
         strategy: component("careful", "canary"),
+        engine: wavegate_core::codedeploy::Engine::Native,
         hooks: Hooks {
             pre_traffic: vec![hook("smoke", "lambda")],
             post_traffic: vec![hook("verify", "command"), hook("load", "command")],

@@ -186,7 +186,8 @@ impl World {
             let carries = match token.position {
                 Position::Promoted => !stays,
                 Position::Forward => token.weight > wavegate_core::weight::Weight::ZERO,
-                Position::Back => false,
+                // No function of the model's apps is CodeDeploy's.
+                Position::Back | Position::Delegated => false,
             };
             let is_blind = token.stable.is_none() && self.has_copies();
             // Two may own the app where its lock was deleted.

@@ -126,15 +126,17 @@ impl Seen {
                 Position::Forward => token.weight,
                 Position::Promoted => Weight::FULL,
                 Position::Back => Weight::ZERO,
+                // What CodeDeploy wants is what is there.
+                Position::Delegated => alias.share_of(token.candidate),
             },
-            share: share(token.candidate, alias),
+            share: alias.share_of(token.candidate),
             is_back: token.position == Position::Back,
         })
     }
 
     /// What it is when the release has given its description back.
     fn without_token(self, alias: Option<&AliasState>) -> Self {
-        let share = alias.map_or(Weight::ZERO, |alias| share(self.candidate, alias));
+        let share = alias.map_or(Weight::ZERO, |alias| alias.share_of(self.candidate));
         let main = alias.and_then(AliasState::main);
         let is_alone = alias.is_none_or(|alias| alias.extra.is_none());
         Self { wanted: share, share, is_back: is_alone && main == self.stable, ..self }
@@ -339,15 +341,6 @@ impl<'a> Poll<'a> {
     fn tell(&mut self, event: Event) {
         let record = self.head.record(event);
         self.face.event(&record);
-    }
-}
-
-/// The candidate's share of what an alias routes now.
-fn share(candidate: VersionId, alias: &AliasState) -> Weight {
-    match alias.extra {
-        Some(extra) if extra.version == candidate => extra.weight,
-        None if alias.main() == Some(candidate) => Weight::FULL,
-        _ => Weight::ZERO,
     }
 }
 
