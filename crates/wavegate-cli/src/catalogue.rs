@@ -244,6 +244,21 @@ const RELEASES: &[Entry] = &[
         "The manifest says what to do about it: `if_already_alarming` is \"ignore\" or \"wait\".",
     ),
     (
+        "WG415",
+        "a strategy that CodeDeploy cannot follow",
+        "With `engine = \"codedeploy\"` AWS CodeDeploy moves the traffic, and goes by the clock: all at once, one share and the rest after whole minutes, or equal shares every so many whole minutes, within 48 hours.",
+    ),
+    (
+        "WG416",
+        "a hook that CodeDeploy may not be allowed to call",
+        "AWS's own policy for CodeDeploy's service role, AWSCodeDeployRoleForLambda, lets it invoke functions named CodeDeployHook_* only. Name hooks so, or give the role lambda:InvokeFunction on them.",
+    ),
+    (
+        "WG417",
+        "alarms that CodeDeploy cannot watch",
+        "CodeDeploy goes on when wavegate is gone, and watches alarms that exist in CloudWatch (`use = \"cloudwatch-alarm\"`). What else is watched, only wavegate watches, while it runs.",
+    ),
+    (
         "WG501",
         "no AWS region",
         "Give `region` under [app], or set AWS_REGION, or name a profile with a region in AWS_PROFILE.",
@@ -702,7 +717,7 @@ mod tests {
     #[test]
     fn an_unknown_code_leads_to_the_closest() {
         assert_eq!(closest("WG411").map(|page| page.code), Some("WG412"));
-        assert_eq!(closest("WG499").map(|page| page.code), Some("WG414"));
+        assert_eq!(closest("WG499").map(|page| page.code), Some("WG417"));
         assert_eq!(closest("999").map(|page| page.code), Some("WG694"));
         assert_eq!(closest("W401").map(|page| page.code), Some("WG401"));
         assert_eq!(closest("nonsense"), None);

@@ -604,6 +604,7 @@ fn function_plan(
         (Some(group), Action::Update { .. }) => match Routing::lower(&outline) {
             Ok(routing) => {
                 problems.extend(problem::hook_names(name, group));
+                problems.extend(problem::unwatched(function, group));
                 Some(Delegation { group: group.clone(), routing })
             }
             Err(reason) => {

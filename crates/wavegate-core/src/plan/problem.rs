@@ -275,3 +275,15 @@ pub(super) fn hook_names(function: &FunctionName, group: &Group) -> Option<Probl
         )),
     })
 }
+
+/// Alarms that only wavegate watches, where CodeDeploy goes on without it.
+pub(super) fn unwatched(function: &FunctionSpec, group: &Group) -> Option<Problem> {
+    (group.alarms.is_empty() && !function.alarms.is_empty()).then(|| Problem {
+        code: "WG417",
+        severity: Severity::Warning,
+        function: Some(function.name.clone()),
+        message: "CodeDeploy can watch none of its alarms: while wavegate is not there, nobody does"
+            .to_owned(),
+        hint: Some("give it an alarm that exists, with `use = \"cloudwatch-alarm\"`".to_owned()),
+    })
+}

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use proptest::prelude::*;
 
 use super::*;
+use crate::codedeploy::{Engine, Group, Routing};
 use crate::inventory::{ExtraVersion, ObservedFunction, ObservedVersion};
 use crate::name::{Nonce, ReleaseId};
 use crate::spec::{FunctionSpec, Hooks, Opaque, Secret};
@@ -419,6 +420,43 @@ fn the_plan_of_a_release_in_the_middle_is_the_one_it_was_begun_with() {
     assert_eq!(again.functions[&f("new")].action, Action::First { exists: true });
     let b = &again.functions[&f("b")];
     assert_eq!((b.action, b.live.as_ref().unwrap().extra), (begun.functions[&f("b")].action, None));
+}
+
+#[test]
+fn what_codedeploy_moves_is_planned_with_its_schedule_or_refused() {
+    let mut spec = spec(&[("a", &[]), ("new", &[])]);
+    let group = Group { after: Some("verify".to_owned()), ..Group::default() };
+    for function in spec.functions.values_mut() {
+        function.engine = Engine::CodeDeploy(Box::new(group.clone()));
+    }
+    let mut inventory = deployed(&spec);
+    inventory.functions.remove(&f("new"));
+    let (native, _) = planned(&spec_native(&spec), &inventory, &["a"]);
+    let (plan, report) = planned(&spec, &inventory, &["a"]);
+    assert_eq!(codes(&report), ["WG416", "WG417"], "a foreign name, and an alarm of wavegate's own");
+    let plan = plan.unwrap();
+    let routing = Routing::Canary { percent: 10, minutes: 10 };
+    assert_eq!(plan.functions[&f("a")].delegation, Some(Delegation { group, routing }));
+    assert_eq!(plan.functions[&f("new")].delegation, None, "there is nothing to shift from");
+    assert_ne!(plan.fingerprint, native.unwrap().fingerprint);
+    let (artifacts, mut outlines) = packaged(&spec, &["a"]);
+    outlines.get_mut(&f("a")).unwrap().steps[0].bake_max += Duration::from_secs(1);
+    let facts = Facts {
+        spec: &spec,
+        inventory: &inventory,
+        artifacts: &artifacts,
+        outlines: &outlines,
+        alarms: &BTreeMap::new(),
+        only: None,
+    };
+    let (plan, report) = super::plan(facts);
+    assert!(plan.is_none() && codes(&report).contains(&"WG415"), "{report:?}");
+}
+
+fn spec_native(spec: &AppSpec) -> AppSpec {
+    let mut spec = spec.clone();
+    spec.functions.values_mut().for_each(|function| function.engine = Engine::Native);
+    spec
 }
 
 #[test]
