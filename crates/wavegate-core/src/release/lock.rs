@@ -268,21 +268,21 @@ impl Release {
         if self.lock.regains.is_some_and(|epoch| self.epoch() > epoch) {
             self.lock.regains = None;
         }
+        // Before anything else is written: the next record is not in the lock yet.
+        let heard = self.heard();
         self.send_held();
         self.lock_landed(purpose)?;
-        self.keep_promise()?;
+        if let Some(request) = heard.filter(|_| self.stage != Stage::Over) {
+            self.obey(&request)?;
+        }
         self.pursue();
         Ok(())
     }
 
-    /// Does what a request asked, if the lock says that it was heard.
-    fn keep_promise(&mut self) -> Result<(), Illegal> {
+    /// The request that is to be done now: the lock, as it is known, says that it was heard.
+    fn heard(&mut self) -> Option<Request> {
         let answered = self.lock.record.as_ref().and_then(|record| record.answered);
-        let is_answered = |request: &mut Request| answered.is_some_and(|a| a.id == request.id);
-        match self.lock.heard.take_if(is_answered) {
-            Some(request) if self.stage != Stage::Over => self.obey(&request),
-            _ => Ok(()),
-        }
+        self.lock.heard.take_if(|request| answered.is_some_and(|a| a.id == request.id))
     }
 
     /// Whether a lock holds a record that this machine wrote, be it with a request in it.
@@ -424,7 +424,9 @@ impl Release {
             return Ok(());
         }
         // It landed after all that a request was heard: nothing is written before it is done.
-        self.keep_promise()?;
+        if let Some(request) = self.heard() {
+            self.obey(&request)?;
+        }
         match purpose {
             Purpose::Abort => self.want_abort(),
             Purpose::Close(LockPhase::Done) if asked.is_some() => self.prove_again(),
