@@ -282,8 +282,9 @@ pub(super) fn unwatched(function: &FunctionSpec, group: &Group) -> Option<Proble
         code: "WG417",
         severity: Severity::Warning,
         function: Some(function.name.clone()),
-        message: "CodeDeploy can watch none of its alarms: while wavegate is not there, nobody does"
-            .to_owned(),
+        message:
+            "CodeDeploy can watch none of its alarms: while wavegate is not there, nobody does"
+                .to_owned(),
         hint: Some("give it an alarm that exists, with `use = \"cloudwatch-alarm\"`".to_owned()),
     })
 }

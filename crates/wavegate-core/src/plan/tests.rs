@@ -433,7 +433,11 @@ fn what_codedeploy_moves_is_planned_with_its_schedule_or_refused() {
     inventory.functions.remove(&f("new"));
     let (native, _) = planned(&spec_native(&spec), &inventory, &["a"]);
     let (plan, report) = planned(&spec, &inventory, &["a"]);
-    assert_eq!(codes(&report), ["WG416", "WG417"], "a foreign name, and an alarm of wavegate's own");
+    assert_eq!(
+        codes(&report),
+        ["WG416", "WG417"],
+        "a foreign name, and an alarm of wavegate's own"
+    );
     let plan = plan.unwrap();
     let routing = Routing::Canary { percent: 10, minutes: 10 };
     assert_eq!(plan.functions[&f("a")].delegation, Some(Delegation { group, routing }));

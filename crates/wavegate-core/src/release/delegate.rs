@@ -136,13 +136,9 @@ impl Release {
         let Some(rollout) = self.rollouts.get_mut(name) else { return Ok(()) };
         rollout.proven = Some(now);
         let Some(candidate) = rollout.version() else { return Ok(()) };
-        let share = state.share_of(candidate);
-        let before = std::mem::replace(&mut rollout.weight, share);
+        // Whoever follows the deployment tells of it as it moves.
+        rollout.weight = state.share_of(candidate);
         let phase = rollout.phase;
-        if before != share {
-            let function = name.clone();
-            self.report(Event::Weight { function, set: share, actual: share, before, bake: None });
-        }
         match purpose {
             Purpose::Collect => self.collect(name, state, candidate),
             // It was taken for somebody else's change, or must be asked about anew.
