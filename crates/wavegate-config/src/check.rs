@@ -14,6 +14,7 @@ use wavegate_core::name::{AliasName, AppName, BadName, FunctionName};
 use wavegate_core::spec::{AppSpec, ComponentUse, FunctionSpec, OnBlind, OnFailure, RollbackScope};
 
 use crate::code;
+use crate::codedeploy::Groups;
 use crate::components::Tables;
 use crate::findings::Findings;
 use crate::function;
@@ -105,7 +106,8 @@ pub(crate) fn check(scope: &Scope<'_>, findings: &mut Findings) -> Option<Checke
         findings,
     );
     let mut tables = Tables::read(scope, findings);
-    let functions = functions(scope, &mut tables, findings);
+    let groups = Groups::new(name.as_ref(), alias.as_ref());
+    let functions = functions(scope, &mut tables, groups, findings);
     let defaults_rate = (scope.target == Target::Aws).then_some(AWS_REQUESTS_PER_SECOND);
     let count = |number: Option<u32>, default| {
         number.map_or(default, |n| usize::try_from(n).unwrap_or(default))
@@ -247,13 +249,14 @@ fn expect(
 }
 
 /// All functions; `None` if one of them cannot be understood.
-fn functions(
-    scope: &Scope<'_>,
+fn functions<'a>(
+    scope: &'a Scope<'a>,
     tables: &mut Tables,
+    mut groups: Groups<'a>,
     findings: &mut Findings,
 ) -> Option<BTreeMap<FunctionName, FunctionSpec>> {
-    let none = BTreeMap::new();
-    let entries = scope.tree.get(&["functions"]).and_then(Node::table).unwrap_or(&none);
+    static NONE: BTreeMap<String, Node> = BTreeMap::new();
+    let entries = scope.tree.get(&["functions"]).and_then(Node::table).unwrap_or(&NONE);
     let spoilt: BTreeSet<String> = findings.spoilt_in("functions").map(str::to_owned).collect();
     if entries.is_empty() && spoilt.is_empty() && !findings.is_spoilt(&["functions"]) {
         let place = scope.tree.locate(findings.source(), &["functions"], Part::Key);
@@ -266,7 +269,7 @@ fn functions(
     let mut specs = BTreeMap::new();
     let mut whole = true;
     for key in entries.keys() {
-        match function::read(key, scope, tables, findings) {
+        match function::read(key, scope, (tables, &mut groups), findings) {
             Some(spec) => {
                 specs.insert(spec.name.clone(), spec);
             }
@@ -274,6 +277,7 @@ fn functions(
         }
     }
     tables.warn_of_unused(scope, findings);
+    groups.warn_of_idle(scope, findings);
     let known = entries.keys().cloned().chain(spoilt).collect();
     dependencies(scope, entries, &known, findings);
     same_names(scope, entries, findings);
@@ -350,11 +354,8 @@ fn cycle_problem(
 /// Two functions must not deploy to one.
 fn same_names(scope: &Scope<'_>, entries: &BTreeMap<String, Node>, findings: &mut Findings) {
     let mut first: BTreeMap<&str, &str> = BTreeMap::new();
-    for (key, node) in entries {
-        let name = match node.child("name").map(|node| &node.data) {
-            Some(Data::Text(name)) => name.as_str(),
-            _ => key.as_str(),
-        };
+    for key in entries.keys() {
+        let name = lambda_name(scope.tree, key);
         let Some(other) = first.insert(name, key) else { continue };
         let locate = |key: &str| {
             scope.tree.locate(findings.source(), &["functions", key, "name"], Part::Value)
@@ -365,6 +366,14 @@ fn same_names(scope: &Scope<'_>, entries: &BTreeMap<String, Node>, findings: &mu
             .and_at(&locate(other), "taken here")
             .with_help("give one of them another `name`");
         findings.push(problem);
+    }
+}
+
+/// The name in Lambda that is meant by a function's key, or by a name of one that is not the app's.
+pub(crate) fn lambda_name<'t>(tree: &'t Node, key: &'t str) -> &'t str {
+    match tree.get(&["functions", key, "name"]).map(|node| &node.data) {
+        Some(Data::Text(name)) => name,
+        _ => key,
     }
 }
 

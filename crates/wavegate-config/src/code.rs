@@ -42,9 +42,6 @@ catalogue! {
     BAD_INTERPOLATION = "WG108", "a malformed reference to the environment",
         "References have the form `${env:NAME}` or `${env:NAME:-default}`; a name holds letters, \
          digits and `_`. To have the text itself, double the dollar: `$${env:NAME}`.";
-    NOT_YET = "WG109", "something that this version does not support",
-        "The manifest asks for something that wavegate knows of and that this version does not do. \
-         It is refused rather than ignored, because a release without it would not be what was asked for.";
     BAD_OVERRIDE = "WG110", "a variable or flag that sets no key",
         "WAVEGATE_* variables name a key by its levels, with two underscores between: \
          WAVEGATE_APP__REGION sets app.region. Flags name it with dots. Profiles cannot be set this way.";
@@ -119,15 +116,33 @@ catalogue! {
          values together may have 4096 bytes.";
     BAD_VPC = "WG137", "an incomplete VPC",
         "Lambda takes subnets and security groups together: at least one of each.";
-    TOO_MANY = "WG138", "more than Lambda takes",
-        "The list is longer than Lambda takes: a function has 5 layers at most.";
+    TOO_MANY = "WG138", "more than AWS takes",
+        "The list is longer than AWS takes: a function has 5 layers at most, and a deployment group of \
+         CodeDeploy 10 triggers.";
     BAD_PIN = "WG139", "a malformed pin of a plugin",
         "[plugins.NAME.sha256] holds the SHA-256 of the plugin's library for each platform it is built \
          for: a target triple such as x86_64-unknown-linux-gnu, and exactly 64 lower-case hexadecimal \
          digits. `wavegate plugin pin NAME` writes it.";
     NO_EFFECT = "WG140", "a key that has no effect",
         "`env` and `memory` of a plugin bound the process that it runs in. With isolation = \
-         \"in-process\" there is none: the plugin sees every variable, and may allocate what wavegate may.";
+         \"in-process\" there is none: the plugin sees every variable, and may allocate what wavegate may. \
+         Keys of `codedeploy` count for functions with engine = \"codedeploy\" only; a deployment group \
+         that is named is somebody else's, and keeps its own role and triggers; and a hook that CodeDeploy \
+         calls has one hour, whatever its `timeout` says.";
+    SERVICE_ROLE = "WG141", "a deployment group without a service role",
+        "CodeDeploy reads alarms, calls hooks and moves traffic under a service role. Where wavegate makes \
+         the deployment group on AWS, give the role's ARN as `role` in [codedeploy] or in `codedeploy` of \
+         the function: a role that codedeploy.amazonaws.com may assume, with AWS's policy \
+         AWSCodeDeployRoleForLambda. The local cloud does without.";
+    DEPLOYMENT_GROUP = "WG142", "a deployment group that cannot be used",
+        "`group` in `codedeploy` names a deployment group that somebody else made, so its `application` \
+         has to be named too. CodeDeploy runs one deployment of a group at a time, so each function has \
+         its own group.";
+    DEPLOYMENT_HOOK = "WG143", "a hook that CodeDeploy cannot call",
+        "With engine = \"codedeploy\" the `lambda` hook in `pre_traffic` and the one in `post_traffic` are \
+         called by CodeDeploy, which calls one function before it moves traffic and one after, and calls \
+         what is unpublished of it. Hooks of other kinds, and those in `on_rollback`, are wavegate's to run, \
+         as many as there are.";
     TEMPLATE_SYNTAX = "WG150", "a template that cannot be read",
         "The file is not there, is neither YAML nor JSON at the place shown, or is more than a template can \
          be. Nothing after that place could be understood; once it is right, everything else is reported at once.";

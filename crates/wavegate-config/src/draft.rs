@@ -16,7 +16,7 @@ use crate::node::{Data, Node, Origin};
 use crate::plugins::{self, PluginUse, Plugins};
 use crate::problem::{Problem, Problems, Source};
 use crate::written::Written;
-use crate::{Components, Manifest, Request, Target, layer, shape};
+use crate::{Components, Manifest, Request, Target, codedeploy, layer, shape};
 
 /// A manifest whose plugins are known, and whose components are not.
 ///
@@ -158,6 +158,7 @@ fn layered(parsed: &Parsed, request: &Request, findings: &mut Findings) -> Node 
         shape::check_profiles(layer::alone(profiles), findings);
     }
     check::spread_defaults(&mut tree);
+    codedeploy::spread(&mut tree);
     tree
 }
 

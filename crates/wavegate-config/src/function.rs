@@ -15,6 +15,7 @@ use wavegate_core::time::human;
 
 use crate::check::{Scope, listed_twice, named, section, texts};
 use crate::code;
+use crate::codedeploy::{Groups, Subject};
 use crate::components::Tables;
 use crate::findings::Findings;
 use crate::nearest::nearest;
@@ -47,10 +48,10 @@ struct Reader<'a> {
 }
 
 /// Reads one function; `None` if it cannot be understood, which has been reported.
-pub(crate) fn read(
-    key: &str,
-    scope: &Scope<'_>,
-    tables: &mut Tables,
+pub(crate) fn read<'a>(
+    key: &'a str,
+    scope: &'a Scope<'a>,
+    (tables, groups): (&mut Tables, &mut Groups<'a>),
     findings: &mut Findings,
 ) -> Option<FunctionSpec> {
     let node = scope.tree.get(&["functions", key])?;
@@ -68,8 +69,10 @@ pub(crate) fn read(
     let code = reader.code(&raw, findings);
     let config = reader.config(&raw, findings);
     let strategy = node.child("strategy").and_then(|node| tables.strategy(node, scope, findings));
-    let hooks = reader.hooks(tables, findings);
+    let mut hooks = reader.hooks(tables, findings);
     let alarms = reader.alarms(tables, findings);
+    let subject = Subject { key, node, scope, lambda_name: lambda_name.clone() };
+    let engine = groups.engine(&subject, hooks.as_mut(), alarms.as_deref(), findings);
     let bake = reader.bake(findings);
     let needs = texts(node.child("depends_on")).filter_map(|node| match &node.data {
         Data::Text(need) => FunctionName::new(need.as_str()).ok(),
@@ -82,7 +85,7 @@ pub(crate) fn read(
         config: config?,
         depends_on: needs.collect(),
         strategy: strategy?,
-        engine: wavegate_core::codedeploy::Engine::Native,
+        engine: engine?,
         hooks: hooks?,
         alarms: alarms?,
         bake: bake?,
@@ -247,7 +250,6 @@ impl Reader<'_> {
     }
 
     fn role(&self, raw: &raw::Function, findings: &mut Findings) -> Option<String> {
-        const FORM: &str = "arn:aws:iam::123456789012:role/NAME";
         let Some(role) = &raw.role else {
             if self.scope.target == Target::Local && !self.is_spoilt("role", findings) {
                 return Some(LOCAL_ROLE.to_owned());
@@ -257,7 +259,10 @@ impl Reader<'_> {
                 let problem =
                     Problem::new(code::ROLE, place, format!("function `{}` has no role", self.key))
                         .with_label("`role` is missing")
-                        .with_help(format!("add `role = \"{FORM}\"` here or in [defaults]"));
+                        .with_help(format!(
+                            "add `role = \"{}\"` here or in [defaults]",
+                            units::ROLE_FORM
+                        ));
                 findings.push(problem);
             }
             return None;
@@ -272,7 +277,7 @@ impl Reader<'_> {
             format!("{} is not a role's ARN", self.quoted("role")),
         )
         .with_label("not a role's ARN")
-        .with_help(format!("write it like \"{FORM}\""));
+        .with_help(format!("write it like \"{}\"", units::ROLE_FORM));
         findings.push(problem);
         None
     }

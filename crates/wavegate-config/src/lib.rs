@@ -15,6 +15,7 @@
 mod aws_name;
 mod check;
 mod code;
+mod codedeploy;
 mod components;
 mod draft;
 mod file;
@@ -45,6 +46,7 @@ use std::path::{Path, PathBuf};
 use wavegate_core::spec::{AppSpec, ComponentUse};
 
 pub use crate::code::ERRORS;
+pub use crate::codedeploy::LOCAL_SERVICE_ROLE;
 pub use crate::draft::Draft;
 pub use crate::function::LOCAL_ROLE;
 pub use crate::pin::{PinError, set_plugin_pin};

@@ -21,6 +21,7 @@ use serde_json::{Map, Value, json};
 #[schemars(deny_unknown_fields, title = "deploy.toml")]
 pub(crate) struct Root {
     app: Option<App>,
+    codedeploy: Option<CodeDeploy>,
     /// Keys of a function, merged under every function: tables merge, all else is replaced.
     defaults: Option<Function>,
     /// The functions by name.
@@ -43,6 +44,7 @@ pub(crate) struct Root {
 #[schemars(deny_unknown_fields)]
 pub(crate) struct Overlay {
     app: Option<App>,
+    codedeploy: Option<CodeDeploy>,
     /// Keys of a function, merged under every function.
     defaults: Option<Function>,
     /// The functions by name.
@@ -118,7 +120,71 @@ pub(crate) enum Target {
 pub(crate) enum Engine {
     /// wavegate moves the weights of the alias.
     Native,
+    /// AWS CodeDeploy moves them, on a clock of its own, which goes on when wavegate is gone.
+    CodeDeploy,
 }
+
+/// How AWS CodeDeploy moves the traffic of functions with `engine = "codedeploy"`. What stands under
+/// the top-level `codedeploy` is for the whole app; a function's own lies over it.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CodeDeploy {
+    /// The ARN of the service role that CodeDeploy acts with. Needed on AWS, unless a `group` is
+    /// named.
+    #[schemars(extend("examples" = ["arn:aws:iam::123456789012:role/codedeploy"]))]
+    pub(crate) role: Option<String>,
+    /// The application that the deployment group is in: one that exists, or one to be made. It is
+    /// `wavegate-` and the app's name, unless said otherwise.
+    #[schemars(extend("examples" = ["shop"]))]
+    pub(crate) application: Option<String>,
+    /// A deployment group that somebody else made, such as SAM, for one function: it is used as it
+    /// is. Without it wavegate makes one for each function.
+    #[schemars(extend("examples" = ["shop-auth"]))]
+    pub(crate) group: Option<String>,
+    /// Whether a deployment goes on if CodeDeploy cannot read its alarms.
+    #[schemars(extend("default" = false))]
+    pub(crate) ignore_unreadable_alarms: Option<bool>,
+    /// The SNS topics that CodeDeploy tells of its deployments.
+    #[schemars(extend("examples" = [[{
+        "name": "failed",
+        "topic": "arn:aws:sns:eu-west-1:123456789012:deployments",
+        "events": ["DeploymentFailure"],
+    }]]))]
+    pub(crate) triggers: Option<Vec<Trigger>>,
+}
+
+/// An SNS topic that CodeDeploy tells.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Trigger {
+    /// Its name.
+    #[schemars(length(min = 1), extend("examples" = ["failed"]))]
+    pub(crate) name: Option<String>,
+    /// The topic's ARN.
+    #[schemars(extend("examples" = ["arn:aws:sns:eu-west-1:123456789012:deployments"]))]
+    pub(crate) topic: Option<String>,
+    /// What it is told of.
+    #[schemars(extend(
+        "items" = { "type": "string", "enum": TRIGGER_EVENTS },
+        "examples" = [["DeploymentFailure"]],
+    ))]
+    pub(crate) events: Option<Vec<String>>,
+}
+
+/// CodeDeploy's words for what a topic can be told of. It tells of functions what begins with
+/// `Deployment`, and takes the others all the same. Source: `TriggerEventType` of its API model.
+pub(crate) const TRIGGER_EVENTS: [&str; 10] = [
+    "DeploymentStart",
+    "DeploymentSuccess",
+    "DeploymentFailure",
+    "DeploymentStop",
+    "DeploymentRollback",
+    "DeploymentReady",
+    "InstanceStart",
+    "InstanceSuccess",
+    "InstanceFailure",
+    "InstanceReady",
+];
 
 /// What a failure does to the release.
 #[derive(Clone, Copy, Deserialize, JsonSchema)]
@@ -211,6 +277,12 @@ pub(crate) struct Function {
     /// as `Canary10Percent5Minutes`, `Linear10PercentEvery1Minute` or `AllAtOnce`.
     #[schemars(extend("default" = "AllAtOnce", "examples" = ["Canary10Percent5Minutes"]))]
     pub(crate) strategy: Option<String>,
+    /// Who moves the traffic, if it is another than the app's.
+    #[schemars(extend("examples" = ["codedeploy"]))]
+    pub(crate) engine: Option<Engine>,
+    /// How CodeDeploy moves the traffic, over what is said for the whole app.
+    #[schemars(extend("examples" = [{ "application": "shop", "group": "shop-auth" }]))]
+    pub(crate) codedeploy: Option<CodeDeploy>,
     /// The names of the `[alarms.NAME]` tables that are watched from the first shift to the end of
     /// the bake.
     #[schemars(extend("examples" = [["errors"]]))]
@@ -418,6 +490,8 @@ pub fn schema() -> Value {
     let needs = |keys: &[&str]| json!({ "required": keys });
     let uses = json!({ "additionalProperties": needs(&["use"]) });
     schema["required"] = json!(["app", "functions"]);
+    // Lists are replaced and not merged, so every layer's triggers are whole.
+    schema["$defs"]["Trigger"]["required"] = json!(["name", "topic", "events"]);
     schema["allOf"] = json!([{ "properties": {
         "app": needs(&["name"]), "strategies": uses, "hooks": uses, "alarms": uses,
         "plugins": { "additionalProperties": needs(&["path"]) },

@@ -181,6 +181,7 @@ fn elsewhere(key: &str) -> Option<&'static str> {
     let sections = [
         ("app", "App"),
         ("functions.NAME", "Function"),
+        ("codedeploy", "CodeDeploy"),
         ("local", "Local"),
         ("hooks.NAME", "Hook"),
     ];
@@ -262,12 +263,6 @@ fn check_word(
         return Ok(());
     }
     let place = findings.place(&node.origin, Part::Value);
-    if path == ["app", "engine"] && text == "codedeploy" {
-        let message = "engine `codedeploy` is not supported by this version";
-        return Err(Problem::new(code::NOT_YET, place, message)
-            .with_label("not yet")
-            .with_help("use `engine = \"native\"`, or leave it out"));
-    }
     let list: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
     let message = format!("`{}` does not take {}", dotted(path), node.quoted());
     let help = match nearest(text, words.iter().copied()) {

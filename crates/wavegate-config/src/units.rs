@@ -73,6 +73,9 @@ impl<'a> Arn<'a> {
     }
 }
 
+/// What the ARN of a role looks like, for messages.
+pub(crate) const ROLE_FORM: &str = "arn:aws:iam::123456789012:role/NAME";
+
 /// Whether a text looks like an IAM role's ARN. Source: `RoleArn` of Lambda's API model.
 pub(crate) fn is_role_arn(text: &str) -> bool {
     let is_legal = |b: u8| b.is_ascii_alphanumeric() || b"+=,.@-_/".contains(&b);
@@ -100,6 +103,11 @@ pub(crate) fn is_layer_arn(text: &str) -> bool {
 /// Whether a text looks like an ARN of what Lambda takes as a dead-letter target.
 pub(crate) fn is_dead_letter_arn(text: &str) -> bool {
     Arn::parse(text).is_some_and(|arn| matches!(arn.service, "sqs" | "sns"))
+}
+
+/// Whether a text looks like a topic's ARN.
+pub(crate) fn is_topic_arn(text: &str) -> bool {
+    Arn::parse(text).is_some_and(|arn| arn.service == "sns")
 }
 
 /// Splits `s3://bucket/key`; both parts must be there.

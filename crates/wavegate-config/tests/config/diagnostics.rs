@@ -7,6 +7,15 @@ const HEAD: &str = "[app]\nname = \"shop\"\n";
 const PIN: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 const AUTH: &str = "[functions.auth]\ncode = \"functions/auth\"\nruntime = \"python3.13\"\nhandler = \"app.handler\"\n";
 
+const MAIL: &str = "[functions.mail]\ncode = \"functions/mail\"\nruntime = \"python3.13\"\nhandler = \"app.handler\"\n";
+const ROLE: &str = "arn:aws:iam::123456789012:role/shop";
+
+/// A trigger of CodeDeploy's, with a comma behind it.
+fn trigger(number: usize) -> String {
+    let topic = "arn:aws:sns:eu-west-1:123456789012:t";
+    format!("{{ name = \"t{number}\", topic = \"{topic}\", events = [\"DeploymentStart\"] }}, ")
+}
+
 /// A plugin's table with more keys.
 fn plugin(keys: &str) -> String {
     format!("[plugins.ladder]\npath = \"plugins/ladder\"\n{keys}")
@@ -57,7 +66,26 @@ cases! {
     unknown_profile: format!("{HEAD}{AUTH}[profiles.prod.app]\ntarget = \"aws\"\n"), profile = Some("prd");
     missing_variable: format!("{HEAD}region = \"${{env:REGION}}\"\n{AUTH}");
     malformed_interpolation: format!("{HEAD}{AUTH}description = \"${{env:A B}} ${{env:\"\n");
-    codedeploy: format!("{HEAD}engine = \"codedeploy\"\n{AUTH}");
+    an_engine_that_is_none: format!("{HEAD}engine = \"codedeply\"\n{AUTH}[codedeploy]\napplication = \"shop\"\n");
+    codedeploy_without_a_role: format!("{HEAD}engine = \"codedeploy\"\ntarget = \"aws\"\n{AUTH}role = \"{ROLE}\"\n\
+        {MAIL}role = \"{ROLE}\"\nengine = \"native\"\n");
+    bad_values_of_codedeploy: format!("{HEAD}{AUTH}[codedeploy]\nrole = \"deploy\"\napplication = \"a/b\"\n\
+        ignore_unreadable_alarms = 1\ntrigers = []\n{MAIL}codedeploy = {{ group = \"\", application = \"shop\" }}\n");
+    bad_triggers: format!("{HEAD}engine = \"codedeploy\"\n{AUTH}[[codedeploy.triggers]]\nname = \"a\"\ntopic = \"{ROLE}\"\n\
+        events = [\"DeploymentFialure\"]\n[[codedeploy.triggers]]\nname = \"b\"\n[[codedeploy.triggers]]\nname = \"b\"\n\
+        topic = \"arn:aws:sns:eu-west-1:123456789012:t\"\nevents = []\nevent = 1\n");
+    too_many_triggers: format!("{HEAD}{AUTH}[codedeploy]\ntriggers = [{}]\n", (0..11).map(trigger).collect::<String>());
+    a_deployment_group_without_its_application: format!("{HEAD}engine = \"codedeploy\"\n{AUTH}codedeploy = {{ group = \"shop-auth\" }}\n");
+    one_deployment_group_for_two_functions: format!("{HEAD}engine = \"codedeploy\"\n{AUTH}{MAIL}[codedeploy]\n\
+        application = \"shop\"\ngroup = \"all\"\n");
+    a_deployment_group_that_another_function_gets: format!("{HEAD}engine = \"codedeploy\"\n{AUTH}{MAIL}\
+        codedeploy = {{ application = \"wavegate-shop\", group = \"auth-live\" }}\n");
+    more_hooks_than_codedeploy_calls: format!("{HEAD}engine = \"codedeploy\"\n{AUTH}\
+        hooks = {{ pre_traffic = [\"one\", \"two\", \"three\"], post_traffic = [\"one\"] }}\n\
+        [hooks.one]\nuse = \"lambda\"\nfunction = \"x\"\n[hooks.two]\nuse = \"command\"\n[hooks.three]\nuse = \"lambda\"\nfunction = \"y\"\n");
+    what_codedeploy_cannot_do_for_a_hook: format!("{HEAD}engine = \"codedeploy\"\n{AUTH}\
+        hooks = {{ pre_traffic = [\"one\"], post_traffic = [\"two\"] }}\n\
+        [hooks.one]\nuse = \"lambda\"\nfunction = \"not a name\"\nqualifier = \"live\"\npayload = {{}}\n[hooks.two]\nuse = \"lambda\"\n");
     overrides_that_set_no_key: format!("{HEAD}{AUTH}"),
         env = vec![("WAVEGATE_APP____X", "1"), ("WAVEGATE_PROFILES__A__APP__NAME", "1")],
         flags = vec![("app..x", "1")];

@@ -75,6 +75,13 @@ fn the_schema_and_the_loader_agree() {
         ("[profiles.prod.app]", "[profiles.prod.profiles.x.app]"),
         ("[local]", "[locale]"),
         ("depends_on = [\"auth\"]", "depends_on = \"auth\""),
+        ("[local]", "[codedeploy]\nrol = \"x\"\n[local]"),
+        (
+            "[local]",
+            "[codedeploy]\ntriggers = [{ name = \"x\", events = [\"DeploymentStart\"] }]\n[local]",
+        ),
+        ("tracing = \"active\"", "engine = \"code-deploy\""),
+        ("tracing = \"active\"", "codedeploy = { ignore_unreadable_alarms = \"no\" }"),
         ("[local]", "[plugins.ladder]\nmemory = \"1GB\"\n[local]"),
         ("[local]", "[plugins.ladder]\npath = \"x\"\nisolation = \"none\"\n[local]"),
         ("[local]", "[plugins.ladder]\npath = \"x\"\nsha256 = \"y\"\n[local]"),
@@ -86,6 +93,16 @@ fn the_schema_and_the_loader_agree() {
         // Keys of components are their own.
         ("percent = 10", "percent = 10\nanything = { goes = [1, 2] }"),
         ("region =", "requests_per_second = 5\nregion ="),
+        ("region =", "engine = \"codedeploy\"\nregion ="),
+        (
+            "tracing = \"active\"",
+            "engine = \"codedeploy\"\ncodedeploy = { application = \"shop\", group = \"mail\" }",
+        ),
+        (
+            "[local]",
+            "[codedeploy]\ntriggers = [{ name = \"x\", topic = \"arn:aws:sns:eu-west-1:123456789012:t\", \
+             events = [\"DeploymentStart\"] }]\n[local]",
+        ),
         ("[local]", "[plugins.ladder]\npath = \"x\"\nisolation = \"in-process\"\n[local]"),
         (
             "[profiles.prod.app]",
