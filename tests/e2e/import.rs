@@ -21,7 +21,7 @@ fn template(project: &Project) {
 fn the_hello_world_of_sam_is_imported_checked_and_deployed() {
     let mut project = Project::new();
     template(&project);
-    let imported = project.run(&["import", "sam"]).expect(0);
+    let imported = project.run(&["import", "sam", "--engine", "native"]).expect(0);
     assert!(imported.stderr.contains("wrote deploy.toml"), "{}", imported.stderr);
     // What the report names, and no more, has to be set.
     assert!(project.run(&["check"]).expect(2).stderr.contains("WG107"));
@@ -38,6 +38,28 @@ fn the_hello_world_of_sam_is_imported_checked_and_deployed() {
     let second = project.deploy().expect(0);
     assert_eq!(second.outcome(), "done");
     assert_eq!(project.status().serves("HelloWorldFunction"), Some(2));
+}
+
+#[test]
+fn what_codedeploy_deployed_stays_with_it_unless_said_otherwise() {
+    let mut project = Project::new();
+    template(&project);
+    let _ = project.run(&["import", "sam"]).expect(0);
+    let manifest = project.read("deploy.toml");
+    assert_eq!(manifest.matches("engine = \"codedeploy\"").count(), 1, "{manifest}");
+    project.set("HELLO_WORLD_FUNCTION_VERSION", "none");
+    let checked = project.run(&["check"]).expect(0);
+    assert!(!checked.stderr.contains("WG140"), "{}", checked.stderr);
+    // Only AWS needs roles, CodeDeploy's among them.
+    project.set("HELLO_WORLD_FUNCTION_ROLE_ARN", "arn:aws:iam::123456789012:role/hello");
+    project.set("PRE_TRAFFIC_HOOK_ROLE_ARN", "arn:aws:iam::123456789012:role/pre");
+    project.set("POST_TRAFFIC_HOOK_ROLE_ARN", "arn:aws:iam::123456789012:role/post");
+    let missing = project.run(&["check", "--profile", "aws"]).expect(2);
+    assert!(missing.stderr.contains("CODE_DEPLOY_SERVICE_ROLE_ARN"), "{}", missing.stderr);
+    project.set("CODE_DEPLOY_SERVICE_ROLE_ARN", "arn:aws:iam::123456789012:role/codedeploy");
+    let _ = project.run(&["check", "--profile", "aws"]).expect(0);
+    let _ = project.run(&["import", "sam", "--engine", "native", "--force"]).expect(0);
+    assert!(!project.read("deploy.toml").contains("codedeploy"));
 }
 
 #[test]

@@ -273,6 +273,9 @@ pub struct ImportSamArgs {
     /// Give a parameter a value, also AWS::Region and its like; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = parameter)]
     pub parameter: Vec<(String, String)>,
+    /// Who moves the traffic of functions that CodeDeploy deploys so far
+    #[arg(long, value_name = "ENGINE", default_value = "codedeploy")]
+    pub engine: EngineArg,
     /// Where it is written to.
     #[command(flatten)]
     pub out: ImportOutArgs,
@@ -292,9 +295,21 @@ pub struct ImportServerlessArgs {
     /// Give ${param:KEY} a value, or AWS::AccountId and its like; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = parameter)]
     pub parameter: Vec<(String, String)>,
+    /// Who moves the traffic of functions that CodeDeploy deploys so far
+    #[arg(long, value_name = "ENGINE", default_value = "codedeploy")]
+    pub engine: EngineArg,
     /// Where it is written to.
     #[command(flatten)]
     pub out: ImportOutArgs,
+}
+
+/// Who moves the traffic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum EngineArg {
+    /// AWS CodeDeploy, as before: hooks go on answering it
+    Codedeploy,
+    /// wavegate itself
+    Native,
 }
 
 /// Where an import is written to.

@@ -11,6 +11,7 @@
 
 mod alarm;
 mod cfn;
+mod codedeploy;
 mod draft;
 mod edges;
 mod globals;
@@ -28,6 +29,16 @@ pub use report::{Entry, Fate, Report, Variable};
 pub use sam::import as sam;
 pub use serverless::import as serverless;
 
+/// Who moves the traffic of functions that the other tool deploys with CodeDeploy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Engine {
+    /// CodeDeploy, as before: hooks that were written for it answer as they did.
+    #[default]
+    CodeDeploy,
+    /// wavegate.
+    Native,
+}
+
 /// What to import.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
@@ -44,6 +55,8 @@ pub struct Request {
     pub app: String,
     /// The way from the manifest's directory to the template's: empty if they are the same.
     pub code_prefix: PathBuf,
+    /// Who moves the traffic.
+    pub engine: Engine,
 }
 
 /// What an import comes to.

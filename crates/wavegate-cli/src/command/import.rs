@@ -9,11 +9,11 @@ use std::io::Write as _;
 use std::path::{Component, Path, PathBuf};
 
 use serde_json::{Value, json};
-use wavegate_config::import::{self, BYTES_MAX, Imported, Request};
+use wavegate_config::import::{self, BYTES_MAX, Engine, Imported, Request};
 use wavegate_config::{FILE_NAME, Problems};
 
 use crate::Context;
-use crate::args::{ImportCommand, ImportOutArgs};
+use crate::args::{EngineArg, ImportCommand, ImportOutArgs};
 use crate::console;
 use crate::error::CliError;
 
@@ -35,6 +35,7 @@ pub(crate) fn run(context: &Context, command: &ImportCommand) -> Result<(), CliE
             let wanted = Wanted::new(context, &template, &args.out);
             let request = Request {
                 parameters: args.parameter.clone(),
+                engine: engine(args.engine),
                 ..wanted.request(read(context, &template)?)
             };
             finish(context, &wanted, import::sam(&request))
@@ -47,10 +48,18 @@ pub(crate) fn run(context: &Context, command: &ImportCommand) -> Result<(), CliE
             let request = Request {
                 parameters: args.parameter.clone(),
                 options,
+                engine: engine(args.engine),
                 ..wanted.request(read(context, &file)?)
             };
             finish(context, &wanted, import::serverless(&request))
         }
+    }
+}
+
+fn engine(arg: EngineArg) -> Engine {
+    match arg {
+        EngineArg::Codedeploy => Engine::CodeDeploy,
+        EngineArg::Native => Engine::Native,
     }
 }
 

@@ -291,7 +291,9 @@ impl<'a> Draft<'a> {
         (span, property): (&Range<usize>, &str),
     ) {
         let mut keys = vec![("use", Item::text("lambda")), ("function", Item::text(hook))];
-        // A hook that may run longer than hooks do by default gets the time that it has.
+        // A hook that may run longer than hooks do by default gets the time that it has. CodeDeploy
+        // gives all of them an hour.
+        let timeout_s = timeout_s.filter(|_| !self.is_delegated(id));
         if let Some(seconds) = timeout_s.filter(|seconds| *seconds > HOOK_TIMEOUT_S) {
             keys.push(("timeout", Item::text(&format!("{seconds}s"))));
         }
@@ -369,15 +371,14 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// What is told of a hook that was written for CodeDeploy.
-pub(crate) const ANSWER: &str = "wavegate invokes it and reads its answer: let it return {\"hookStatus\": \
-                                 \"SUCCEEDED\"} or FAILED instead of telling CodeDeploy";
-
-fn unknowns(item: &Item) -> Vec<Rc<Unknown>> {
+pub(crate) fn unknowns(item: &Item) -> Vec<Rc<Unknown>> {
     match item {
         Item::Text(text) => text.unknowns().cloned().collect(),
         Item::List(texts) => texts.iter().flat_map(Text::unknowns).cloned().collect(),
         Item::Table(entries) => entries.iter().flat_map(|(_, item)| unknowns(item)).collect(),
+        Item::Tables(tables) => {
+            tables.iter().flatten().flat_map(|(_, item)| unknowns(item)).collect()
+        }
         Item::Number(_) => Vec::new(),
     }
 }

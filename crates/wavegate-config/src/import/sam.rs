@@ -19,7 +19,7 @@ use crate::import::physical::{self, type_of};
 use crate::import::report::Ledger;
 use crate::import::write;
 use crate::import::yaml::{self, Kind, Node};
-use crate::import::{Imported, Request, alarm, globals};
+use crate::import::{Engine, Imported, Request, alarm, globals};
 use crate::problem::{Place, Problem, Problems, Source, harmless};
 
 /// Lambda's names of functions end here.
@@ -227,9 +227,10 @@ impl Importer<'_> {
                 }
                 "AWS::CodeDeploy::Application"
                 | "AWS::CodeDeploy::DeploymentGroup"
-                | "AWS::CodeDeploy::DeploymentConfig" => {
-                    "no function uses it: wavegate moves the traffic itself"
-                }
+                | "AWS::CodeDeploy::DeploymentConfig" => match self.request.engine {
+                    Engine::Native => "no function uses it: wavegate moves the traffic itself",
+                    Engine::CodeDeploy => "no function of the manifest uses it: leave it with SAM",
+                },
                 _ if is_alarm => "no deployment preference names this alarm",
                 "" => "Fn::ForEach and other transforms are not run here",
                 _ => "wavegate makes functions, versions and aliases: leave it with SAM",

@@ -1,8 +1,8 @@
 //! An app that was imported, as the text of a manifest.
 //!
-//! What all functions have in common goes into `[defaults]`; a key with a hole says behind it what
-//! belongs there. Roles with holes go into the profile `aws`, because only AWS needs them: the local
-//! cloud runs the app at once.
+//! What all functions have in common goes into `[defaults]`, and of CodeDeploy into `[codedeploy]`; a
+//! key with a hole says behind it what belongs there. Roles and topics with holes go into the profile
+//! `aws`, because only AWS needs them: the local cloud runs the app at once.
 
 use std::fmt::Write as _;
 
@@ -19,6 +19,7 @@ pub(crate) enum Item {
     Number(String),
     List(Vec<Text>),
     Table(Vec<(String, Item)>),
+    Tables(Vec<Vec<(String, Item)>>),
 }
 
 impl Item {
@@ -38,6 +39,8 @@ pub(crate) struct Function {
     pub(crate) keys: Vec<(&'static str, Item)>,
     /// A role with holes.
     pub(crate) role_on_aws: Option<Text>,
+    /// The keys of its `codedeploy`, if CodeDeploy moves its traffic.
+    pub(crate) codedeploy: Option<Vec<(&'static str, Item)>>,
 }
 
 impl Function {
@@ -51,6 +54,11 @@ impl Function {
 
     pub(crate) fn get(&self, key: &str) -> Option<&Item> {
         self.keys.iter().find(|(known, _)| *known == key).map(|(_, item)| item)
+    }
+
+    fn codedeploy_key(&self, key: &str) -> Option<Item> {
+        let mut keys = self.codedeploy.iter().flatten();
+        keys.find(|(known, _)| *known == key).map(|(_, item)| item.clone())
     }
 }
 
@@ -77,7 +85,7 @@ pub(crate) struct App {
 }
 
 /// The keys of a function, in the order in which people read them.
-const ORDER: [&str; 20] = [
+const ORDER: [&str; 22] = [
     "code",
     "image",
     "name",
@@ -95,6 +103,8 @@ const ORDER: [&str; 20] = [
     "dead_letter",
     "depends_on",
     "strategy",
+    "engine",
+    "codedeploy",
     "alarms",
     "hooks",
     "environment",
@@ -118,6 +128,7 @@ const COMMON: [&str; 11] = [
 /// The manifest.
 pub(crate) fn manifest(app: &App) -> String {
     let mut functions = app.functions.clone();
+    let deployments = Deployments::settle(&mut functions);
     let mut defaults = Function::default();
     if functions.len() > 1 {
         for key in COMMON {
@@ -144,6 +155,13 @@ pub(crate) fn manifest(app: &App) -> String {
     if let Some(region) = &app.region {
         let _ = writeln!(out, "region = {}", quoted(region));
     }
+    if deployments.all {
+        let _ = writeln!(out, "engine = \"codedeploy\"");
+    }
+    if !deployments.shared.is_empty() {
+        out.push_str("\n[codedeploy]         # how CodeDeploy moves the traffic\n");
+        lines(&mut out, &deployments.shared);
+    }
     if !defaults.keys.is_empty() {
         out.push_str("\n[defaults]           # merged under every function\n");
         function_keys(&mut out, "defaults", &defaults);
@@ -158,9 +176,7 @@ pub(crate) fn manifest(app: &App) -> String {
     {
         for table in tables {
             let _ = writeln!(out, "\n[{section}.{}]", key(&table.name));
-            for (name, item) in &table.keys {
-                line(&mut out, name, item);
-            }
+            lines(&mut out, &table.keys);
         }
     }
     out.push_str(
@@ -169,25 +185,90 @@ pub(crate) fn manifest(app: &App) -> String {
          traffic = { rps = 10 }\n\
          \n[profiles.aws.app]   # for `--profile aws`\ntarget = \"aws\"\n",
     );
-    roles(&mut out, app);
+    only_on_aws(&mut out, app, &deployments);
     out
 }
 
-/// The roles that only AWS needs.
-fn roles(out: &mut String, app: &App) {
+/// How CodeDeploy's keys are spread: what all of its functions have alike is said once, and the rest
+/// is written into the functions.
+#[derive(Default)]
+struct Deployments {
+    /// CodeDeploy moves the traffic of all functions.
+    all: bool,
+    /// What is said once.
+    shared: Vec<(&'static str, Item)>,
+    /// What is said once, and has holes.
+    shared_on_aws: Vec<(&'static str, Item)>,
+    /// What single functions say, and has holes: their keys, and tables.
+    on_aws: Vec<(String, Vec<(String, Item)>)>,
+}
+
+impl Deployments {
+    fn settle(functions: &mut [Function]) -> Self {
+        let mut done = Self::default();
+        let mut moved: Vec<&mut Function> =
+            functions.iter_mut().filter(|function| function.codedeploy.is_some()).collect();
+        for key in ["role", "triggers"] {
+            let all: Vec<Option<Item>> = moved.iter().map(|one| one.codedeploy_key(key)).collect();
+            if let Some(Some(common)) = all.first()
+                && all.iter().all(|one| one.as_ref() == Some(common))
+            {
+                let to = if has_holes(common) { &mut done.shared_on_aws } else { &mut done.shared };
+                to.push((key, common.clone()));
+                for function in &mut moved {
+                    function.codedeploy.iter_mut().for_each(|keys| keys.retain(|(k, _)| *k != key));
+                }
+            }
+        }
+        for function in &mut moved {
+            let own = function.codedeploy.clone().unwrap_or_default();
+            let own = own.into_iter().map(|(key, item)| (key.to_owned(), item));
+            let (open, known): (Vec<_>, Vec<_>) = own.partition(|(_, item)| has_holes(item));
+            if !known.is_empty() {
+                function.set("codedeploy", Item::Table(known));
+            }
+            if !open.is_empty() {
+                done.on_aws.push((function.key.clone(), open));
+            }
+        }
+        let count = moved.len();
+        done.all = count > 0 && count == functions.len();
+        if !done.all {
+            for function in functions.iter_mut().filter(|one| one.codedeploy.is_some()) {
+                function.set("engine", Item::text("codedeploy"));
+            }
+        }
+        done
+    }
+}
+
+/// What only AWS needs.
+fn only_on_aws(out: &mut String, app: &App, deployments: &Deployments) {
+    if !deployments.shared_on_aws.is_empty() {
+        out.push_str("\n[profiles.aws.codedeploy]\n");
+        lines(out, &deployments.shared_on_aws);
+    }
     let first = app.functions.first().and_then(|function| function.role_on_aws.as_ref());
-    if let Some(role) = first
-        && app.functions.len() > 1
-        && app.functions.iter().all(|function| function.role_on_aws.as_ref() == Some(role))
-    {
+    let common = first.filter(|role| {
+        app.functions.len() > 1
+            && app.functions.iter().all(|function| function.role_on_aws.as_ref() == Some(role))
+    });
+    if let Some(role) = common {
         out.push_str("\n[profiles.aws.defaults]\n");
         line(out, "role", &Item::Text(role.clone()));
-        return;
     }
     for function in &app.functions {
-        if let Some(role) = &function.role_on_aws {
-            let _ = writeln!(out, "\n[profiles.aws.functions.{}]", key(&function.key));
+        let role = function.role_on_aws.as_ref().filter(|_| common.is_none());
+        let own = deployments.on_aws.iter().find(|(key, _)| *key == function.key);
+        if role.is_none() && own.is_none() {
+            continue;
+        }
+        let _ = writeln!(out, "\n[profiles.aws.functions.{}]", key(&function.key));
+        if let Some(role) = role {
             line(out, "role", &Item::Text(role.clone()));
+        }
+        if let Some((_, keys)) = own {
+            line(out, "codedeploy", &Item::Table(keys.clone()));
         }
     }
 }
@@ -205,6 +286,12 @@ fn function_keys(out: &mut String, table: &str, function: &Function) {
             Some(item) => line(out, name, item),
             None => {}
         }
+    }
+}
+
+fn lines(out: &mut String, keys: &[(&'static str, Item)]) {
+    for (name, item) in keys {
+        line(out, name, item);
     }
 }
 
@@ -231,7 +318,17 @@ fn holes<'a>(item: &'a Item, each: &mut impl FnMut(&'a Text)) {
         Item::Number(_) => {}
         Item::List(texts) => texts.iter().for_each(each),
         Item::Table(entries) => entries.iter().for_each(|(_, item)| holes(item, each)),
+        Item::Tables(tables) => {
+            tables.iter().flatten().for_each(|(_, item)| holes(item, each));
+        }
     }
+}
+
+/// Whether there is something in it that the environment has to tell.
+fn has_holes(item: &Item) -> bool {
+    let mut found = false;
+    holes(item, &mut |text| found |= text.unknowns().next().is_some());
+    found
 }
 
 fn inline(item: &Item) -> String {
@@ -242,12 +339,18 @@ fn inline(item: &Item) -> String {
             let texts: Vec<String> = texts.iter().map(|text| quoted(&text.in_manifest())).collect();
             format!("[{}]", texts.join(", "))
         }
-        Item::Table(entries) => {
-            let entry = |(name, item): &(String, Item)| format!("{} = {}", key(name), inline(item));
-            let entries: Vec<String> = entries.iter().map(entry).collect();
-            format!("{{ {} }}", entries.join(", "))
+        Item::Table(entries) => inline_table(entries),
+        Item::Tables(tables) => {
+            let tables: Vec<String> = tables.iter().map(|table| inline_table(table)).collect();
+            format!("[{}]", tables.join(", "))
         }
     }
+}
+
+fn inline_table(entries: &[(String, Item)]) -> String {
+    let entry = |(name, item): &(String, Item)| format!("{} = {}", key(name), inline(item));
+    let entries: Vec<String> = entries.iter().map(entry).collect();
+    format!("{{ {} }}", entries.join(", "))
 }
 
 /// A key as TOML writes it.
@@ -297,7 +400,7 @@ mod tests {
         let function = |key: &str, memory: &str| Function {
             key: key.to_owned(),
             keys: vec![("runtime", Item::text("python3.13")), ("memory", Item::text(memory))],
-            role_on_aws: None,
+            ..Function::default()
         };
         let app = App {
             functions: vec![function("a", "128MB"), function("b", "256MB")],

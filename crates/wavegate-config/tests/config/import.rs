@@ -5,21 +5,26 @@ use std::fs;
 use std::path::Path;
 
 use proptest::prelude::*;
-use wavegate_config::import::{self, Fate, Imported, Report, Request};
+use wavegate_config::import::{self, Engine, Fate, Imported, Report, Request};
 use wavegate_config::{Manifest, Problems};
+use wavegate_core::codedeploy::Group;
 
 use crate::support::{components, render_in};
 
 /// Imports a template as `template.yaml`.
 fn sam(text: &str, parameters: &[(&str, &str)]) -> Result<Imported, Problems> {
+    import::sam(&template(text, parameters))
+}
+
+fn template(text: &str, parameters: &[(&str, &str)]) -> Request {
     let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-    import::sam(&Request {
+    Request {
         path: "template.yaml".into(),
         text: text.to_owned(),
         parameters: parameters.iter().map(owned).collect(),
         app: "shop".to_owned(),
         ..Request::default()
-    })
+    }
 }
 
 /// The report as one reads it.
@@ -239,14 +244,18 @@ fn the_same_template_gives_the_same_manifest() {
 
 /// Imports the file of a service.
 fn serverless(text: &str, options: &[(&str, &str)]) -> Result<Imported, Problems> {
+    import::serverless(&service(text, options))
+}
+
+fn service(text: &str, options: &[(&str, &str)]) -> Request {
     let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-    import::serverless(&Request {
+    Request {
         path: "serverless.yml".into(),
         text: text.to_owned(),
         options: options.iter().map(owned).collect(),
         app: "other".to_owned(),
         ..Request::default()
-    })
+    }
 }
 
 const SERVICE: &str = include_str!("import/serverless.yml");
@@ -351,4 +360,97 @@ proptest! {
             let _ = (sam(&text, &[]), serverless(&text, &[]));
         }
     }
+}
+
+/// The deployment group of a function, if CodeDeploy moves its traffic.
+fn group<'a>(manifest: &'a Manifest, name: &str) -> Option<&'a Group> {
+    let mut functions = manifest.app.functions.values();
+    functions.find(|function| function.name.as_str() == name).expect("the function").engine.group()
+}
+
+#[test]
+fn without_codedeploy_wavegate_moves_all_traffic() {
+    let native = |request| Request { engine: Engine::Native, ..request };
+    for (name, imported) in [
+        ("native_hello", import::sam(&native(template(HELLO, &[])))),
+        ("native_everything", import::sam(&native(template(EVERYTHING, &[])))),
+        ("native_service", import::serverless(&native(service(SERVICE, &[])))),
+    ] {
+        let imported = imported.unwrap();
+        insta::assert_snapshot!(name, shown(&imported));
+        let manifest = sound(&imported);
+        assert!(manifest.app.functions.values().all(|one| one.engine.group().is_none()));
+    }
+}
+
+#[test]
+fn what_codedeploy_moves_is_moved_by_it_and_calls_the_same_hooks() {
+    let manifest = sound(&sam(HELLO, &[]).unwrap());
+    let hello = group(&manifest, "HelloWorldFunction").expect("codedeploy");
+    assert_eq!(hello.before.as_deref(), Some("CodeDeployHook_preTrafficHook"));
+    assert_eq!(hello.after.as_deref(), Some("CodeDeployHook_postTrafficHook"));
+    assert!(hello.is_own);
+    // Without a deployment preference that is enabled, CodeDeploy had nothing to do with it.
+    assert_eq!(group(&manifest, "PreTrafficHook"), None);
+}
+
+/// Two functions with the same preference, and what each says beside it.
+fn two(preference: &str, a: &str, b: &str) -> String {
+    format!(
+        "Transform: AWS::Serverless-2016-10-31\nGlobals:\n  Function:\n    Runtime: python3.13\n    Handler: a.b\n    \
+         CodeUri: service\n    AutoPublishAlias: live\n    DeploymentPreference: {{Type: AllAtOnce{preference}}}\n\
+         Resources:\n  Topic: {{Type: AWS::SNS::Topic}}\n  A: {{Type: AWS::Serverless::Function, Properties: \
+         {{DeploymentPreference: {{{a}}}}}}}\n  B: {{Type: AWS::Serverless::Function, Properties: \
+         {{DeploymentPreference: {{{b}}}}}}}\n"
+    )
+}
+
+const TRIGGER: &str = "TriggerConfigurations: [{TriggerName: failed, TriggerTargetArn: \
+                       'arn:aws:sns:eu-west-1:123456789012:t', TriggerEvents: [DeploymentFailure]}]";
+
+#[test]
+fn what_all_functions_tell_codedeploy_is_said_once() {
+    let role = ", Role: 'arn:aws:iam::123456789012:role/deploy'";
+    let imported = sam(&two(&format!("{role}, {TRIGGER}"), "", ""), &[]).unwrap();
+    let manifest = sound(&imported);
+    for (part, count) in [("engine = ", 1), ("role/deploy", 1), ("triggers = ", 1)] {
+        assert_eq!(imported.manifest.matches(part).count(), count, "{part}\n{}", imported.manifest);
+    }
+    for name in ["A", "B"] {
+        let group = group(&manifest, name).expect("codedeploy");
+        assert_eq!(group.role.as_deref(), Some("arn:aws:iam::123456789012:role/deploy"));
+        assert_eq!(group.triggers.len(), 1);
+    }
+}
+
+#[test]
+fn what_functions_tell_codedeploy_each_in_its_own_way_is_said_by_each() {
+    let role = "Role: 'arn:aws:iam::123456789012:role/deploy'";
+    let imported = sam(&two("", role, TRIGGER), &[]).unwrap();
+    insta::assert_snapshot!(imported.manifest);
+    let manifest = sound(&imported);
+    let (a, b) = (group(&manifest, "A").unwrap(), group(&manifest, "B").unwrap());
+    assert_eq!((a.triggers.len(), b.triggers.len()), (0, 1));
+    assert_eq!(a.role.as_deref(), Some("arn:aws:iam::123456789012:role/deploy"));
+    // The one that SAM made is needed on AWS alone.
+    assert_eq!(b.role.as_deref(), Some(wavegate_config::LOCAL_SERVICE_ROLE));
+}
+
+#[test]
+fn the_same_trigger_of_globals_and_function_is_one() {
+    let imported = sam(&two(&format!(", {TRIGGER}"), TRIGGER, TRIGGER), &[]).unwrap();
+    assert_eq!(group(&sound(&imported), "A").unwrap().triggers.len(), 1);
+}
+
+#[test]
+fn what_codedeploy_would_refuse_is_told() {
+    let trigger = |keys: &str| format!("TriggerConfigurations: [{{{keys}}}]");
+    let b = trigger("TriggerName: n, TriggerTargetArn: nowhere, TriggerEvents: [DeploymentFailed]");
+    let text = two(", Role: deploy", &trigger("TriggerName: n, TriggerEvents: []"), &b);
+    let problems = sam(&text, &[]).unwrap_err();
+    let codes: Vec<&str> = problems.iter().map(|problem| problem.code).collect();
+    assert_eq!(codes, ["WG157", "WG155", "WG157", "WG157"], "{problems:?}");
+    // wavegate asks nothing of CodeDeploy, so nothing of it is refused.
+    let native = Request { engine: Engine::Native, ..template(&text, &[]) };
+    sound(&import::sam(&native).unwrap());
 }

@@ -4,9 +4,10 @@ use std::ops::Range;
 
 use super::Importer;
 use crate::code;
+use crate::import::Engine;
 use crate::import::alarm::{self, AlarmUse};
 use crate::import::cfn::{intrinsic, is_true};
-use crate::import::draft::{ANSWER, table_name};
+use crate::import::draft::table_name;
 use crate::import::physical::type_of;
 use crate::import::value::{Text, Value};
 use crate::import::write::{self, Item, Table};
@@ -66,6 +67,13 @@ impl Importer<'_> {
             let help = "add a Type such as Canary10Percent5Minutes, or `Enabled: false`";
             self.draft.template.problem(code::TEMPLATE_DEPLOYMENT, span, &message, help);
         }
+        if self.request.engine == Engine::CodeDeploy {
+            self.draft.delegate(id, (&key.span, &property));
+        }
+        if node.get("Role").is_none() {
+            let property = format!("{property}.Role");
+            self.draft.service_role(id, (&key.span, &property), None, "SAM");
+        }
         for (key, node) in entries {
             let property = format!("{property}.{}", key.text);
             let span = key.span.start..node.span.end;
@@ -73,15 +81,8 @@ impl Importer<'_> {
                 "Type" => self.strategy(id, &property, &span, node),
                 "Alarms" => self.alarms(id, &property, &span, node),
                 "Hooks" => self.hooks(id, &property, &span, node),
-                "Role" => {
-                    let why =
-                        "it is CodeDeploy's: wavegate moves the traffic with your own credentials";
-                    self.draft.ledger.left_out(&span, &property, why);
-                }
-                "TriggerConfigurations" => {
-                    let why = "CodeDeploy told SNS topics: a hook in on_rollback or post_traffic can tell them";
-                    self.draft.ledger.left_out(&span, &property, why);
-                }
+                "Role" => self.draft.service_role(id, (&span, &property), Some(node), "SAM"),
+                "TriggerConfigurations" => self.draft.triggers(id, (&span, &property), node),
                 "PassthroughCondition" => {
                     self.draft.ledger.left_out(
                         &span,
@@ -343,7 +344,7 @@ impl Importer<'_> {
         if own.is_none() && !unknowns.is_empty() {
             self.draft.ledger.unresolved(span, property, &key, &unknowns);
         }
-        self.draft.ledger.changed(span, property, &key, ANSWER);
+        self.draft.told_hook(id, (span, property), &key);
         Some(name)
     }
 }

@@ -7,17 +7,18 @@ use std::ops::Range;
 
 use super::{Importer, logical_id};
 use crate::code;
+use crate::import::Engine;
 use crate::import::alarm::{self, AlarmUse};
 use crate::import::cfn::intrinsic;
-use crate::import::draft::{ANSWER, Alias, table_name};
+use crate::import::codedeploy::{NO_ROLE, NO_TRIGGERS};
+use crate::import::draft::{Alias, table_name};
 use crate::import::physical::type_of;
 use crate::import::value::{Text, Value};
 use crate::import::write::{self, Item};
 use crate::import::yaml::{Key, Node};
 
-/// Why CodeDeploy's role is not in the manifest.
-const CODE_DEPLOY: &str =
-    "it is CodeDeploy's: wavegate moves the traffic with your own credentials";
+/// Who makes CodeDeploy's role where none is named.
+const PLUGIN: &str = "serverless-plugin-canary-deployments";
 
 impl Importer<'_> {
     /// Takes a function's settings, and the alias that they name.
@@ -68,6 +69,14 @@ impl Importer<'_> {
             let help = "add a type such as `type: Linear10PercentEvery1Minute`";
             self.draft.template.problem(code::TEMPLATE_DEPLOYMENT, &own_key.span, &message, help);
         }
+        if self.request.engine == Engine::CodeDeploy {
+            self.draft.delegate(&key.text, (&own_key.span, &property));
+        }
+        if settings.iter().all(|(key, _)| key.text != "codeDeployRole") {
+            let property = format!("{property}.codeDeployRole");
+            let at = (&own_key.span, property.as_str());
+            self.draft.service_role(&key.text, at, None, PLUGIN);
+        }
         for (setting, node) in settings {
             let span = setting.span.start..node.span.end.max(setting.span.end);
             let property = format!("{property}.{}", setting.text);
@@ -103,11 +112,13 @@ impl Importer<'_> {
             "preTrafficHook" => self.hook(id, "pre_traffic", at, node),
             "postTrafficHook" => self.hook(id, "post_traffic", at, node),
             "alarms" => self.alarms(id, at, node),
-            "triggers" => {
-                let why = "CodeDeploy told SNS topics: a hook in on_rollback or post_traffic can tell them";
-                self.draft.ledger.left_out(span, property, why);
+            "triggers" if !self.draft.is_delegated(id) => {
+                self.draft.ledger.left_out(span, property, NO_TRIGGERS);
             }
-            "codeDeployRole" if is_own => self.draft.ledger.left_out(span, property, CODE_DEPLOY),
+            "triggerConfigurations" => self.draft.triggers(id, at, node),
+            "codeDeployRole" if is_own || self.draft.is_delegated(id) => {
+                self.draft.service_role(id, at, Some(node), PLUGIN);
+            }
             // What is global is told once, with the others of `custom`.
             _ if !is_own => {}
             _ => self.draft.unknown_property(span, property),
@@ -140,7 +151,7 @@ impl Importer<'_> {
         phases.push((phase.to_owned(), Item::names(&[hook])));
         self.draft.it(id).set("hooks", Item::Table(phases));
         let key = format!("functions.{}.hooks.{phase}", write::key(id));
-        self.draft.ledger.changed(span, property, &key, ANSWER);
+        self.draft.told_hook(id, at, &key);
     }
 
     fn alarms(&mut self, id: &str, at: (&Range<usize>, &str), node: &Node) {
@@ -210,10 +221,20 @@ impl Importer<'_> {
         let why = match name {
             _ if !self.service.functions.iter().any(has) => "no function has deploymentSettings",
             // The functions that inherit them have told.
-            "type" | "alias" | "alarms" | "preTrafficHook" | "postTrafficHook" | "triggers" => {
+            "type"
+            | "alias"
+            | "alarms"
+            | "preTrafficHook"
+            | "postTrafficHook"
+            | "triggers"
+            | "triggerConfigurations" => return,
+            "codeDeployRole" if self.request.engine == Engine::CodeDeploy && self.is_enabled() => {
                 return;
             }
-            "codeDeployRole" | "codeDeployRolePermissionsBoundary" => CODE_DEPLOY,
+            "codeDeployRolePermissionsBoundary" if self.request.engine == Engine::CodeDeploy => {
+                "wavegate makes no roles: the one that there is stays as it is"
+            }
+            "codeDeployRole" | "codeDeployRolePermissionsBoundary" => NO_ROLE,
             "stages" => {
                 "it was asked for this stage; a profile can say something else for another one"
             }
