@@ -39,13 +39,14 @@ const PAGES_MAX: usize = 1000;
 /// Entries per page: the most that `ListVersionsByFunction` gives.
 pub(crate) const PAGE_SIZE: i32 = 50;
 
-/// The cloud port on AWS Lambda, S3 and STS, or on any endpoint that speaks like them.
+/// The cloud ports on AWS Lambda, S3, STS and CodeDeploy, or on any endpoint that speaks like them.
 ///
 /// Made by [`AwsCloud::connect`].
 #[derive(Debug)]
 pub struct AwsCloud {
     pub(crate) lambda: aws_sdk_lambda::Client,
     pub(crate) sts: aws_sdk_sts::Client,
+    pub(crate) codedeploy: aws_sdk_codedeploy::Client,
     pub(crate) artifacts: ArtifactStore,
     pub(crate) uploads: Semaphore,
     pub(crate) timeouts: Timeouts,

@@ -58,7 +58,7 @@ impl AwsCloud {
         };
         let region = config.region().ok_or(ConnectError::NoRegion)?.to_string();
         check_region(&region)?;
-        for service in ["Lambda", "STS", "S3"] {
+        for service in ["Lambda", "STS", "S3", "CodeDeploy"] {
             if let Some(url) = effective_endpoint(&config, service) {
                 Endpoint::parse(service, &url)?;
             }
@@ -66,6 +66,7 @@ impl AwsCloud {
         Ok(Self {
             lambda: aws_sdk_lambda::Client::new(&config),
             sts: aws_sdk_sts::Client::new(&config),
+            codedeploy: aws_sdk_codedeploy::Client::new(&config),
             artifacts: ArtifactStore {
                 endpoint: effective_endpoint(&config, "S3"),
                 region,

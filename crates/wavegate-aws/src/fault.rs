@@ -69,6 +69,22 @@ const SIZE_CODES: &[&str] = &[
     "RequestTooLargeException",
 ];
 
+/// Error codes that say that something does not exist, of services that send them with status 400:
+/// CodeDeploy's model states no status, and AWS JSON 1.1 answers 400 then.
+const ABSENT_CODES: &[&str] = &[
+    "ApplicationDoesNotExistException",
+    "DeploymentConfigDoesNotExistException",
+    "DeploymentDoesNotExistException",
+    "DeploymentGroupDoesNotExistException",
+];
+
+/// Error codes that say that something exists already, of such services.
+const EXISTS_CODES: &[&str] = &[
+    "ApplicationAlreadyExistsException",
+    "DeploymentConfigAlreadyExistsException",
+    "DeploymentGroupAlreadyExistsException",
+];
+
 /// Turns an SDK error into the port's.
 pub(crate) fn from_sdk<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> CloudError
 where
@@ -221,6 +237,10 @@ pub(crate) fn classify(status: u16, code: Option<&str>, text: &str) -> FaultKind
     }
     match status {
         400 if code == "InvalidParameterValueException" => classify_parameter(text),
+        400 if ABSENT_CODES.contains(&code) => FaultKind::NotFound,
+        400 if EXISTS_CODES.contains(&code) => FaultKind::AlreadyExists,
+        // What REST services answer with 403.
+        400 if code == "AccessDeniedException" => FaultKind::Denied,
         401 => FaultKind::Credentials,
         403 => FaultKind::Denied,
         404 if matches!(code, "ResourceNotFoundException" | "NoSuchBucket") => FaultKind::NotFound,
@@ -432,6 +452,25 @@ mod tests {
         ];
         for (status, code, text, kind) in table {
             assert_eq!(classify(status, code, text), kind, "{status} {code:?} {text}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_of_codedeploy_is_known_by_its_code_alone() {
+        use FaultKind::{AlreadyExists, Denied, Invalid, NotFound};
+        for (code, kind) in [
+            ("ApplicationDoesNotExistException", NotFound),
+            ("DeploymentGroupDoesNotExistException", NotFound),
+            ("DeploymentDoesNotExistException", NotFound),
+            ("DeploymentConfigDoesNotExistException", NotFound),
+            ("ApplicationAlreadyExistsException", AlreadyExists),
+            ("DeploymentConfigAlreadyExistsException", AlreadyExists),
+            ("DeploymentGroupAlreadyExistsException", AlreadyExists),
+            ("DeploymentLimitExceededException", Invalid),
+            ("AccessDeniedException", Denied),
+        ] {
+            assert_eq!(classify(400, Some(code), ""), kind, "{code}");
+            assert_eq!(classify(500, Some(code), ""), FaultKind::Unknown, "{code}");
         }
     }
 

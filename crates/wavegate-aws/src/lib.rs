@@ -1,6 +1,7 @@
-//! The cloud port on the AWS SDKs: Lambda's control plane, S3 for large packages, STS.
+//! The cloud ports on the AWS SDKs: Lambda's control plane, S3 for large packages, STS, CodeDeploy.
 //!
-//! [`AwsCloud`] implements [`wavegate_engine::ports::Cloud`] against AWS and against every
+//! [`AwsCloud`] implements [`wavegate_engine::ports::Cloud`] and its neighbours
+//! ([`Deployments`](wavegate_engine::ports::Deployments) is CodeDeploy) against AWS and against every
 //! endpoint that speaks its protocols: the local cloud, moto, LocalStack.
 //!
 //! Invariants: nothing here retries (one layer does, and that is the engine's); no outcome that is
@@ -10,6 +11,7 @@
 
 mod bench;
 mod cloud;
+mod codedeploy;
 mod connect;
 mod fault;
 pub mod policy;
