@@ -4,9 +4,11 @@
 //! that ships with wavegate is added here, and the tests that run whole releases under these policies
 //! notice if it is not.
 //!
-//! Invariants: functions and roles are named, never matched by a prefix; an action that takes no
-//! resource is the only thing on `*`; nothing is allowed that only another manifest would need.
+//! Invariants: functions and roles are named, never matched by a prefix; only what takes no resource, or
+//! is asked of a whole account, is on `*`; nothing is allowed that only another manifest would need.
 //! Deliberately absent: what plugins of others and `command` hooks do with AWS, which only they know.
+
+mod codedeploy;
 
 use std::collections::BTreeSet;
 
@@ -117,6 +119,7 @@ impl Policy {
         statements.extend(search(purpose));
         statements.extend(alarms(app, purpose));
         statements.extend(judges(app, place, purpose));
+        statements.extend(codedeploy::statements(app, place, purpose));
         if purpose == Purpose::Deploy {
             statements.push(roles(app));
             statements.extend(artifacts(app, place, artifact_bucket));
