@@ -121,7 +121,7 @@ pub enum Event {
     },
     /// Every alias is claimed; traffic may move.
     Barrier,
-    /// A weight was set and read back.
+    /// A weight was set and read back; where CodeDeploy moves the traffic, it was seen.
     Weight {
         /// Which function.
         function: String,
@@ -133,6 +133,22 @@ pub enum Event {
         before_bp: u16,
         /// How long it is expected to stay, in milliseconds.
         bake_ms: Option<u64>,
+    },
+    /// A deployment of CodeDeploy, or a step of its lifecycle, has another status. The traffic that it
+    /// moves is told by `weight`, as CodeDeploy shows it.
+    Deployment {
+        /// Which function.
+        function: String,
+        /// The deployment's id.
+        id: String,
+        /// `deployment`; `rollback`: CodeDeploy's own deployment that puts one back; else the
+        /// lifecycle event: `BeforeAllowTraffic`, `AllowTraffic`, ...
+        step: String,
+        /// CodeDeploy's word: `InProgress`, `Succeeded`, `Failed`, `Stopped`, `Skipped`, ...
+        status: String,
+        /// CodeDeploy's error code and words, where it failed or was stopped.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        message: Option<String>,
     },
     /// Something holds a rollout.
     Waiting {

@@ -368,6 +368,49 @@ impl Script {
         s.finish(213, "stuck", Some("alarms of checkout could not be read for 10m"), &[todo], &at)
     }
 
+    fn deployment(
+        &mut self,
+        second: u64,
+        [id, step, status]: [&str; 3],
+        message: Option<&str>,
+    ) -> &mut Self {
+        let [id, step, status] = [id, step, status].map(str::to_owned);
+        let (function, message) = ("shop".to_owned(), message.map(str::to_owned));
+        self.at(second, Event::Deployment { function, id, step, status, message })
+    }
+
+    /// CodeDeploy moves the traffic, is stopped by its alarm and puts back what it did.
+    pub(crate) fn codedeploy() -> Vec<Record> {
+        let mut s = Self::new("shop", 48);
+        let why = "ALARM_ACTIVE: alarm shop-errors is in ALARM";
+        let reason = "CodeDeploy's deployment d-1 was stopped; ALARM_ACTIVE: alarm shop-errors is in \
+                      ALARM; its rollback d-2 succeeded";
+        s.id("deploy0000000")
+            .start(&[&[("shop", "update", Some(8), &[])]], &[])
+            .published(3, "shop", Some(8), 9)
+            .phase(4, "shop", "preparing", "waiting")
+            .at(5, Event::Barrier)
+            .phase(5, "shop", "waiting", "shifting")
+            .deployment(6, ["d-1", "deployment", "Created"], None)
+            .deployment(21, ["d-1", "BeforeAllowTraffic", "Succeeded"], None)
+            .deployment(21, ["d-1", "AllowTraffic", "InProgress"], None)
+            .weight(21, "shop", [0, 1000], Some(300))
+            .deployment(21, ["d-1", "deployment", "InProgress"], None)
+            .deployment(111, ["d-1", "AllowTraffic", "Failed"], None)
+            .deployment(111, ["d-1", "deployment", "Stopped"], Some(why))
+            .deployment(111, ["d-2", "rollback", "InProgress"], None)
+            .deployment(126, ["d-2", "rollback", "Succeeded"], None)
+            .weight(126, "shop", [1000, 0], None)
+            .at(
+                126,
+                Event::Aborting { culprit: Some("shop".to_owned()), reason: reason.to_owned() },
+            )
+            .phase(126, "shop", "shifting", "rolling_back")
+            .at(127, Event::PutBack { function: "shop".to_owned(), to: Some(8) })
+            .phase(127, "shop", "rolling_back", "rolled_back");
+        s.finish(130, "rolled_back", Some(reason), &[], &[("shop", "version 8")])
+    }
+
     /// Somebody changes an alias in mid-shift.
     pub(crate) fn contested() -> Vec<Record> {
         let mut s = Self::until_canary(45, "other00000000");

@@ -124,6 +124,7 @@ fn is_important(event: &Event) -> bool {
         | Event::Stuck { .. }
         | Event::Suspect { .. } => true,
         Event::Alarm { status, .. } => matches!(status.as_str(), "firing" | "missing"),
+        Event::Deployment { status, .. } => matches!(status.as_str(), "Failed" | "Stopped"),
         Event::Hook { state, .. } => state == "failed",
         Event::Waiting { approval, .. } => *approval,
         _ => false,
@@ -250,6 +251,9 @@ fn about_function(event: &Event, function: &Function) -> Option<(Tone, String)> 
         Event::Hook { hook, phase, state, detail, took_ms, .. } => {
             hook_words(hook, phase, state, detail, *took_ms)
         }
+        Event::Deployment { id, step, status, message, .. } => {
+            deployment_words(id, step, status, message.as_deref())
+        }
         Event::Alarm { alarm, status, detail, .. } => alarm_words(alarm, status, detail),
         Event::Touched { .. } => (
             Tone::Warn,
@@ -337,6 +341,25 @@ fn hook_words(hook: &str, phase: &str, state: &str, detail: &str, took_ms: u64) 
     if !detail.trim().is_empty() {
         text.push_str(": ");
         text.push_str(detail);
+    }
+    (tone, text)
+}
+
+/// CodeDeploy's own names and words, which its console shows too.
+fn deployment_words(id: &str, step: &str, status: &str, message: Option<&str>) -> (Tone, String) {
+    let tone = match status {
+        "Succeeded" => Tone::Good,
+        "Failed" | "Stopped" => Tone::Bad,
+        "Skipped" => Tone::Dim,
+        _ => Tone::Plain,
+    };
+    let mut text = match step {
+        "deployment" | "rollback" => format!("CodeDeploy {step} {id} is {status}"),
+        step => format!("CodeDeploy deployment {id}: {step} is {status}"),
+    };
+    if let Some(message) = message.filter(|message| !message.trim().is_empty()) {
+        text.push_str(": ");
+        text.push_str(message);
     }
     (tone, text)
 }

@@ -127,6 +127,8 @@ pub struct Function {
     pub is_paused: bool,
     /// Its hooks in the order they began.
     pub hooks: Vec<Hook>,
+    /// Its deployments by CodeDeploy in the order they began, what puts one back included.
+    pub deployments: Vec<Deployment>,
     /// Its alarms.
     pub alarms: Vec<Alarm>,
     /// Requests served, by version.
@@ -165,6 +167,21 @@ pub struct Hook {
     pub detail: String,
     /// How long it ran, in wall milliseconds.
     pub took_ms: u64,
+}
+
+/// A deployment of CodeDeploy as last heard of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deployment {
+    /// Its id.
+    pub id: String,
+    /// It puts another one back.
+    pub is_rollback: bool,
+    /// CodeDeploy's word.
+    pub status: String,
+    /// The last step of its lifecycle that was heard of, and CodeDeploy's word for that.
+    pub step: Option<(String, String)>,
+    /// CodeDeploy's words, where something failed.
+    pub message: Option<String>,
 }
 
 /// An alarm as last heard of.
@@ -421,6 +438,9 @@ impl Function {
                 detail: detail.clone(),
                 took_ms: *took_ms,
             }),
+            Event::Deployment { id, step, status, message, .. } => {
+                self.deployment(id, step, status, message.as_ref());
+            }
             Event::Alarm { alarm, status, detail, .. } => self.alarm(Alarm {
                 name: alarm.clone(),
                 status: Some(status.clone()),
@@ -476,6 +496,31 @@ impl Function {
         }
     }
 
+    fn deployment(&mut self, id: &str, step: &str, status: &str, message: Option<&String>) {
+        let at = self.deployments.iter().position(|deployment| deployment.id == id);
+        let at = at.unwrap_or_else(|| {
+            self.deployments.push(Deployment {
+                id: id.to_owned(),
+                is_rollback: false,
+                status: "InProgress".to_owned(),
+                step: None,
+                message: None,
+            });
+            self.deployments.len() - 1
+        });
+        let deployment = &mut self.deployments[at];
+        match step {
+            "deployment" | "rollback" => {
+                deployment.is_rollback = step == "rollback";
+                status.clone_into(&mut deployment.status);
+            }
+            step => deployment.step = Some((step.to_owned(), status.to_owned())),
+        }
+        if message.is_some() {
+            deployment.message = message.cloned();
+        }
+    }
+
     fn alarm(&mut self, alarm: Alarm) {
         match self.alarms.iter_mut().find(|a| a.name == alarm.name) {
             Some(known) => *known = alarm,
@@ -495,6 +540,7 @@ pub(crate) fn function_of(event: &Event) -> Option<&str> {
         | Event::Waiting { function, .. }
         | Event::Approved { function, .. }
         | Event::Hook { function, .. }
+        | Event::Deployment { function, .. }
         | Event::Alarm { function, .. }
         | Event::Touched { function }
         | Event::Suspect { function, .. }

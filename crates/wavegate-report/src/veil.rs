@@ -60,6 +60,7 @@ impl Veil {
             Event::Preparing { step: text, .. }
             | Event::Waiting { on: text, .. }
             | Event::Hook { detail: text, .. }
+            | Event::Deployment { message: Some(text), .. }
             | Event::Alarm { detail: text, .. }
             | Event::Blind { reason: text }
             | Event::Suspect { now: text, .. }
@@ -85,6 +86,7 @@ impl Veil {
             | Event::Unchanged { .. }
             | Event::Barrier
             | Event::Weight { .. }
+            | Event::Deployment { message: None, .. }
             | Event::Approved { .. }
             | Event::Touched { .. }
             | Event::Suspended { .. }
@@ -123,6 +125,16 @@ mod tests {
                 },
             )
             .at(0, Event::Alarm { function: name(), alarm: name(), status: name(), detail: said() })
+            .at(
+                0,
+                Event::Deployment {
+                    function: name(),
+                    id: name(),
+                    step: name(),
+                    status: name(),
+                    message: Some(said()),
+                },
+            )
             .at(0, Event::Blind { reason: said() })
             .at(0, Event::Suspect { function: name(), now: said() })
             .at(0, Event::Contested { function: name(), now: said() })

@@ -40,6 +40,32 @@ fn a_first_deploy() {
 }
 
 #[test]
+fn a_deployment_of_codedeploy_that_is_stopped() {
+    insta::assert_snapshot!(lines(&Script::codedeploy(), Style::PLAIN), @r"
+    [    0s] shop  release r48 starts on local 000000000000 us-east-1, alias live, by ana@desk; about 12m20s, at worst 23m; wave 1: shop
+    [    0s] shop  lock held on auth, epoch 7
+    [    3s] shop  new version 9, to replace 8
+    [    4s] shop  prepared
+    [    5s] shop  every alias is claimed: traffic may move
+    [    5s] shop  starting Canary10Percent5Minutes
+    [    6s] shop  CodeDeploy deployment d-1 is Created
+    [   21s] shop  CodeDeploy deployment d-1: BeforeAllowTraffic is Succeeded
+    [   21s] shop  CodeDeploy deployment d-1: AllowTraffic is InProgress
+    [   21s] shop  advance weight 0% -> 10%, for 5m
+    [   21s] shop  CodeDeploy deployment d-1 is InProgress
+    [ 1m51s] shop  CodeDeploy deployment d-1: AllowTraffic is Failed
+    [ 1m51s] shop  CodeDeploy deployment d-1 is Stopped: ALARM_ACTIVE: alarm shop-errors is in ALARM
+    [ 1m51s] shop  CodeDeploy rollback d-2 is InProgress
+    [ 2m06s] shop  CodeDeploy rollback d-2 is Succeeded
+    [ 2m06s] shop  lower weight 10% -> 0%
+    [ 2m06s] shop  rolling back, shop failed: CodeDeploy's deployment d-1 was stopped; ALARM_ACTIVE: alarm shop-errors is in ALARM; its rollback d-2 succeeded
+    [ 2m06s] shop  rolling back to version 8
+    [ 2m07s] shop  put back: serves version 8, read back
+    [ 2m10s] shop  release rolled back after 2m10s: CodeDeploy's deployment d-1 was stopped; ALARM_ACTIVE: alarm shop-errors is in ALARM; its rollback d-2 succeeded
+    ");
+}
+
+#[test]
 fn a_canary_that_goes_well() {
     insta::assert_snapshot!(lines(&Script::canary(), Style::PLAIN), @r"
     [    0s] shop      release r42 starts on local 000000000000 us-east-1, alias live, by ana@desk; about 12m20s, at worst 23m; wave 1: auth, search; wave 2: checkout; wave 3: notify; unchanged: cart, catalog

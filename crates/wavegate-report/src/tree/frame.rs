@@ -3,7 +3,7 @@
 use super::Screen;
 use crate::moment::{elapsed, utc_time};
 use crate::sentence::{span, versions};
-use crate::state::{Alarm, Finished, Function, Hook, Stage, State};
+use crate::state::{Alarm, Deployment, Finished, Function, Hook, Stage, State};
 use crate::style::{Charset, Icon, Line, Style, Tone};
 
 /// The narrowest and widest column of names.
@@ -302,6 +302,12 @@ fn function_node(
         let quiet = a.status.as_deref().is_none_or(|s| s == "ok");
         red || (open && (detail == Detail::Full || !quiet))
     };
+    // One that went well says no more than the function does.
+    let deployment_open = |d: &&Deployment| {
+        d.status != "Succeeded" || d.is_rollback || (open && detail == Detail::Full)
+    };
+    let deployments = function.deployments.iter().filter(deployment_open);
+    children.extend(deployments.map(|d| deployment_node(d, charset)));
     children.extend(function.hooks.iter().filter(hook_open).map(|h| hook_node(h, charset)));
     children.extend(function.alarms.iter().filter(alarm_open).map(|a| alarm_node(a, charset)));
     Some(Node { row, children })
@@ -396,6 +402,24 @@ fn hook_node(hook: &Hook, charset: Charset) -> Node {
         "running" => hook.phase.clone(),
         _ => format!("{}  {}  {}", hook.phase, span(hook.took_ms), hook.detail.trim()),
     };
+    Node { row, children: Vec::new() }
+}
+
+fn deployment_node(deployment: &Deployment, charset: Charset) -> Node {
+    let (icon, word) = match deployment.status.as_str() {
+        "Created" | "Queued" | "Ready" => (Icon::Waiting, "Starting"),
+        "InProgress" | "Baking" => (Icon::Moving, "Running"),
+        "Succeeded" => (Icon::Good, "Succeeded"),
+        "Failed" => (Icon::Bad, "Failed"),
+        "Stopped" => (Icon::Bad, "Stopped"),
+        _ => (Icon::Unknown, "Unknown"),
+    };
+    let what = if deployment.is_rollback { "rollback" } else { "deployment" };
+    let mut row = Row::named(Tone::Plain, &format!("{what} {}", deployment.id));
+    row.status(icon, word, charset);
+    let step = deployment.step.as_ref().map(|(step, status)| format!("{step} {status}"));
+    let parts: Vec<String> = step.into_iter().chain(deployment.message.clone()).collect();
+    row.info = parts.join("  ");
     Node { row, children: Vec::new() }
 }
 

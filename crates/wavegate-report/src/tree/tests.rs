@@ -82,6 +82,33 @@ fn a_canary_that_is_done() {
 }
 
 #[test]
+fn a_deployment_of_codedeploy_shows_its_step_and_the_share_that_it_moved() {
+    insta::assert_snapshot!(at(&Script::codedeploy(), 100, UNICODE, WIDE), @r"
+    Release:  shop r48  started 12:00:00Z  elapsed 1m40s  worst case 23m  on local 000000000000 us-east-1 by ana@desk
+    Status:   ◌ Moving traffic  0/1 done
+
+    NAME                        STATUS          SET     ACTUAL  BAKE    INFO
+    shop                                                                alias live
+    └── wave 1
+        └── shop                ◌ Shifting      10%     10%     3m41s   v8 -> v9
+            ├── deployment d-1  ◌ Running                               AllowTraffic InProgress
+            └── alarm errors    ◷ Not read yet
+    ");
+    insta::assert_snapshot!(at(&Script::codedeploy(), 112, UNICODE, WIDE), @r"
+    Release:  shop r48  started 12:00:00Z  elapsed 1m52s  worst case 23m  on local 000000000000 us-east-1 by ana@desk
+    Status:   ◌ Moving traffic  0/1 done
+
+    NAME                        STATUS          SET     ACTUAL  BAKE    INFO
+    shop                                                                alias live
+    └── wave 1
+        └── shop                ◌ Shifting      10%     10%     3m29s   v8 -> v9
+            ├── deployment d-1  ✖ Stopped                               AllowTraffic Failed  ALARM_ACTIVE: alarm shop-error…
+            ├── rollback d-2    ◌ Running
+            └── alarm errors    ◷ Not read yet
+    ");
+}
+
+#[test]
 fn an_alarm_that_rolls_back() {
     insta::assert_snapshot!(at(&Script::alarm_rolls_back(), 216, UNICODE, WIDE), @r"
     Release:  shop r43  started 12:00:00Z  elapsed 3m36s  worst case 23m  on local 000000000000 us-east-1 by ana@desk
