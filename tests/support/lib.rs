@@ -8,5 +8,6 @@ pub mod binary;
 pub mod hosted;
 pub mod library;
 pub mod model;
+pub mod no_codedeploy;
 pub mod plugins;
 pub mod proxy;

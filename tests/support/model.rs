@@ -28,6 +28,8 @@ use wavegate_local::lambda::model::Lambda;
 use wavegate_local::lambda::output::{AliasConfiguration, FunctionConfiguration};
 use wavegate_plugin_sdk as sdk;
 
+use crate::no_codedeploy::NoCodeDeploy;
+
 /// How long one call takes.
 const LATENCY: Duration = Duration::from_millis(40);
 
@@ -596,6 +598,7 @@ impl Stage {
     pub fn engine(&self) -> Engine {
         let world = World {
             cloud: Arc::<ModelCloud>::clone(&self.cloud),
+            deployments: Arc::new(NoCodeDeploy),
             strategies: Arc::<Components>::clone(&self.components),
             hooks: Arc::<Components>::clone(&self.components),
             alarms: Arc::<Components>::clone(&self.components),

@@ -9,7 +9,7 @@ use wavegate_core::inventory::Inventory;
 use wavegate_core::spec::AppSpec;
 use wavegate_engine::clock::ScaledClock;
 use wavegate_engine::conformance::TestBench;
-use wavegate_engine::ports::{Clock, Cloud, Surroundings};
+use wavegate_engine::ports::{Clock, Cloud, Deployments, Surroundings};
 use wavegate_engine::{Engine, World};
 use wavegate_local::{LocalCloud, LocalError, Options, Running};
 use wavegate_plugin_sdk::CloudAccess;
@@ -255,11 +255,13 @@ fn stage(
 ) -> Stage {
     let region = access.region.clone();
     let around: Arc<dyn Surroundings> = Arc::<AwsCloud>::clone(&cloud);
+    let deployments: Arc<dyn Deployments> = Arc::<AwsCloud>::clone(&cloud);
     let cloud: Arc<dyn Cloud> = cloud;
     let hooks = PluginHooks::new(Arc::clone(&registry), access.clone());
     let alarms = PluginAlarms::new(Arc::clone(&registry), access);
     let world = World {
         cloud: Arc::clone(&cloud),
+        deployments,
         strategies: Arc::new(PluginStrategies::new(Arc::clone(&registry))),
         hooks: Arc::new(Veiled::new(hooks, release::veil(manifest))),
         alarms: Arc::new(Veiled::new(alarms, release::veil(manifest))),

@@ -30,7 +30,7 @@ use wavegate_core::token::LockRecord;
 
 use crate::caller::Caller;
 use crate::event::Record;
-use crate::ports::{Alarms, Clock, Cloud, CloudError, Hooks, Strategies};
+use crate::ports::{Alarms, Clock, Cloud, CloudError, Deployments, Hooks, Strategies};
 
 pub use ask::{AskError, LockAt};
 
@@ -45,6 +45,8 @@ const READ_WITHIN: Duration = Duration::from_mins(2);
 pub struct World {
     /// The cloud.
     pub cloud: Arc<dyn Cloud>,
+    /// CodeDeploy, for functions whose engine it is.
+    pub deployments: Arc<dyn Deployments>,
     /// The strategies.
     pub strategies: Arc<dyn Strategies>,
     /// The hooks.

@@ -3,6 +3,7 @@
 //! One task owns the machine and sees one order of inputs; everything that takes time runs beside
 //! it and answers through one channel. Nothing here decides.
 
+mod delegate;
 mod hook;
 mod perform;
 
@@ -10,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{RwLock, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use wavegate_core::inventory::AliasState;
@@ -72,6 +73,9 @@ struct Context {
     inputs: mpsc::UnboundedSender<Told>,
     /// Cancelled when forward work is to stop.
     work: CancellationToken,
+    /// Shared by whoever is asking CodeDeploy for a deployment. Who wants to stop what there is
+    /// waits until that is answered.
+    creating: Arc<RwLock<()>>,
 }
 
 /// What the driver is told.
@@ -127,6 +131,7 @@ impl Driver {
             release,
             inputs,
             work: CancellationToken::new(),
+            creating: Arc::default(),
         };
         Self { context, told, tasks: JoinSet::new(), run, machine, seq: 0, began_ms }
     }

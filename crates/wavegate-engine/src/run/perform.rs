@@ -12,7 +12,7 @@ use wavegate_core::release::{
 use wavegate_core::spec::Opaque;
 use wavegate_core::time::Mono;
 
-use super::{Context, hook};
+use super::{Context, delegate, hook};
 use crate::caller::{Quota, Retry};
 use crate::event::Event;
 use crate::ports::{AlarmQuestion, AliasUpdate, CloudError, FaultKind, NewAlias, Subject};
@@ -49,7 +49,12 @@ pub(super) fn perform(context: &Context, tasks: &mut JoinSet<()>, effect: Effect
         Effect::Prune { function, protected } => {
             tasks.spawn(prune(context, function, protected));
         }
-        Effect::Delegate { .. } | Effect::Halt { .. } => {}
+        Effect::Delegate { function, ask, candidate } => {
+            tasks.spawn(delegate::run(context, function, ask, candidate));
+        }
+        Effect::Halt { function } => {
+            tasks.spawn(delegate::halt(context, function));
+        }
         Effect::Report(_) | Effect::Finish(_) | Effect::StopWork => {}
     }
 }
@@ -72,10 +77,10 @@ async fn call(
     // Asked when the call's turn has come: it may have waited long.
     let in_time = || match send_by {
         Some(limit) if context.now_ms() > limit.0 => {
-            Err(not_sent("the lock was no longer proven when its turn came"))
+            Err(not_sent("UpdateAlias", "the lock was no longer proven when its turn came"))
         }
         _ if priority == Priority::Forward && context.work.is_cancelled() => {
-            Err(not_sent("the release goes back"))
+            Err(not_sent("UpdateAlias", "the release goes back"))
         }
         _ => Ok(()),
     };
@@ -137,9 +142,10 @@ async fn call(
     result.unwrap_or_else(|error| Answer::Failed(fault(&error)))
 }
 
-fn not_sent(why: &str) -> CloudError {
+/// A forward call whose turn came too late.
+pub(super) fn not_sent(operation: &'static str, why: &str) -> CloudError {
     CloudError {
-        operation: "UpdateAlias",
+        operation,
         kind: FaultKind::Unknown,
         code: None,
         message: format!("not sent: {why}"),

@@ -16,6 +16,7 @@ use wavegate_core::spec::{
     OnFailure, Opaque, RollbackScope,
 };
 
+use super::delegate::tests::Fake as CodeDeploy;
 use super::*;
 use crate::clock::ScaledClock;
 use crate::ports::{
@@ -217,7 +218,7 @@ impl Cloud for Cloudlet {
 
 /// A hook that says what a test wants, or runs until it is dropped.
 #[derive(Default)]
-struct Scripted {
+pub(super) struct Scripted {
     verdict: Option<HookVerdict>,
     running: Arc<AtomicUsize>,
 }
@@ -295,7 +296,7 @@ fn component() -> ComponentUse {
     ComponentUse { name: name.clone(), component: name, config: Opaque("{}".to_owned()) }
 }
 
-fn name() -> FunctionName {
+pub(super) fn name() -> FunctionName {
     FunctionName::new("auth").unwrap()
 }
 
@@ -333,24 +334,28 @@ fn spec() -> AppSpec {
     }
 }
 
-struct Stage {
-    engine: Engine,
+pub(super) struct Stage {
+    pub(super) engine: Engine,
     cloud: Arc<Cloudlet>,
-    plan: Plan,
+    pub(super) deployments: Arc<CodeDeploy>,
+    pub(super) plan: Plan,
 }
 
-fn stage(hooks: Scripted) -> Stage {
+pub(super) fn stage(hooks: Scripted) -> Stage {
     stage_with(hooks, Arc::new(Nothing))
 }
 
 fn stage_with(hooks: Scripted, strategies: Arc<dyn Strategies>) -> Stage {
     let cloud = Arc::new(Cloudlet::default());
+    let clock = ScaledClock::starting_at(1_000, 1.0);
+    let deployments = Arc::new(CodeDeploy::new(clock.clone()));
     let world = World {
         cloud: Arc::<Cloudlet>::clone(&cloud),
+        deployments: Arc::<CodeDeploy>::clone(&deployments),
         strategies,
         hooks: Arc::new(hooks),
         alarms: Arc::new(Nothing),
-        clock: Arc::new(ScaledClock::starting_at(1_000, 1.0)),
+        clock: Arc::new(clock),
     };
     let artifact = Artifact::Image { uri: "x".to_owned() };
     let (plan, _) = make_plan(Facts {
@@ -369,10 +374,10 @@ fn stage_with(hooks: Scripted, strategies: Arc<dyn Strategies>) -> Stage {
         only: None,
     });
     let engine = Engine::new(world, Settings::default());
-    Stage { engine, cloud, plan: plan.expect("a plan") }
+    Stage { engine, cloud, deployments, plan: plan.expect("a plan") }
 }
 
-fn a_run() -> (Run, mpsc::UnboundedReceiver<Record>, mpsc::UnboundedSender<Command>) {
+pub(super) fn a_run() -> (Run, mpsc::UnboundedReceiver<Record>, mpsc::UnboundedSender<Command>) {
     let (events, received) = mpsc::unbounded_channel();
     let (orders, commands) = mpsc::unbounded_channel();
     let run = Run {
@@ -386,7 +391,7 @@ fn a_run() -> (Run, mpsc::UnboundedReceiver<Record>, mpsc::UnboundedSender<Comma
     (run, received, orders)
 }
 
-fn passing() -> Scripted {
+pub(super) fn passing() -> Scripted {
     Scripted { verdict: Some(HookVerdict::Pass { detail: String::new() }), running: Arc::default() }
 }
 
