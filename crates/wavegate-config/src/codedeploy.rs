@@ -273,10 +273,11 @@ impl<'a> Groups<'a> {
                 .with_help("let one function judge all of it, or ask with a hook of another kind: wavegate runs those");
             findings.push(problem);
         }
-        let used = uses.remove(*first);
+        let name = uses.remove(*first).hook.name;
         uses.retain(|used| !is_called(used));
-        self.called.insert(used.hook.name.clone());
-        function.judge(&used.hook.name, findings)
+        let judging = function.judge(&name, findings);
+        self.called.insert(name);
+        judging
     }
 
     /// Warns of what no function makes use of, now that all of them were read.
