@@ -7,7 +7,7 @@
 
 mod guide;
 mod readme;
-mod things_go_wrong;
+mod terminals;
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! The guide for when things go wrong: two terminals, as it tells, and each prints what it shows.
+//! The guides of two terminals: what they tell is typed, and each prints what it shows.
 //!
 //! A block of `console first` is typed into the first terminal, in which a deploy may still run while
 //! the second one works; `console second` into the second. What the first one shows is looked at when
@@ -8,7 +8,7 @@ use std::fs::File;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use wavegate_tests::binary::{Project, repository, wavegate};
+use wavegate_tests::binary::{Project, has_tool, repository, wavegate};
 
 use crate::readme::{follow, links, shape};
 
@@ -168,11 +168,9 @@ impl Terminals {
     }
 }
 
-#[test]
-fn two_terminals_show_what_the_guide_shows() {
-    let guide = repository().join("docs/guides/when-things-go-wrong.md");
-    let guide = std::fs::read_to_string(guide).unwrap();
-    let mut project = Project::new();
+/// Types what a guide tells, of so many blocks at least, and looks whether it shows what it tells.
+fn play(mut project: Project, guide: &str, at_least: usize) {
+    let guide = std::fs::read_to_string(repository().join("docs/guides").join(guide)).unwrap();
     let bin = wavegate().parent().unwrap().display();
     project.set("PATH", &format!("{bin}:{}", std::env::var("PATH").unwrap()));
     project.set("USER", "ana");
@@ -183,7 +181,7 @@ fn two_terminals_show_what_the_guide_shows() {
     let guide =
         guide.replace("ana@desk", &format!("ana@{host}").chars().take(32).collect::<String>());
     let blocks = blocks(&guide);
-    assert!(blocks.len() >= 9, "{}", blocks.len());
+    assert!(blocks.len() >= at_least, "{}", blocks.len());
     let mut terminals = Terminals { project, directory: String::new(), code: 0, deploy: None };
     for (is_first, told) in blocks {
         if is_first { terminals.first(told) } else { terminals.second(told) }
@@ -192,10 +190,28 @@ fn two_terminals_show_what_the_guide_shows() {
 }
 
 #[test]
-fn its_links_lead_somewhere() {
+fn two_terminals_show_what_the_guide_shows() {
+    play(Project::new(), "when-things-go-wrong.md", 9);
+}
+
+/// The hooks of the example are Python that answers through boto3.
+#[test]
+fn an_app_of_sam_is_taken_over_as_the_guide_shows() {
+    if !has_tool("the way from SAM", &["python3", "-c", "import boto3"]) {
+        return;
+    }
+    let project = Project::new();
+    project.copy(&repository().join("examples/sam-hello-world"), "examples/sam-hello-world");
+    play(project, "coming-from-sam.md", 4);
+}
+
+#[test]
+fn their_links_lead_somewhere() {
     let guides = repository().join("docs/guides");
-    let text = std::fs::read_to_string(guides.join("when-things-go-wrong.md")).unwrap();
-    for link in links(&text) {
-        assert!(guides.join(link).exists(), "{link}");
+    for guide in ["when-things-go-wrong.md", "coming-from-sam.md", "codedeploy.md"] {
+        let text = std::fs::read_to_string(guides.join(guide)).unwrap();
+        for link in links(&text) {
+            assert!(guides.join(link).exists(), "{guide}: {link}");
+        }
     }
 }

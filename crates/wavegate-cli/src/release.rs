@@ -203,7 +203,12 @@ impl<'a> Job<'a> {
         let spec = &self.manifest.app;
         let traffic = match (&self.stage.loopback, self.manifest.local.traffic_rps) {
             (Some(loopback), Some(rps)) => {
+                // A hook of CodeDeploy's is called by CodeDeploy, and by nobody else.
+                let groups = spec.functions.values().filter_map(|f| f.engine.group());
+                let hooks: BTreeSet<&String> =
+                    groups.flat_map(|group| [&group.before, &group.after]).flatten().collect();
                 let names = spec.functions.values();
+                let names = names.filter(|f| !hooks.contains(&f.lambda_name.to_string()));
                 let names =
                     names.map(|f| (f.name.to_string(), f.lambda_name.to_string())).collect();
                 Some(Traffic::new(loopback.clone(), spec.alias.to_string(), names, rps))

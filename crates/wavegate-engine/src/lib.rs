@@ -8,6 +8,7 @@ mod ask;
 pub mod caller;
 pub mod clock;
 pub mod conformance;
+mod deployments;
 pub mod doctor;
 pub mod event;
 mod observe;
@@ -33,6 +34,7 @@ use crate::event::Record;
 use crate::ports::{Alarms, Clock, Cloud, CloudError, Deployments, Hooks, Strategies};
 
 pub use ask::{AskError, LockAt};
+pub use deployments::InHand;
 
 /// How long a strategy may think, in wall time. It is pure: anything longer is a hang.
 const THINK_WITHIN: Duration = Duration::from_mins(2);
@@ -164,6 +166,18 @@ impl Engine {
     /// [`EngineError::Cloud`] for the first read that failed for good.
     pub async fn observe(&self, spec: &AppSpec) -> Result<Inventory, EngineError> {
         observe::inventory(self, spec).await
+    }
+
+    /// What CodeDeploy has in hand, of functions whose alias says so.
+    ///
+    /// # Errors
+    /// CodeDeploy's, or the transport's.
+    pub async fn in_hand(
+        &self,
+        spec: &AppSpec,
+        inventory: &Inventory,
+    ) -> Result<BTreeMap<FunctionName, InHand>, CloudError> {
+        deployments::in_hand(self, spec, inventory).await
     }
 
     /// Finds every function of the account that carries an alias of `alias`'s app: the functions of

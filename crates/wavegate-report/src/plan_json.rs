@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 use wavegate_core::inventory::Artifact;
 use wavegate_core::name::FunctionName;
 use wavegate_core::plan::{
-    Action, Change, FunctionPlan, Outline, Plan, PlanReport, Problem, Schedule, Severity, Standing,
+    Action, Change, Delegation, FunctionPlan, Outline, Plan, PlanReport, Problem, Schedule,
+    Severity, Standing,
 };
 use wavegate_core::spec::{
     ComponentUse, FunctionConfig, HookUse, IfAlreadyAlarming, OnFailure, RollbackScope,
@@ -83,6 +84,7 @@ fn function(function: &FunctionPlan, schedule: &Schedule) -> Value {
         "depends_on": names(&function.depends_on),
         "strategy": component(&function.strategy),
         "outline": outline(&function.outline),
+        "codedeploy": function.delegation.as_ref().map(delegation),
         "hooks": {
             "pre_traffic": hooks(&function.pre_traffic),
             "post_traffic": hooks(&function.post_traffic),
@@ -103,6 +105,19 @@ fn function(function: &FunctionPlan, schedule: &Schedule) -> Value {
         "done_ms": times.map(|(_, done)| millis(*done)),
         "config": config(&function.config),
         "artifact": function.artifact.as_ref().map(artifact),
+    })
+}
+
+fn delegation(delegation: &Delegation) -> Value {
+    let group = &delegation.group;
+    json!({
+        "application": group.application,
+        "group": group.name,
+        "is_own": group.is_own,
+        "config": delegation.routing.config_name(),
+        "alarms": group.alarms,
+        "before": group.before,
+        "after": group.after,
     })
 }
 

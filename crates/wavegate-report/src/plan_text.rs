@@ -7,8 +7,8 @@ use std::fmt::Write as _;
 
 use wavegate_core::name::FunctionName;
 use wavegate_core::plan::{
-    Action, FunctionPlan, Outline, OutlineStep, Plan, PlanReport, Problem, Schedule, Severity,
-    Standing,
+    Action, Delegation, FunctionPlan, Outline, OutlineStep, Plan, PlanReport, Problem, Schedule,
+    Severity, Standing,
 };
 use wavegate_core::spec::{HookUse, IfAlreadyAlarming, OnFailure, RollbackScope};
 use wavegate_core::time::human;
@@ -143,6 +143,9 @@ fn details(function: &FunctionPlan, schedule: &Schedule, lines: &mut Vec<Line>) 
         lines.push(line);
     }
     detail("traffic", traffic(function), lines);
+    if let Some(delegation) = &function.delegation {
+        delegated(delegation, lines);
+    }
     hooks("before", &function.pre_traffic, lines);
     hooks("after", &function.post_traffic, lines);
     hooks("if undone", &function.on_rollback, lines);
@@ -193,6 +196,23 @@ fn traffic(function: &FunctionPlan) -> String {
         format!("{} ({})", strategy.component, strategy.name)
     };
     format!("{name}: {}", outline_words(&function.outline))
+}
+
+/// What CodeDeploy does for a function.
+fn delegated(delegation: &Delegation, lines: &mut Vec<Line>) {
+    let group = &delegation.group;
+    let words = format!(
+        "moves the traffic: {}, by group {} of application {}",
+        delegation.routing.config_name(),
+        group.name,
+        group.application
+    );
+    detail("CodeDeploy", words, lines);
+    let calls = [("before", &group.before), ("after", &group.after)];
+    for (title, hook) in calls.into_iter().filter_map(|(title, hook)| Some((title, hook.as_ref()?)))
+    {
+        detail(title, format!("{hook}, called by CodeDeploy"), lines);
+    }
 }
 
 /// What a strategy promises, in words: `10% for 5m, then 100%`.

@@ -21,7 +21,10 @@ const SERVICE: &str = "codedeploy.amazonaws.com";
 const ON_THE_WAY_BACK: [&str; 3] =
     ["codedeploy:ListDeployments", "codedeploy:BatchGetDeployments", "codedeploy:StopDeployment"];
 
-/// What is asked besides, while a deployment is followed.
+/// What is asked by who only looks.
+const LOOKING: [&str; 2] = ["codedeploy:ListDeployments", "codedeploy:BatchGetDeployments"];
+
+/// What is asked besides, while a deployment is followed or looked at.
 const FOLLOWING: [&str; 2] =
     ["codedeploy:ListDeploymentTargets", "codedeploy:BatchGetDeploymentTargets"];
 
@@ -32,8 +35,11 @@ pub(super) fn statements(app: &AppSpec, place: &Place, purpose: Purpose) -> Vec<
         return Vec::new();
     }
     match purpose {
-        // A plan goes by the manifest alone.
-        Purpose::Plan => Vec::new(),
+        // A plan goes by the manifest alone; a status shows what CodeDeploy has in hand.
+        Purpose::Plan => {
+            let actions = [&LOOKING[..], &FOLLOWING].concat();
+            vec![allow("Deployments", &actions, ["*"])]
+        }
         Purpose::Recover => vec![allow("Deployments", &ON_THE_WAY_BACK, ["*"])],
         Purpose::Deploy => {
             let actions = [&ON_THE_WAY_BACK[..], &FOLLOWING].concat();
@@ -172,7 +178,16 @@ mod tests {
         for purpose in [Purpose::Plan, Purpose::Deploy, Purpose::Recover] {
             assert!(allowed(Engine::Native, purpose).is_empty(), "{purpose:?}");
         }
-        assert!(allowed(by(group()), Purpose::Plan).is_empty());
+    }
+
+    #[test]
+    fn who_only_looks_may_change_nothing() {
+        let looks = allowed(by(group()), Purpose::Plan);
+        let reads = |action: &str| {
+            let (_, verb) = action.split_once(':').expect("a service");
+            verb.starts_with("List") || verb.starts_with("BatchGet")
+        };
+        assert!(actions(&looks).into_iter().all(reads), "{looks:?}");
     }
 
     #[test]

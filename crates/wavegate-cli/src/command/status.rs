@@ -1,21 +1,24 @@
 //! `status`: what every alias serves and who holds the lock, as the cloud says now.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 use wavegate_config::Manifest;
 use wavegate_core::inventory::{AliasState, Inventory};
+use wavegate_core::name::FunctionName;
 use wavegate_core::plan::find_lock;
 use wavegate_core::spec::FunctionSpec;
-use wavegate_core::token::{LockPhase, LockRecord, Token};
+use wavegate_core::token::{LockPhase, LockRecord, Position, Token};
+use wavegate_engine::InHand;
 use wavegate_report::safe_line;
 
 use crate::Context;
 use crate::console;
 use crate::error::CliError;
 use crate::interrupt::Interrupts;
-use crate::manifest;
 use crate::target::Stage;
+use crate::{fault, manifest};
 
 /// The format version of the JSON answer.
 const FORMAT: u32 = 1;
@@ -26,12 +29,33 @@ pub(crate) async fn run(context: &Context) -> Result<(), CliError> {
     let stage = interrupts.guard(Stage::open_bare(&manifest, &context.environment)).await?;
     let seen = interrupts.guard(stage.observe(&manifest.app)).await;
     let target = seen.as_ref().map(|inventory| stage.words(inventory)).unwrap_or_default();
+    let in_hand = match &seen {
+        Ok(inventory) => in_hand(context, &manifest, &stage, inventory).await,
+        Err(_) => BTreeMap::new(),
+    };
     stage.close().await;
-    let status = Status::of(&manifest, &seen?, target);
+    let status = Status::of(&manifest, &seen?, target, &in_hand);
     if context.console.is_json() {
         return console::json(&status.json());
     }
     console::data(&status.text())
+}
+
+/// What CodeDeploy has in hand. That it cannot be asked is told, and is no reason to tell nothing.
+async fn in_hand(
+    context: &Context,
+    manifest: &Manifest,
+    stage: &Stage,
+    inventory: &Inventory,
+) -> BTreeMap<FunctionName, InHand> {
+    match stage.engine.in_hand(&manifest.app, inventory).await {
+        Ok(in_hand) => in_hand,
+        Err(error) => {
+            let what = "CodeDeploy could not be asked what it has in hand";
+            context.console.warning(&fault::cloud(what, &error, &stage.endpoint));
+            BTreeMap::new()
+        }
+    }
 }
 
 /// What is told.
@@ -51,12 +75,19 @@ struct Function {
     live: Option<AliasState>,
     pin: Option<String>,
     token: Option<Token>,
+    /// What CodeDeploy does with it.
+    deployment: Option<InHand>,
     /// Traffic is split, and no release that is under way did it.
     is_orphan: bool,
 }
 
 impl Status {
-    fn of(manifest: &Manifest, inventory: &Inventory, target: String) -> Self {
+    fn of(
+        manifest: &Manifest,
+        inventory: &Inventory,
+        target: String,
+        in_hand: &BTreeMap<FunctionName, InHand>,
+    ) -> Self {
         let app = &manifest.app;
         let lock =
             find_lock(app, inventory).map(|(anchor, _, record)| (anchor.to_string(), record));
@@ -76,6 +107,7 @@ impl Status {
                     .and_then(|observed| observed.alias(&app.alias.pin()))
                     .map(|pin| pin.version.clone()),
                 is_orphan: !is_owned && live.as_ref().is_some_and(|live| live.extra.is_some()),
+                deployment: in_hand.get(&spec.name).cloned(),
                 live,
                 token,
             }
@@ -128,6 +160,9 @@ impl Status {
             })),
             "previous": function.pin,
             "release": function.token.as_ref().map(|token| token.release.to_string()),
+            "deployment": function.deployment.as_ref().map(|deployment| json!({
+                "id": deployment.id, "status": deployment.status, "step": deployment.step,
+            })),
             "split_without_owner": function.is_orphan,
             "mend": Self::mend(function),
         })
@@ -168,6 +203,9 @@ impl Status {
                 LockPhase::Running => "is running",
                 LockPhase::Aborting => "is going back",
                 LockPhase::Stuck => "could not be put back whole: `wavegate recover` tries again",
+                LockPhase::Held if self.is_codedeploys() => {
+                    "was left to CodeDeploy: `wavegate deploy` goes on with it, `wavegate abort` puts it back"
+                }
                 LockPhase::Held => "stopped in the middle: `wavegate recover` puts it back",
                 LockPhase::Done => "is done",
                 LockPhase::RolledBack => "was put back",
@@ -186,6 +224,12 @@ impl Status {
         words
     }
 
+    /// Whether CodeDeploy has some of it in hand.
+    fn is_codedeploys(&self) -> bool {
+        let is_delegated = |token: &Token| token.position == Position::Delegated;
+        self.functions.iter().any(|function| function.token.as_ref().is_some_and(is_delegated))
+    }
+
     fn serves(&self, function: &Function) -> String {
         let Some(live) = &function.live else {
             if function.exists {
@@ -202,6 +246,13 @@ impl Status {
         }
         if function.is_orphan {
             words.push_str("  split without an owner");
+        }
+        if let Some(deployment) = &function.deployment {
+            let InHand { id, status, step } = deployment;
+            let _ = write!(words, "  CodeDeploy: {} is {}", safe_line(id), safe_line(status));
+            if let Some(step) = step {
+                let _ = write!(words, " ({})", safe_line(step));
+            }
         }
         words
     }

@@ -1,6 +1,6 @@
 //! Traffic that CodeDeploy moves: a deployment of this release, found or made, followed, stopped.
 //!
-//! A deployment is known by its tag alone ([`tag`]), which stands in its description: whoever runs the
+//! A deployment is known by its tag alone ([`Tag`]), which stands in its description: whoever runs the
 //! release finds the one that was made by whoever ran it before. So it is looked for before it is made,
 //! and again whenever it is not known whether it was made.
 //!
@@ -13,7 +13,6 @@ mod follow;
 mod group;
 mod halt;
 mod standing;
-mod tag;
 #[cfg(test)]
 pub(super) mod tests;
 mod told;
@@ -26,9 +25,9 @@ use wavegate_core::plan::{Delegation, FunctionPlan};
 use wavegate_core::release::{Input, Priority, limits};
 use wavegate_core::time::{human, millis};
 
-use self::tag::Tag;
 use super::Context;
 use crate::caller::{Quota, Retry};
+use crate::deployments::Tag;
 use crate::ports::{CloudError, DeploymentView, FaultKind, NewDeployment};
 
 pub(super) use halt::run as halt;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use wavegate_core::codedeploy::{Engine, Group};
 use wavegate_core::inventory::{
     AliasState, Artifact, Inventory, ObservedFunction, ObservedVersion,
 };
@@ -206,6 +207,31 @@ fn a_plan() {
 }
 
 #[test]
+fn what_codedeploy_does_is_said() {
+    let mut shop = shop();
+    let checkout = shop.spec.functions.get_mut(&name("checkout")).unwrap();
+    checkout.engine = Engine::CodeDeploy(Box::new(Group {
+        application: "wavegate-shop".to_owned(),
+        name: "checkout-live".to_owned(),
+        alarms: vec!["checkout-5xx".to_owned()],
+        before: Some("CodeDeployHook_smoke".to_owned()),
+        ..Group::default()
+    }));
+    let text = shop.text(Style::PLAIN);
+    let said: Vec<&str> = text.lines().filter(|line| line.contains("CodeDeploy")).collect();
+    insta::assert_snapshot!(said.join("\n"), @r"
+    CodeDeploy moves the traffic: CodeDeployDefault.LambdaCanary10Percent5Minutes, by group checkout-live of application wavegate-shop
+    before    CodeDeployHook_smoke, called by CodeDeploy
+    ");
+    let (plan, report, schedule) = shop.planned();
+    let json = plan_json(plan.as_ref(), &report, &schedule);
+    assert_eq!(
+        json["plan"]["functions"]["checkout"]["codedeploy"]["config"],
+        "CodeDeployDefault.LambdaCanary10Percent5Minutes"
+    );
+}
+
+#[test]
 fn a_plan_with_a_warning() {
     let shop = shop().red(AlarmStatus::Firing, IfAlreadyAlarming::Ignore);
     let text = shop.text(Style::PLAIN);
@@ -320,6 +346,7 @@ fn the_plan_for_machines() {
     artifact: {"code_sha256":"same","kind":"zip","unzipped_bytes":3000,"zipped_bytes":1000}
     bake_ms: 600000
     changes: [{"from":null,"to":null,"what":"code"},{"from":"128MB","to":"256MB","what":"memory"}]
+    codedeploy: null
     config: {"architecture":"x86_64","dead_letter":null,"description":"","environment_keys":["TOKEN"],"ephemeral_storage_mb":512,"handler":"app.handler","layers":[],"memory_mb":256,"role":"arn:aws:iam::123456789012:role/shop","runtime":"python3.13","timeout_s":10,"tracing":false,"vpc":null}
     depends_on: ["auth"]
     done_ms: 910000

@@ -7,10 +7,10 @@ use wavegate_core::plan::FunctionPlan;
 use wavegate_core::release::{Input, Priority, limits};
 use wavegate_core::time::{human, millis};
 
-use super::tag::Tag;
 use super::told::Told;
 use super::{Context, Kept, LATE};
 use crate::caller::{Quota, Retry};
+use crate::deployments::Tag;
 use crate::ports::{CloudError, DeploymentView, FaultKind};
 
 /// Stops a function's deployments and tells the machine once nothing of them is under way.

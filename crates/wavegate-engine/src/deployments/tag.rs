@@ -11,26 +11,26 @@ const MARK: &str = "wavegate1";
 ///
 /// The function is the one in Lambda: an abort without the manifest knows no other name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Tag {
-    pub(super) release: ReleaseId,
-    pub(super) function: FunctionName,
-    pub(super) candidate: VersionId,
+pub(crate) struct Tag {
+    pub(crate) release: ReleaseId,
+    pub(crate) function: FunctionName,
+    pub(crate) candidate: VersionId,
 }
 
 impl Tag {
     /// A deployment's description: the tag, and words for people. Well within the 256 characters
     /// that the local cloud takes; AWS documents no limit.
-    pub(super) fn describe(&self, app: &AppName, number: u64, stable: VersionId) -> String {
+    pub(crate) fn describe(&self, app: &AppName, number: u64, stable: VersionId) -> String {
         format!("{self} {app} r{number}, version {stable} to {}", self.candidate)
     }
 
     /// Whether a description carries this very tag.
-    pub(super) fn is_on(&self, description: &str) -> bool {
+    pub(crate) fn is_on(&self, description: &str) -> bool {
         Self::read(description).as_ref() == Some(self)
     }
 
     /// The tag of a description; `None`: somebody else's deployment.
-    pub(super) fn read(description: &str) -> Option<Self> {
+    pub(crate) fn read(description: &str) -> Option<Self> {
         let tag = description.split(' ').next()?;
         let mut parts = tag.split(':');
         let (mark, release) = (parts.next()?, parts.next()?);
