@@ -2,6 +2,7 @@
 //!
 //! [`package`] turns the code of one function into an [`Artifact`]: a directory is written as a zip
 //! whose bytes depend on nothing but the content, a `.zip` file is judged and taken as it is.
+//! [`unpack`] is the way back, for code that was downloaded.
 //!
 //! Invariants:
 //! - The same content gives the same bytes on any machine: entries are sorted bytewise by path,
@@ -10,7 +11,7 @@
 //!   dependency cannot change it unseen.
 //! - Packages stream: memory does not grow with the size of a file or of the package.
 //! - The hash is of the bytes that were written, never of what should have been written.
-//! - Nothing outside the source directory is read, and nothing is ever extracted.
+//! - Nothing outside the source directory is read, and packaging extracts nothing.
 //! - Every problem of a source is reported at once, each with place, cause, fix and a stable code.
 //!
 //! Choices, where others were possible:
@@ -24,7 +25,7 @@
 //!   package is unpacked on a case-insensitive file system.
 //!
 //! Deliberately absent: async (callers use a blocking thread per function), layers, container
-//! images, uploading, extraction, and any clock but that of the file system.
+//! images, uploading, and any clock but that of the file system.
 
 mod archive;
 mod error;
@@ -34,6 +35,7 @@ mod prebuilt;
 mod rules;
 mod stamp;
 mod tree;
+mod unpack;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -42,6 +44,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 pub use error::{Fault, NameFault, PackageError, Problem};
+pub use unpack::unpack;
 
 /// The most bytes a package may unfold to, layers included: 250 MB. Lambda's own words for a larger
 /// one are "Unzipped size must be smaller than 262144000 bytes"
