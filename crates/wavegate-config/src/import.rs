@@ -1,14 +1,16 @@
-//! Other tools' files as manifests: [`sam()`] and [`serverless()`].
+//! Other tools' files, and functions that exist, as manifests: [`sam()`], [`serverless()`] and
+//! [`account()`].
 //!
-//! Pure functions from a text to the text of a manifest and a [`Report`] in which every property of
+//! Pure functions from what there is to the text of a manifest and a [`Report`] in which every property of
 //! every function is named: taken, changed, left to be set as `${env:NAME}`, or left out, and why.
 //! Nothing goes without a line. What the other tool itself would refuse is a problem, and all of them
 //! are reported at once.
 //!
-//! Invariants: nothing is read but the text; a value that the template does not tell is never made
-//! up; secrets are not copied. Deliberately absent: building code, and whatever is not a function,
+//! Invariants: nothing is read but what is given; a value that is not known is never made up; secrets
+//! are not copied unless somebody asks for them. Deliberately absent: building code, and whatever is not a function,
 //! which stays with the tool that has it.
 
+pub mod account;
 mod alarm;
 mod cfn;
 mod codedeploy;
@@ -25,6 +27,7 @@ mod yaml;
 
 use std::path::PathBuf;
 
+pub use account::import as account;
 pub use report::{Entry, Fate, Report, Variable};
 pub use sam::import as sam;
 pub use serverless::import as serverless;
@@ -66,7 +69,7 @@ pub struct Imported {
     pub manifest: String,
     /// Code that stood in the template itself: paths relative to the manifest, and texts.
     pub files: Vec<(String, String)>,
-    /// What came of each part of the template.
+    /// What came of each part.
     pub report: Report,
 }
 

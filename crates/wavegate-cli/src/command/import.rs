@@ -2,7 +2,7 @@
 //!
 //! The manifest is data, the report is talk; with `--output json` the report is data as well.
 
-mod told;
+pub(super) mod told;
 
 use std::fs;
 use std::io::Write as _;
@@ -74,6 +74,15 @@ fn named(context: &Context, path: Option<&Path>, usual: &[&str]) -> PathBuf {
 enum Place {
     Stdout,
     File { path: PathBuf, force: bool },
+}
+
+impl Place {
+    fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Stdout => None,
+            Self::File { path, .. } => Some(path),
+        }
+    }
 }
 
 /// What is asked for.
@@ -162,43 +171,54 @@ fn finish(
         write(context, path, *force, &imported)?;
     }
     if console.is_json() {
-        console::json(&report_json(wanted, &imported))?;
+        let file = wanted.from.display().to_string();
+        console::json(&report_json(Some(&file), wanted.to.path(), &imported))?;
     } else {
         let name = wanted.from.display().to_string();
-        console::say(&told::report(&name, &imported.report));
+        console::say(&told::report(Some(&name), &imported.report));
         if matches!(wanted.to, Place::Stdout) {
             console::data(&imported.manifest)?;
         }
     }
-    console::say(&told::next(
-        match &wanted.to {
-            Place::Stdout => None,
-            Place::File { path, .. } => Some(path),
-        },
-        &imported,
-    ));
+    console::say(&told::next(wanted.to.path(), &imported, &["check"]));
     Ok(())
 }
 
 /// Writes the manifest and the code that stood in the template: all of it, or, unless it is forced,
 /// nothing where one of them is there already.
-fn write(context: &Context, path: &Path, force: bool, imported: &Imported) -> Result<(), CliError> {
+pub(super) fn write(
+    context: &Context,
+    path: &Path,
+    force: bool,
+    imported: &Imported,
+) -> Result<(), CliError> {
     let directory = path.parent().unwrap_or(Path::new("")).to_owned();
     let files = imported.files.iter().map(|(file, text)| (directory.join(file), text));
     // The manifest last, so that a failure in between leaves nothing that looks whole.
     let all: Vec<(PathBuf, &String)> =
         files.chain([(path.to_owned(), &imported.manifest)]).collect();
-    let there = |path: &&(PathBuf, &String)| context.environment.cwd.join(&path.0).exists();
-    let taken: Vec<String> =
-        all.iter().filter(there).map(|(path, _)| path.display().to_string()).collect();
-    if !force && !taken.is_empty() {
-        let are = if taken.len() == 1 { "is" } else { "are" };
-        let message = format!("{} {are} there already: nothing was written", taken.join(", "));
-        return Err(CliError::usage(EXISTS, message)
-            .hint("write over it with --force, or elsewhere with --out PATH"));
+    if !force {
+        let paths = all.iter().map(|(path, _)| path.as_path());
+        free(context, paths, "write over it with --force, or elsewhere with --out PATH")?;
     }
     all.iter()
         .try_for_each(|(path, text)| write_one(&context.environment.cwd.join(path), path, text))
+}
+
+/// Refuses if one of these is there already. `hint` says what to do then.
+pub(super) fn free<'a>(
+    context: &Context,
+    paths: impl Iterator<Item = &'a Path>,
+    hint: &str,
+) -> Result<(), CliError> {
+    let there = |path: &&Path| context.environment.cwd.join(path).symlink_metadata().is_ok();
+    let taken: Vec<String> = paths.filter(there).map(|path| path.display().to_string()).collect();
+    if taken.is_empty() {
+        return Ok(());
+    }
+    let are = if taken.len() == 1 { "is" } else { "are" };
+    let message = format!("{} {are} there already: nothing was written", taken.join(", "));
+    Err(CliError::usage(EXISTS, message).hint(hint))
 }
 
 fn write_one(full: &Path, named: &Path, text: &str) -> Result<(), CliError> {
@@ -222,7 +242,12 @@ fn permissions() -> fs::Permissions {
     fs::Permissions::from_mode(0o666)
 }
 
-fn report_json(wanted: &Wanted, imported: &Imported) -> Value {
+/// The report as data. `file` is what was imported, if it is one, and `written` the manifest's.
+pub(super) fn report_json(
+    file: Option<&str>,
+    written: Option<&Path>,
+    imported: &Imported,
+) -> Value {
     let report = &imported.report;
     let entries = report.entries.iter().map(|entry| {
         json!({
@@ -245,15 +270,11 @@ fn report_json(wanted: &Wanted, imported: &Imported) -> Value {
             "uses": uses,
         })
     });
-    let path = match &wanted.to {
-        Place::Stdout => None,
-        Place::File { path, .. } => Some(path.display().to_string()),
-    };
     json!({
         "v": 1,
         "ok": true,
-        "file": wanted.from.display().to_string(),
-        "written": path,
+        "file": file,
+        "written": written.map(|path| path.display().to_string()),
         "functions": report.functions,
         "manifest": imported.manifest,
         "entries": entries.collect::<Vec<_>>(),

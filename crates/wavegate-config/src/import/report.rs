@@ -38,8 +38,8 @@ impl Fate {
 pub struct Entry {
     /// What came of it.
     pub fate: Fate,
-    /// The line of the template, counted from 1.
-    pub line: usize,
+    /// The line of the file, counted from 1; absent where there is no file.
+    pub line: Option<usize>,
     /// The property: `Hello.Environment.Variables.TABLE`.
     pub property: String,
     /// The key of the manifest: `functions.Hello.environment.TABLE`.
@@ -57,8 +57,8 @@ pub struct Variable {
     pub stands_for: String,
     /// Why the template does not tell it, and where to look.
     pub reason: String,
-    /// What needs it: the line of the template, and the property.
-    pub uses: Vec<(usize, String)>,
+    /// What needs it: the line of the file, if there is one, and the property.
+    pub uses: Vec<(Option<usize>, String)>,
     /// Whether only the profile `aws` needs it.
     pub only_on_aws: bool,
 }
@@ -76,18 +76,25 @@ pub struct Report {
 
 /// The report while it is written.
 pub(crate) struct Ledger {
-    source: Arc<Source>,
+    /// Absent where what is imported is no file.
+    source: Option<Arc<Source>>,
     entries: Vec<Entry>,
     variables: BTreeMap<String, Variable>,
 }
 
 impl Ledger {
     pub(crate) fn new(source: &Arc<Source>) -> Self {
-        Self { source: Arc::clone(source), entries: Vec::new(), variables: BTreeMap::new() }
+        Self { source: Some(Arc::clone(source)), ..Self::without_file() }
     }
 
-    pub(crate) fn line(&self, span: &Range<usize>) -> usize {
-        Place::file(&self.source, span.clone()).line().unwrap_or(1)
+    /// A report on what stands in no file: its entries have no lines.
+    pub(crate) fn without_file() -> Self {
+        Self { source: None, entries: Vec::new(), variables: BTreeMap::new() }
+    }
+
+    fn line(&self, span: &Range<usize>) -> Option<usize> {
+        let source = self.source.as_ref()?;
+        Some(Place::file(source, span.clone()).line().unwrap_or(1))
     }
 
     pub(crate) fn taken(&mut self, span: &Range<usize>, property: &str, key: &str) {

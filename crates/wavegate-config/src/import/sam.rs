@@ -187,7 +187,7 @@ impl Importer<'_> {
             .path
             .file_name()
             .map_or_else(String::new, |name| harmless(&name.to_string_lossy()));
-        app.verb = "sam";
+        app.verb = "import sam";
         let stack = self.draft.template.pseudo("AWS::StackName");
         let name = stack.unwrap_or(&self.request.app);
         app.name = app_name(name);

@@ -210,7 +210,7 @@ impl Importer<'_> {
             .path
             .file_name()
             .map_or_else(String::new, |name| harmless(&name.to_string_lossy()));
-        app.verb = "serverless";
+        app.verb = "import serverless";
         app.name = app_name(&self.service.name);
         app.region = Some(self.service.region.clone());
         self.draft.settle_alias();

@@ -184,10 +184,20 @@ impl Variables {
         said: &str,
         reason: &str,
     ) -> Rc<Unknown> {
+        self.hole_named(source, variable(name), said, reason)
+    }
+
+    /// The same, under a name that is one for shells already.
+    pub(crate) fn hole_named(
+        &mut self,
+        source: &str,
+        base: String,
+        said: &str,
+        reason: &str,
+    ) -> Rc<Unknown> {
         if let Some(known) = self.by_source.get(source) {
             return Rc::clone(known);
         }
-        let base = variable(name);
         let count = self.taken.entry(base.clone()).or_default();
         *count += 1;
         let variable = if *count == 1 { base } else { format!("{base}_{count}") };

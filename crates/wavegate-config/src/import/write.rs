@@ -41,6 +41,8 @@ pub(crate) struct Function {
     pub(crate) role_on_aws: Option<Text>,
     /// The keys of its `codedeploy`, if CodeDeploy moves its traffic.
     pub(crate) codedeploy: Option<Vec<(&'static str, Item)>>,
+    /// What is said behind `code`.
+    pub(crate) code_note: Option<&'static str>,
 }
 
 impl Function {
@@ -56,6 +58,14 @@ impl Function {
         self.keys.iter().find(|(known, _)| *known == key).map(|(_, item)| item)
     }
 
+    /// Its environment variables.
+    fn variables(&self) -> &[(String, Item)] {
+        match self.get("environment") {
+            Some(Item::Table(entries)) => entries,
+            _ => &[],
+        }
+    }
+
     fn codedeploy_key(&self, key: &str) -> Option<Item> {
         let mut keys = self.codedeploy.iter().flatten();
         keys.find(|(known, _)| *known == key).map(|(_, item)| item.clone())
@@ -69,12 +79,25 @@ pub(crate) struct Table {
     pub(crate) keys: Vec<(&'static str, Item)>,
 }
 
+/// Where an app is at home.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Home {
+    /// On this machine until somebody says `--profile aws`.
+    #[default]
+    Local,
+    /// On AWS, where its functions are.
+    Aws,
+}
+
 /// Everything that a manifest is written from.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct App {
-    /// The file it comes from, as it is named in comments.
+    /// What it comes from, as it is named in comments.
     pub(crate) from: String,
+    /// The command that wrote it.
     pub(crate) verb: &'static str,
+    /// Where the app is deployed unless a profile or a flag says otherwise.
+    pub(crate) target: Home,
     pub(crate) name: String,
     pub(crate) alias: String,
     pub(crate) region: Option<String>,
@@ -111,7 +134,7 @@ const ORDER: [&str; 22] = [
 ];
 
 /// The keys that go into `[defaults]` when all functions have the same.
-const COMMON: [&str; 11] = [
+const COMMON: [&str; 12] = [
     "handler",
     "runtime",
     "role",
@@ -122,6 +145,7 @@ const COMMON: [&str; 11] = [
     "ephemeral_storage",
     "tracing",
     "vpc",
+    "dead_letter",
     "strategy",
 ];
 
@@ -129,29 +153,21 @@ const COMMON: [&str; 11] = [
 pub(crate) fn manifest(app: &App) -> String {
     let mut functions = app.functions.clone();
     let deployments = Deployments::settle(&mut functions);
-    let mut defaults = Function::default();
-    if functions.len() > 1 {
-        for key in COMMON {
-            let Some(common) = functions[0].get(key).cloned() else { continue };
-            if functions.iter().all(|function| function.get(key) == Some(&common)) {
-                defaults.keys.push((key, common));
-                for function in &mut functions {
-                    function.keys.retain(|(known, _)| *known != key);
-                }
-            }
-        }
-    }
+    let defaults = common(&mut functions);
     let mut out = String::new();
     let _ = writeln!(
         out,
-        "# Imported from {} by `wavegate import {}`. `wavegate schema` prints every key there is.\n",
+        "# Imported from {} by `wavegate {}`. `wavegate schema` prints every key there is.\n",
         app.from, app.verb
     );
     let _ = writeln!(out, "[app]\nname = {}\nalias = {}", quoted(&app.name), quoted(&app.alias));
-    let _ = writeln!(
-        out,
-        "target = \"local\"     # the cloud on this machine; --profile aws is the real one"
-    );
+    let target = match app.target {
+        Home::Local => {
+            "target = \"local\"     # the cloud on this machine; --profile aws is the real one"
+        }
+        Home::Aws => "target = \"aws\"       # --target local is the cloud on this machine",
+    };
+    let _ = writeln!(out, "{target}");
     if let Some(region) = &app.region {
         let _ = writeln!(out, "region = {}", quoted(region));
     }
@@ -182,11 +198,47 @@ pub(crate) fn manifest(app: &App) -> String {
     out.push_str(
         "\n[local]              # only for target = \"local\"\n\
          time_scale = 60      # five minutes pass in five seconds\n\
-         traffic = { rps = 10 }\n\
-         \n[profiles.aws.app]   # for `--profile aws`\ntarget = \"aws\"\n",
+         traffic = { rps = 10 }\n",
     );
+    if app.target == Home::Local {
+        out.push_str("\n[profiles.aws.app]   # for `--profile aws`\ntarget = \"aws\"\n");
+    }
     only_on_aws(&mut out, app, &deployments);
     out
+}
+
+/// What all functions have, taken out of each.
+fn common(functions: &mut [Function]) -> Function {
+    let mut defaults = Function::default();
+    if functions.len() < 2 {
+        return defaults;
+    }
+    for key in COMMON {
+        let Some(common) = functions[0].get(key).cloned() else { continue };
+        if functions.iter().all(|function| function.get(key) == Some(&common)) {
+            defaults.keys.push((key, common));
+            for function in functions.iter_mut() {
+                function.keys.retain(|(known, _)| *known != key);
+            }
+        }
+    }
+    // Tables merge, so variables are shared one by one.
+    let shared: Vec<_> = functions[0].variables().to_vec();
+    let is_shared =
+        |entry: &(String, Item)| functions.iter().all(|f| f.variables().contains(entry));
+    let shared: Vec<_> = shared.into_iter().filter(is_shared).collect();
+    for function in functions.iter_mut() {
+        let own = function.variables().iter().filter(|entry| !shared.contains(entry));
+        let own: Vec<_> = own.cloned().collect();
+        function.keys.retain(|(known, _)| *known != "environment");
+        if !own.is_empty() {
+            function.set("environment", Item::Table(own));
+        }
+    }
+    if !shared.is_empty() {
+        defaults.set("environment", Item::Table(shared));
+    }
+    defaults
 }
 
 /// How CodeDeploy's keys are spread: what all of its functions have alike is said once, and the rest
@@ -283,7 +335,7 @@ fn function_keys(out: &mut String, table: &str, function: &Function) {
                     line(out, name, item);
                 }
             }
-            Some(item) => line(out, name, item),
+            Some(item) => noted(out, name, item, function.code_note.filter(|_| name == "code")),
             None => {}
         }
     }
@@ -296,8 +348,13 @@ fn lines(out: &mut String, keys: &[(&'static str, Item)]) {
 }
 
 fn line(out: &mut String, name: &str, item: &Item) {
+    noted(out, name, item, None);
+}
+
+/// A line with something said behind it, before what its holes stand for.
+fn noted(out: &mut String, name: &str, item: &Item, note: Option<&'static str>) {
     let _ = write!(out, "{} = {}", key(name), inline(item));
-    let mut said: Vec<&str> = Vec::new();
+    let mut said: Vec<&str> = note.into_iter().collect();
     holes(item, &mut |text| {
         for unknown in text.unknowns() {
             if !said.contains(&unknown.said.as_str()) {
@@ -409,5 +466,23 @@ mod tests {
         let text = manifest(&app);
         assert_eq!(text.matches("runtime").count(), 1, "{text}");
         assert_eq!(text.matches("memory").count(), 2, "{text}");
+    }
+
+    #[test]
+    fn a_variable_of_all_functions_is_said_once_and_the_others_where_they_are() {
+        let function = |key: &str, own: &str| {
+            let variables = [("LOG", "info"), (own, "1")];
+            let variables = variables.map(|(name, text)| (name.to_owned(), Item::text(text)));
+            let keys = vec![("environment", Item::Table(variables.to_vec()))];
+            Function { key: key.to_owned(), keys, ..Function::default() }
+        };
+        let app = App {
+            functions: vec![function("a", "LEFT"), function("b", "RIGHT")],
+            ..App::default()
+        };
+        let text = manifest(&app);
+        assert_eq!(text.matches("LOG = \"info\"").count(), 1, "{text}");
+        assert!(text.contains("[defaults.environment]\nLOG"), "{text}");
+        assert!(text.contains("[functions.b.environment]\nRIGHT"), "{text}");
     }
 }

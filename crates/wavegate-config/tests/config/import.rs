@@ -31,7 +31,7 @@ fn template(text: &str, parameters: &[(&str, &str)]) -> Request {
 fn told(report: &Report) -> String {
     let mut text = String::new();
     for entry in &report.entries {
-        let (line, fate) = (entry.line, entry.fate.as_str());
+        let (line, fate) = (entry.line.expect("a line"), entry.fate.as_str());
         text.extend([format!("{line:>4} {fate:<10} {}", entry.property)]);
         text.extend(entry.key.iter().map(|key| format!(" -> {key}")));
         text.extend(entry.reason.iter().map(|reason| format!("\n{:16}{reason}", "")));
@@ -39,7 +39,7 @@ fn told(report: &Report) -> String {
     }
     for variable in &report.variables {
         let on_aws = if variable.only_on_aws { ", on AWS" } else { "" };
-        let lines: Vec<usize> = variable.uses.iter().map(|(line, _)| *line).collect();
+        let lines: Vec<usize> = variable.uses.iter().filter_map(|(line, _)| *line).collect();
         let name = &variable.name;
         text.extend([format!("set {name} = {}{on_aws} (lines {lines:?})\n", variable.stands_for)]);
     }

@@ -5,8 +5,8 @@ use std::path::Path;
 use wavegate_config::import::{Entry, Fate, Imported, Report};
 use wavegate_report::safe_line;
 
-/// The report, without a newline at its end.
-pub(super) fn report(file: &str, report: &Report) -> String {
+/// The report, without a newline at its end. `file` is what was imported, if it is one.
+pub(in crate::command) fn report(file: Option<&str>, report: &Report) -> String {
     let mut lines = Vec::new();
     taken(report, &mut lines);
     let of = |fate| report.entries.iter().filter(move |entry| entry.fate == fate);
@@ -49,7 +49,7 @@ fn taken(report: &Report, lines: &mut Vec<String>) {
 /// Entries under their reasons, in the order of the file.
 fn grouped<'a>(
     title: &str,
-    file: &str,
+    file: Option<&str>,
     entries: impl Iterator<Item = &'a Entry>,
     lines: &mut Vec<String>,
 ) {
@@ -69,14 +69,14 @@ fn grouped<'a>(
         lines.push(format!("  {}", safe_line(reason)));
         for entry in group {
             let key = entry.key.as_ref().map(|key| format!(" -> {key}")).unwrap_or_default();
-            let text = format!("{file}:{}  {}{key}", entry.line, entry.property);
+            let text = format!("{}{}{key}", place(file, entry.line), entry.property);
             lines.push(format!("    {}", safe_line(&text)));
         }
     }
 }
 
 /// What has to be set, and where it is needed.
-fn unresolved(file: &str, report: &Report, lines: &mut Vec<String>) {
+fn unresolved(file: Option<&str>, report: &Report, lines: &mut Vec<String>) {
     for variable in &report.variables {
         let profile = if variable.only_on_aws { ", for --profile aws," } else { "" };
         let text = format!(
@@ -85,13 +85,26 @@ fn unresolved(file: &str, report: &Report, lines: &mut Vec<String>) {
         );
         lines.push(safe_line(&text).into_owned());
         for (line, property) in &variable.uses {
-            lines.push(format!("    {}", safe_line(&format!("{file}:{line}  {property}"))));
+            let text = format!("{}{property}", place(file, *line));
+            lines.push(format!("    {}", safe_line(&text)));
         }
     }
 }
 
-/// What was done, and what to do now.
-pub(super) fn next(written: Option<&Path>, imported: &Imported) -> String {
+/// Where something stands, before its name; nothing where there is no file.
+fn place(file: Option<&str>, line: Option<usize>) -> String {
+    match (file, line) {
+        (Some(file), Some(line)) => format!("{file}:{line}  "),
+        _ => String::new(),
+    }
+}
+
+/// What was done, and what to do now: variables to set, then these verbs.
+pub(in crate::command) fn next(
+    written: Option<&Path>,
+    imported: &Imported,
+    verbs: &[&str],
+) -> String {
     let report = &imported.report;
     let functions = if report.functions == 1 { "function" } else { "functions" };
     let count = |fate| report.entries.iter().filter(|entry| entry.fate == fate).count();
@@ -119,7 +132,7 @@ pub(super) fn next(written: Option<&Path>, imported: &Imported) -> String {
     } else {
         format!(" -c {}", path.display())
     };
-    steps.push(format!("wavegate check{option}"));
+    steps.extend(verbs.iter().map(|verb| format!("wavegate {verb}{option}")));
     let files = imported.files.iter().map(|(file, _)| {
         let directory = path.parent().unwrap_or(Path::new(""));
         directory.join(file).display().to_string()
