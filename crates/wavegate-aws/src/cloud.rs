@@ -26,6 +26,7 @@ use wavegate_engine::ports::{
 
 use crate::fault::{from_sdk, plain, unreadable, without_secrets};
 use crate::settings::Timeouts;
+use crate::transport::Transport;
 use crate::upload::ArtifactStore;
 use crate::view::{DescribesAlias, DescribesFunction};
 
@@ -50,6 +51,9 @@ pub struct AwsCloud {
     pub(crate) artifacts: ArtifactStore,
     pub(crate) uploads: Semaphore,
     pub(crate) timeouts: Timeouts,
+    pub(crate) transport: Transport,
+    /// Whether Lambda is spoken to without TLS: an endpoint of somebody's own.
+    pub(crate) is_plain: bool,
 }
 
 impl AwsCloud {
@@ -415,7 +419,7 @@ impl AwsCloud {
     fn for_upload(&self) -> aws_sdk_lambda::config::Builder {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(self.timeouts.connect)
-            .operation_timeout(self.timeouts.upload)
+            .operation_timeout(self.timeouts.package)
             .build();
         aws_sdk_lambda::config::Config::builder().timeout_config(timeouts)
     }

@@ -58,6 +58,8 @@ impl AwsCloud {
         };
         let region = config.region().ok_or(ConnectError::NoRegion)?.to_string();
         check_region(&region)?;
+        let is_plain = effective_endpoint(&config, "Lambda")
+            .is_some_and(|url| !url.to_ascii_lowercase().starts_with("https://"));
         for service in ["Lambda", "STS", "S3", "CodeDeploy"] {
             if let Some(url) = effective_endpoint(&config, service) {
                 Endpoint::parse(service, &url)?;
@@ -74,11 +76,13 @@ impl AwsCloud {
                 dual_stack: config.use_dual_stack().unwrap_or(false),
                 credentials: config.credentials_provider(),
                 time: config.time_source().unwrap_or_default(),
-                transport,
+                transport: transport.clone(),
                 timeouts: settings.timeouts,
             },
             uploads: Semaphore::new(UPLOADS_MAX),
             timeouts: settings.timeouts,
+            transport,
+            is_plain,
         })
     }
 }

@@ -13,6 +13,7 @@ mod bench;
 mod cloud;
 mod codedeploy;
 mod connect;
+mod existing;
 mod fault;
 pub mod policy;
 mod resource_policy;

@@ -40,8 +40,8 @@ pub struct Timeouts {
     pub connect: Duration,
     /// A whole call, the time to find credentials included.
     pub operation: Duration,
-    /// A whole call that sends a package.
-    pub upload: Duration,
+    /// A whole call that sends a package or fetches one.
+    pub package: Duration,
 }
 
 impl Default for Timeouts {
@@ -51,7 +51,7 @@ impl Default for Timeouts {
         Self {
             connect: Duration::from_millis(3100),
             operation: Duration::from_secs(30),
-            upload: Duration::from_mins(5),
+            package: Duration::from_mins(5),
         }
     }
 }

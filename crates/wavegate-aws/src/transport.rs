@@ -1,10 +1,10 @@
 //! The one HTTP client under the SDKs and the S3 upload: rustls on ring, HTTP proxies from the
-//! environment, every answer read under a bound before anybody parses it.
+//! environment, every answer of a service read under a bound before anybody parses it.
 //!
 //! Invariants: a redirect is handed up as it is and never followed, so credentials go only where
 //! they were sent; an HTML page with a 200 (a proxy, a captive portal) is a failure, also for
-//! operations whose answer nobody reads. Deliberately absent: retries, and streaming of answers,
-//! because no answer of the control plane is large.
+//! operations whose answer nobody reads. Only a package is streamed, to who counts it. Deliberately
+//! absent: retries.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -72,12 +72,23 @@ impl Transport {
         Self { reach, connectors: Arc::default() }
     }
 
-    /// The connector for these time-outs.
+    /// The connector for these time-outs, whose answers are complete, bounded and not HTML.
     pub(crate) fn connector(&self, settings: &HttpConnectorSettings) -> SharedHttpConnector {
+        SharedHttpConnector::new(Guarded { inner: self.streaming(settings) })
+    }
+
+    /// The connector for these time-outs, whose answers are handed on while they come: whoever asks
+    /// bounds them.
+    pub(crate) fn streaming(&self, settings: &HttpConnectorSettings) -> SharedHttpConnector {
         let key = (settings.connect_timeout(), settings.read_timeout());
         // A poisoned map is still a map of connectors: nothing is half-done in it.
         let mut connectors = self.connectors.lock().unwrap_or_else(PoisonError::into_inner);
         connectors.entry(key).or_insert_with(|| build(self.reach, settings)).clone()
+    }
+
+    /// Whether only this machine is spoken to.
+    pub(crate) fn is_loopback(&self) -> bool {
+        self.reach == Reach::Loopback
     }
 }
 
@@ -113,7 +124,7 @@ fn build(reach: Reach, settings: &HttpConnectorSettings) -> SharedHttpConnector 
         }
         Reach::Network => builder.proxy_config(ProxyConfig::from_env()).build(),
     };
-    SharedHttpConnector::new(Guarded { inner: SharedHttpConnector::new(inner) })
+    SharedHttpConnector::new(inner)
 }
 
 /// A connector whose answers are complete, bounded and not HTML.

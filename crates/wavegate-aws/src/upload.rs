@@ -71,7 +71,7 @@ impl ArtifactStore {
             let answer = self.transport.connector(&settings).call(request).await;
             judge(&answer.map_err(|e| from_transport(OPERATION, &e, FaultKind::Unknown))?)
         };
-        match tokio::time::timeout(self.timeouts.upload, send).await {
+        match tokio::time::timeout(self.timeouts.package, send).await {
             Ok(outcome) => outcome,
             Err(_) => Err(plain(OPERATION, FaultKind::Unknown, "no answer before the deadline")),
         }
@@ -221,7 +221,7 @@ fn judge(answer: &HttpResponse) -> Result<(), CloudError> {
 }
 
 /// The text of the first element of that name. S3's errors are flat and have no attributes there.
-fn element(xml: &str, name: &str) -> Option<String> {
+pub(crate) fn element(xml: &str, name: &str) -> Option<String> {
     let (_, rest) = xml.split_once(&format!("<{name}>"))?;
     let (text, _) = rest.split_once(&format!("</{name}>"))?;
     let plain = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"");

@@ -2,7 +2,7 @@
 //!
 //! Invariants: what an answer must hold and does not is an error, never a default that could be
 //! taken for a fact; values of environment variables are wrapped where they are first seen;
-//! `Code.Location`, a presigned URL to the code, is never read. Deliberately absent: judgement of
+//! `Code.Location`, a presigned URL to the code, is no part of a view. Deliberately absent: judgement of
 //! states; unknown ones are passed on as Lambda writes them.
 
 use std::collections::BTreeMap;

@@ -4,6 +4,7 @@
 //! All decisions about traffic are `wavegate-core`'s. Deliberately absent: AWS SDKs, printing, and
 //! any authority of local files: a recording that cannot be written never stops a release.
 
+pub mod adopt;
 mod ask;
 pub mod caller;
 pub mod clock;

@@ -269,6 +269,60 @@ pub trait Surroundings: Send + Sync + 'static {
     async fn provisioned(&self, function: &FunctionName) -> Result<Vec<Provisioned>, CloudError>;
 }
 
+/// Functions as whole as the service shows them, and their code. Only who writes a manifest of what
+/// exists looks at it.
+#[async_trait]
+pub trait Existing: Send + Sync + 'static {
+    /// `GetFunction` of `$LATEST` (`version` is `None`) or of one version, with what no manifest says.
+    /// `Ok(None)`: not there.
+    async fn whole_function(
+        &self,
+        function: &FunctionName,
+        version: Option<VersionId>,
+    ) -> Result<Option<WholeFunction>, CloudError>;
+
+    /// `GetFunction`, and one request to the place of the code that it answers with: writes the package
+    /// to `to`, over what is there. The place is asked for anew each time, because it is open for
+    /// minutes only, and to whoever knows it: it is in no answer and in no error.
+    ///
+    /// `Ok(None)`: the function, or the version, is not there.
+    async fn fetch_code(
+        &self,
+        function: &FunctionName,
+        version: Option<VersionId>,
+        to: &std::path::Path,
+    ) -> Result<Option<FetchedCode>, CloudError>;
+}
+
+/// A function with what no key of a manifest is for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WholeFunction {
+    /// What a manifest can say.
+    pub view: FunctionView,
+    /// Its tags, or why they cannot be read: they take a permission of their own.
+    pub tags: Result<BTreeMap<String, String>, CloudError>,
+    /// What else is set on it.
+    pub rest: Vec<Setting>,
+}
+
+/// A property of a function that no key of a manifest is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// Its name in Lambda's API.
+    pub property: &'static str,
+    /// Its value, where that is short and tells something.
+    pub value: Option<String>,
+}
+
+/// A package that was fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FetchedCode {
+    /// The base64 SHA-256 of the bytes that were written.
+    pub code_sha256: String,
+    /// How many there are.
+    pub bytes: u64,
+}
+
 /// The strategies. Pure by contract, but they may live in another process, so calls are async.
 #[async_trait]
 pub trait Strategies: Send + Sync + 'static {

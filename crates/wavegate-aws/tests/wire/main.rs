@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod code;
 mod codedeploy;
 mod faults;
 mod lists;
@@ -36,7 +37,7 @@ async fn cloud_with(url: &str, timeouts: Timeouts) -> AwsCloud {
 /// Deadlines for endpoints that never answer.
 fn impatient() -> Timeouts {
     let soon = Duration::from_millis(300);
-    Timeouts { connect: soon, operation: soon, upload: soon }
+    Timeouts { connect: soon, operation: soon, package: soon }
 }
 
 fn function() -> FunctionName {
