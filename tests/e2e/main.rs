@@ -4,6 +4,7 @@
 //! Time passes sixty times as fast. What a test looks at in the middle of a release lasts for hours
 //! of that time, so that no test depends on being quick.
 
+mod adopt;
 mod alarms;
 mod app;
 mod binomial;

@@ -289,3 +289,27 @@ fn a_role_that_does_not_exist_fails_the_release_in_words() {
     let all = twin.project.status().all();
     assert!(all.values().all(Option::is_none), "{all:?}");
 }
+
+#[test]
+fn a_manifest_of_what_a_second_aws_has_changes_nothing_there() {
+    let Some(twin) = Twin::new() else { return };
+    let project = &twin.project;
+    let _ = project.deploy().expect(0);
+    let _ = twin.moto.writes();
+
+    // moto serves no code, so it is what it was before.
+    let asked = ["init", "again", "--from-function", "store", "--from-function", "orders"];
+    let told = project.run(&asked).expect(0);
+    assert!(told.stderr.contains("2 functions: "), "{told}");
+    for function in ["store", "orders"] {
+        project.copy(&project.path(function), &format!("again/functions/{function}"));
+    }
+    let asked = ["plan", "-c", "again/deploy.toml", "--output", "json"];
+    let plan = project.run(&asked).expect(0).json();
+    for function in ["store", "orders"] {
+        assert_eq!(plan["functions"][function]["standing"], "unchanged", "{plan}");
+    }
+    let missing = project.run(&["init", "else", "--from-function", "nobody"]).expect(2);
+    assert!(missing.has_code("WG160"), "{missing}");
+    assert_eq!(twin.moto.writes(), [""; 0], "to look writes nothing");
+}

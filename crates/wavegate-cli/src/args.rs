@@ -103,7 +103,7 @@ pub enum ColorArg {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Write a small deploy.toml and a first function
+    /// Write a small deploy.toml and a first function, or a deploy.toml of functions that exist
     Init(InitArgs),
     /// Write a deploy.toml from another tool's file, and tell what came of each part of it
     #[command(subcommand)]
@@ -254,6 +254,73 @@ pub struct InitArgs {
     /// The directory, which must not hold a manifest yet
     #[arg(default_value = ".")]
     pub dir: PathBuf,
+    /// Functions that exist.
+    #[command(flatten)]
+    pub existing: InitExistingArgs,
+}
+
+/// How `init` describes functions that exist.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Functions that exist")]
+pub struct InitExistingArgs {
+    /// Which ones.
+    #[command(flatten)]
+    pub selection: InitSelection,
+    /// Describe what this alias serves; `live` without it, or what most of them have
+    #[arg(long, value_name = "NAME", requires = "InitSelection")]
+    pub alias: Option<String>,
+    /// Look in this region
+    #[arg(long, value_name = "REGION", requires = "InitSelection")]
+    pub region: Option<String>,
+    /// Call the app so, instead of as it was released before, or after the prefix or the directory
+    #[arg(long, value_name = "NAME", requires = "InitSelection")]
+    pub app: Option<String>,
+    /// Fetch the code as well: the very zips, so that a deploy changes nothing, or unpacked ones
+    #[arg(
+        long,
+        value_name = "FORM",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "zip",
+        requires = "InitSelection"
+    )]
+    pub download: Option<DownloadForm>,
+    /// Copy the values of environment variables into the file, for all who can read it
+    #[arg(long, requires = "InitSelection")]
+    pub environment: bool,
+    /// Write over what is there already
+    #[arg(long, requires = "InitSelection")]
+    pub force: bool,
+}
+
+/// Which functions `init` describes.
+#[derive(Debug, Clone, Default, Args)]
+pub struct InitSelection {
+    /// Write a deploy.toml of this function as it is in the account; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub from_function: Vec<String>,
+    /// Of all functions whose names begin so; may be repeated
+    #[arg(long, value_name = "PREFIX")]
+    pub from_app: Vec<String>,
+    /// Of all functions with this tag; may be repeated
+    #[arg(long, value_name = "KEY[=VALUE]")]
+    pub from_tag: Vec<String>,
+}
+
+impl InitSelection {
+    /// Whether nothing is asked for: there is an app to begin.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.from_function.is_empty() && self.from_app.is_empty() && self.from_tag.is_empty()
+    }
+}
+
+/// How code is kept that was fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DownloadForm {
+    /// As it is
+    Zip,
+    /// As a directory, to be worked on
+    Unpacked,
 }
 
 /// The tools that `import` reads.

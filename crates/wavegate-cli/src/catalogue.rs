@@ -45,7 +45,7 @@ impl fmt::Display for Page {
 /// All pages, in the order of their codes.
 pub fn pages() -> impl Iterator<Item = Page> {
     let manifest = wavegate_config::ERRORS.iter();
-    let own = PACKAGING.iter().chain(plugins::PAGES).chain(RELEASES).chain(RECORDS);
+    let own = EXISTING.iter().chain(PACKAGING).chain(plugins::PAGES).chain(RELEASES).chain(RECORDS);
     let own = own.chain(doctor::PAGES).chain(ITSELF);
     manifest.chain(own).map(|(code, title, text)| Page { code, title, text })
 }
@@ -109,6 +109,24 @@ fn distance(a: &[char], b: &[char]) -> usize {
 
 /// A code, its title and its text.
 type Entry = (&'static str, &'static str, &'static str);
+
+/// The pages about functions that exist (WG16x), in the order of their codes.
+const EXISTING: &[Entry] = &[
+    (
+        "WG160",
+        "functions that are not there",
+        "`wavegate init --from-function`, --from-app or --from-tag means no function of this account and \
+      region. Everything that means none is named, and nothing was written. Without --target local the \
+      functions are looked for on AWS, or wherever AWS_ENDPOINT_URL leads.",
+    ),
+    (
+        "WG161",
+        "code that is not what was looked at",
+        "What `wavegate init --download` fetched has another SHA-256 than Lambda tells of that version: \
+      somebody changed the function between the look and the download, or something in between answered \
+      in Lambda's place. Nothing was written; do it again.",
+    ),
+];
 
 /// The pages about packaging (WG2xx), in the order of their codes.
 const PACKAGING: &[Entry] = &[
@@ -358,8 +376,8 @@ const RELEASES: &[Entry] = &[
     (
         "WG615",
         "a file that is there already",
-        "`wavegate init` never overwrites: choose an empty directory. `wavegate import` writes over what is \
-      there with --force, or elsewhere with --out.",
+        "`wavegate init` never overwrites: choose an empty directory. `wavegate init --from-...` and \
+      `wavegate import` write over what is there with --force, and `import` elsewhere with --out.",
     ),
     (
         "WG616",

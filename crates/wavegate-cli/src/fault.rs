@@ -86,7 +86,7 @@ fn is_about_time(error: &CloudError) -> bool {
 fn action(operation: &str) -> String {
     match operation {
         "GetCallerIdentity" => "sts:GetCallerIdentity".to_owned(),
-        "PutObject" => "s3:PutObject".to_owned(),
+        "PutObject" | "GetObject" => format!("s3:{operation}"),
         "Invoke" => "lambda:InvokeFunction".to_owned(),
         operation => format!("lambda:{operation}"),
     }

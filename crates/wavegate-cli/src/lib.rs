@@ -139,7 +139,10 @@ fn tells_no_values(metadata: &tracing::Metadata<'_>) -> bool {
 
 fn dispatch(context: &Context, command: Command) -> Result<(), CliError> {
     match command {
-        Command::Init(args) => command::init::run(context, &args),
+        Command::Init(args) if args.existing.selection.is_empty() => {
+            command::init::run(context, &args)
+        }
+        Command::Init(args) => block_on(command::init::existing::run(context, &args)),
         Command::Import(command) => command::import::run(context, &command),
         Command::Check => block_on(command::check::run(context)),
         Command::Iam(args) => command::iam::run(context, &args),

@@ -9,7 +9,7 @@ use wavegate_core::inventory::Inventory;
 use wavegate_core::spec::AppSpec;
 use wavegate_engine::clock::ScaledClock;
 use wavegate_engine::conformance::TestBench;
-use wavegate_engine::ports::{Clock, Cloud, Deployments, Surroundings};
+use wavegate_engine::ports::{Clock, Cloud, Deployments, Existing, Surroundings};
 use wavegate_engine::{Engine, World};
 use wavegate_local::{LocalCloud, LocalError, Options, Running};
 use wavegate_plugin_sdk::CloudAccess;
@@ -32,6 +32,8 @@ pub(crate) struct Stage {
     pub(crate) cloud: Arc<dyn Cloud>,
     /// What stands around the functions, for a doctor.
     pub(crate) around: Arc<dyn Surroundings>,
+    /// The functions as a whole, for who writes a manifest of them.
+    pub(crate) existing: Arc<dyn Existing>,
     /// The release's clock.
     pub(crate) clock: Arc<dyn Clock>,
     /// The local cloud's client; `None` on AWS.
@@ -256,6 +258,7 @@ fn stage(
     let region = access.region.clone();
     let around: Arc<dyn Surroundings> = Arc::<AwsCloud>::clone(&cloud);
     let deployments: Arc<dyn Deployments> = Arc::<AwsCloud>::clone(&cloud);
+    let existing: Arc<dyn Existing> = Arc::<AwsCloud>::clone(&cloud);
     let cloud: Arc<dyn Cloud> = cloud;
     let hooks = PluginHooks::new(Arc::clone(&registry), access.clone());
     let alarms = PluginAlarms::new(Arc::clone(&registry), access);
@@ -277,6 +280,7 @@ fn stage(
         engine,
         cloud,
         around,
+        existing,
         clock,
         loopback: None,
         endpoint,

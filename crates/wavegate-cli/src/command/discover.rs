@@ -65,7 +65,7 @@ pub(super) async fn open(
     }
 }
 
-fn spec(name: AppName, alias: AliasName, functions: BTreeSet<FunctionName>) -> AppSpec {
+pub(super) fn spec(name: AppName, alias: AliasName, functions: BTreeSet<FunctionName>) -> AppSpec {
     let functions: BTreeMap<FunctionName, FunctionSpec> =
         functions.into_iter().map(|name| (name.clone(), function(name))).collect();
     AppSpec {

@@ -1,4 +1,6 @@
-//! `init`: a manifest and a first function to begin with.
+//! `init`: a manifest and a first function to begin with, or a manifest of functions that exist.
+
+pub(crate) mod existing;
 
 use std::fs;
 use std::io::Write as _;
@@ -11,7 +13,7 @@ use crate::error::CliError;
 
 /// A file is there already.
 const EXISTS: &str = "WG615";
-/// A file cannot be written.
+/// A file or directory cannot be written.
 const UNWRITABLE: &str = "WG618";
 
 /// The files in the order in which they are written: the manifest last, so that a failure in
@@ -119,7 +121,7 @@ traffic = { rps = 10 }
 
 #[cfg(test)]
 mod tests {
-    use crate::args::Global;
+    use crate::args::{Global, InitExistingArgs};
     use crate::console::Console;
     use crate::environment::Environment;
 
@@ -132,12 +134,16 @@ mod tests {
         Context { global, environment, console }
     }
 
+    fn in_directory(dir: &Path) -> InitArgs {
+        InitArgs { dir: dir.to_owned(), existing: InitExistingArgs::default() }
+    }
+
     #[tokio::test]
     async fn what_is_written_is_a_sound_manifest() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("my app!");
         let context = context(&root);
-        run(&context, &InitArgs { dir: root.clone() }).unwrap();
+        run(&context, &in_directory(&root)).unwrap();
         let manifest =
             crate::manifest::load(&context.global, &context.environment, context.console).await;
         let manifest = manifest.unwrap().manifest;
@@ -149,8 +155,7 @@ mod tests {
     fn nothing_is_ever_overwritten() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join(MANIFEST), "mine").unwrap();
-        let error =
-            run(&context(dir.path()), &InitArgs { dir: dir.path().to_owned() }).unwrap_err();
+        let error = run(&context(dir.path()), &in_directory(dir.path())).unwrap_err();
         assert_eq!((error.code, error.kind.code()), (Some(EXISTS), 2));
         assert_eq!(fs::read_to_string(dir.path().join(MANIFEST)).unwrap(), "mine");
         assert!(!dir.path().join(FUNCTION).exists());
