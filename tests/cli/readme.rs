@@ -141,6 +141,7 @@ fn its_tables_have_every_key_of_the_manifest_with_its_default() {
 /// What a line says, whatever the numbers: times, counts and padding differ from run to run.
 pub(crate) fn shape(line: &str) -> String {
     let line = line.strip_prefix('[').and_then(|rest| rest.split_once(']')).map_or(line, |l| l.1);
+    let line = without_ids(line);
     let mut shape = String::new();
     for c in line.chars() {
         let c = if c.is_ascii_digit() { '#' } else { c };
@@ -151,6 +152,18 @@ pub(crate) fn shape(line: &str) -> String {
     // 52s, 11m12s and 12m are times alike; so are 1% and 33.3%.
     let shape = shape.replace("#m#s", "#s").replace("#m", "#s").replace("#.#", "#");
     shape.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// One deployment of CodeDeploy is like any other: `d-` and nine characters.
+fn without_ids(line: &str) -> String {
+    let is_id = |word: &&str| {
+        word.strip_prefix("d-").is_some_and(|id| {
+            id.len() == 9 && id.chars().all(|c| c.is_ascii_digit() || c.is_ascii_uppercase())
+        })
+    };
+    let words = line.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+    let ids: Vec<&str> = words.filter(is_id).collect();
+    ids.into_iter().fold(line.to_owned(), |line, id| line.replace(id, "d-#"))
 }
 
 /// The commands of the README's transcripts that deploy, with the lines they are said to print.

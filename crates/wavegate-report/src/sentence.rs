@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use wavegate_core::release::LEFT;
 use wavegate_core::time::human;
 use wavegate_core::weight::Weight;
 use wavegate_engine::event::{Event, FunctionStart, Record, Served};
@@ -213,6 +214,11 @@ fn finished(
     (tone, text)
 }
 
+/// Whether a release that stays where it stands was left to CodeDeploy.
+pub(crate) fn is_left(reason: Option<&str>) -> bool {
+    reason.is_some_and(|reason| reason.contains(LEFT))
+}
+
 /// An outcome in words that follow "release".
 pub(crate) fn outcome_words<'a>(outcome: &'a str, reason: Option<&str>) -> (Tone, &'a str) {
     match outcome {
@@ -222,6 +228,7 @@ pub(crate) fn outcome_words<'a>(outcome: &'a str, reason: Option<&str>) -> (Tone
         "rolled_back" => (Tone::Bad, "rolled back"),
         "busy" => (Tone::Bad, "refused (another one has the app)"),
         "stuck" => (Tone::Bad, "stuck (a person is needed)"),
+        "frozen" if is_left(reason) => (Tone::Warn, "left to CodeDeploy, which goes on"),
         "frozen" => (Tone::Bad, "frozen (it stays where it stands)"),
         "fenced" => (Tone::Bad, "fenced (another owner took it over)"),
         "interrupted" => (Tone::Bad, "interrupted"),

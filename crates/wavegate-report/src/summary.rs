@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use wavegate_engine::event::Served;
 
 use crate::moment::elapsed;
-use crate::sentence::{all_served, outcome_words, versions};
+use crate::sentence::{all_served, is_left, outcome_words, versions};
 use crate::state::{Function, Stage, State};
 use crate::style::{Line, Style, rendered, width};
 
@@ -199,6 +199,10 @@ fn has_predecessor(state: &State) -> bool {
     state.functions.values().any(|f| f.stage == Stage::Done && f.stable.is_some())
 }
 
+fn reason(state: &State) -> Option<&str> {
+    state.finished.as_ref()?.reason.as_deref()
+}
+
 fn next(state: &State) -> &'static str {
     match outcome(state) {
         "done" if !has_predecessor(state) => "`wavegate status` shows what each alias serves",
@@ -210,6 +214,9 @@ fn next(state: &State) -> &'static str {
         }
         "busy" => "`wavegate status` shows the release that runs; deploy again when it has ended",
         "stuck" => "do the above, then `wavegate status`; `wavegate recover` puts back the rest",
+        "frozen" if is_left(reason(state)) => {
+            "`wavegate status` shows it, `wavegate deploy` picks it up, `wavegate abort` stops it and puts it back"
+        }
         "frozen" | "interrupted" => {
             "`wavegate status` shows where it stands; `wavegate recover` puts it back"
         }

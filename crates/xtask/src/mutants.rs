@@ -27,7 +27,7 @@ const TABLE: &str = "tests/sim/mutants.toml";
 /// Seeds that a mutant may survive before it counts as not found.
 const SEEDS: u64 = 1_000_000;
 /// And so many minutes.
-const MINUTES: &str = "5";
+const MINUTES: &str = "3";
 /// Of a hundred mutants, so many must be found.
 const WANTED: usize = 95;
 /// The module that the copy has in addition.

@@ -10,7 +10,7 @@
 use super::machine::{Failure, Release, Stage};
 use super::register::Purpose;
 use super::rollout::Phase;
-use super::{Effect, Event, Illegal, Object, limits};
+use super::{Effect, Illegal, Object, limits};
 use crate::inventory::AliasState;
 use crate::name::{FunctionName, VersionId};
 use crate::token::{Position, Token};
@@ -208,7 +208,6 @@ impl Release {
         let in_hand = self.rollouts.iter().filter(|(name, _)| self.is_handed_over(name));
         let names = in_hand.map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
         let reason = format!("{by}: {reason}; {LEFT}: {names}");
-        self.report(Event::Note { text: reason.clone() });
         self.failure = Some(Failure { culprit: None, reason });
         self.effects.push(Effect::StopWork);
         self.drop_forward();
