@@ -10,6 +10,7 @@ mod app;
 mod binomial;
 mod changes;
 mod clients;
+mod codedeploy;
 mod conformance;
 mod control;
 mod doctor;

@@ -207,7 +207,7 @@ fn a_pause_holds_what_codedeploy_has_not_got_yet() {
     let mut world = World::new(&plan);
     let pause = |by: &str| Input::Pause { by: by.to_owned(), reason: String::new() };
     world.later(300_000, pause("ana"));
-    let resumed = world.now + Duration::from_mins(60);
+    let resumed = world.now + Duration::from_hours(1);
     world.at(resumed, Input::Resume { by: "ana".to_owned(), reason: String::new() });
     let mut release = Release::new(plan, runner());
     let outcome = world.run(&mut release);

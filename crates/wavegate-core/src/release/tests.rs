@@ -155,6 +155,7 @@ impl Ord for Due {
 }
 
 /// How the world behaves in one test.
+#[expect(clippy::struct_excessive_bools, reason = "facts that are independent of each other")]
 pub(super) struct World {
     pub(super) now: Mono,
     pub(super) queue: BinaryHeap<Due>,
