@@ -24,6 +24,7 @@ use wavegate_engine::ports::{
     AliasUpdate, Cloud, CloudError, FaultKind, FunctionView, Identity, NewAlias, VersionView,
 };
 
+use crate::existing::described;
 use crate::fault::{from_sdk, plain, unreadable, without_secrets};
 use crate::settings::Timeouts;
 use crate::transport::Transport;
@@ -94,23 +95,8 @@ impl Cloud for AwsCloud {
         function: &FunctionName,
         version: Option<VersionId>,
     ) -> Result<Option<FunctionView>, CloudError> {
-        const OPERATION: &str = "GetFunction";
-        let answer = self
-            .lambda
-            .get_function()
-            .function_name(function.as_str())
-            .set_qualifier(version.map(|version| version.to_string()))
-            .send()
-            .await;
-        let answer = match answer {
-            Ok(answer) => answer,
-            Err(error) => return absent_is_none(from_sdk(OPERATION, &error)),
-        };
-        let Some(configuration) = answer.configuration() else {
-            return Err(unreadable(OPERATION, "no Configuration"));
-        };
-        let mut view = configuration.view(OPERATION)?;
-        view.image_uri = answer.code().and_then(|code| code.image_uri()).map(str::to_owned);
+        let Some(answer) = self.shown(function, version).await? else { return Ok(None) };
+        let (_, view) = described(&answer)?;
         Ok(Some(view))
     }
 

@@ -20,7 +20,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncWriteExt as _;
 use wavegate_core::name::{FunctionName, VersionId};
 use wavegate_engine::ports::{
-    CloudError, Existing, FaultKind, FetchedCode, Setting, WholeFunction,
+    CloudError, Existing, FaultKind, FetchedCode, FunctionView, Setting, WholeFunction,
 };
 
 use crate::cloud::{AwsCloud, absent_is_none};
@@ -49,11 +49,7 @@ impl Existing for AwsCloud {
         version: Option<VersionId>,
     ) -> Result<Option<WholeFunction>, CloudError> {
         let Some(answer) = self.shown(function, version).await? else { return Ok(None) };
-        let Some(configuration) = answer.configuration() else {
-            return Err(unreadable(OPERATION, "no Configuration"));
-        };
-        let mut view = configuration.view(OPERATION)?;
-        view.image_uri = answer.code().and_then(|code| code.image_uri()).map(str::to_owned);
+        let (configuration, view) = described(&answer)?;
         let rest = settings(function, configuration, &answer);
         Ok(Some(WholeFunction { view, tags: tags(&answer), rest }))
     }
@@ -78,8 +74,20 @@ impl Existing for AwsCloud {
     }
 }
 
+/// What `GetFunction` says of a function, as it is and as the engine knows it.
+pub(crate) fn described(
+    answer: &GetFunctionOutput,
+) -> Result<(&FunctionConfiguration, FunctionView), CloudError> {
+    let configuration = answer.configuration();
+    let configuration = configuration.ok_or_else(|| unreadable(OPERATION, "no Configuration"))?;
+    let mut view = configuration.view(OPERATION)?;
+    view.image_uri = answer.code().and_then(|code| code.image_uri()).map(str::to_owned);
+    Ok((configuration, view))
+}
+
 impl AwsCloud {
-    async fn shown(
+    /// `GetFunction` of `$LATEST` or of one version, whole. `Ok(None)`: not there.
+    pub(crate) async fn shown(
         &self,
         function: &FunctionName,
         version: Option<VersionId>,

@@ -15,7 +15,7 @@ use wavegate_core::token::{Position, Token};
 
 use crate::Engine;
 use crate::caller::{Quota, Retry};
-use crate::ports::{CloudError, DeploymentView};
+use crate::ports::CloudError;
 
 /// A deployment that moves, or moved, the traffic of a function.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,8 +66,7 @@ async fn deployment(
     let get = || port.deployments(&ids);
     let views = caller.call(quota, "BatchGetDeployments", poll, Retry::Safe, get).await?;
     let tag = Tag { release, function: function.lambda_name.clone(), candidate };
-    let is_meant = |view: &DeploymentView| tag.is_on(&view.description);
-    let Some(view) = views.into_iter().find(is_meant) else { return Ok(None) };
+    let Some(view) = views.into_iter().find(|view| tag.is_of(view)) else { return Ok(None) };
     let show = || port.target(&view.id);
     let target = caller.call(quota, "BatchGetDeploymentTargets", poll, Retry::Safe, show).await?;
     let events = target.into_iter().flat_map(|target| target.events);

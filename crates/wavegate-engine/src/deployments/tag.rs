@@ -4,6 +4,8 @@ use std::fmt;
 
 use wavegate_core::name::{AppName, FunctionName, ReleaseId, VersionId};
 
+use crate::ports::DeploymentView;
+
 /// Begins every tag. The number is the version of its format.
 const MARK: &str = "wavegate1";
 
@@ -27,6 +29,12 @@ impl Tag {
     /// Whether a description carries this very tag.
     pub(crate) fn is_on(&self, description: &str) -> bool {
         Self::read(description).as_ref() == Some(self)
+    }
+
+    /// Whether this is the deployment that was made in this name. AWS does not document what its own
+    /// rollbacks are described by: one that carries the tag is not the deployment all the same.
+    pub(crate) fn is_of(&self, view: &DeploymentView) -> bool {
+        view.puts_back.is_none() && self.is_on(&view.description)
     }
 
     /// The tag of a description; `None`: somebody else's deployment.

@@ -123,12 +123,8 @@ impl Shift<'_> {
     /// Looks for the deployment of this release, function and version.
     async fn look_for_it(&self) -> Found {
         let tag = self.tag();
-        // AWS does not document what its own rollbacks are described by: one that has the tag is not
-        // the deployment all the same.
-        let is_it =
-            |view: &DeploymentView| view.puts_back.is_none() && tag.is_on(&view.description);
         match self.context.group_deployments(&self.delegation.group, Kept::All).await {
-            Ok(views) => match views.into_iter().find(is_it) {
+            Ok(views) => match views.into_iter().find(|view| tag.is_of(view)) {
                 Some(view) => Found::There(view.id),
                 None => Found::Absent(String::new()),
             },
