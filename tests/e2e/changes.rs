@@ -59,6 +59,8 @@ fn a_change_of_memory_alone_publishes_and_the_plan_says_why() {
     assert!(calls.contains_key("UpdateFunctionConfiguration"), "{calls:?}");
     assert!(!calls.contains_key("UpdateFunctionCode"), "{calls:?}");
     assert_eq!(project.status().serves("shop"), Some(2));
+    let nothing = project.run(&["plan"]).expect(0);
+    assert!(nothing.stdout.contains("Nothing to change"), "{nothing}");
 }
 
 #[test]

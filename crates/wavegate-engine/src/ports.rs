@@ -172,7 +172,8 @@ pub trait Cloud: Send + Sync + 'static {
         base: Option<&str>,
     ) -> Result<FunctionView, CloudError>;
 
-    /// `PublishVersion` under a code hash and a revision id.
+    /// `PublishVersion` under a code hash and a revision id. Without a `description` the version has
+    /// the function's own.
     async fn publish_version(
         &self,
         function: &FunctionName,

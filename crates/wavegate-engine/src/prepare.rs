@@ -38,6 +38,10 @@ const ROLE_FOR_MS: u64 = 60_000;
 /// The longest pause between two tries meanwhile, in half seconds.
 const PAUSES_MAX: u32 = 10;
 
+/// A version has the function's own description: another one would be a change that every later plan
+/// finds and no release can make.
+const OWN_TEXT: &str = "";
+
 /// Says what is being done, in words.
 pub(crate) type Say<'a> = &'a (dyn Fn(&str) + Send + Sync);
 
@@ -45,10 +49,9 @@ pub(crate) type Say<'a> = &'a (dyn Fn(&str) + Send + Sync);
 pub(crate) async fn prepare(
     engine: &Engine,
     function: &FunctionPlan,
-    label: &str,
     say: Say<'_>,
 ) -> Result<Prepared, String> {
-    let job = Job { engine, function, label, say };
+    let job = Job { engine, function, say };
     job.run().await.map_err(|error| error.to_string())
 }
 
@@ -61,7 +64,6 @@ impl From<CloudError> for PrepareError {
 struct Job<'a> {
     engine: &'a Engine,
     function: &'a FunctionPlan,
-    label: &'a str,
     say: Say<'a>,
 }
 
@@ -190,7 +192,7 @@ impl Job<'_> {
             (self.say)("publishing");
             let sha = Some(latest.code_sha256.as_str()).filter(|sha| !sha.is_empty());
             self.once(Quota::Control, "PublishVersion", || {
-                cloud.publish_version(name, sha, base.as_deref(), self.label)
+                cloud.publish_version(name, sha, base.as_deref(), OWN_TEXT)
             })
             .await?
         } else {
@@ -246,7 +248,7 @@ impl Job<'_> {
             let sha = Some(view.code_sha256.as_str()).filter(|sha| !sha.is_empty());
             let published = self
                 .once(Quota::Control, "PublishVersion", || {
-                    cloud.publish_version(name, sha, base.as_deref(), self.label)
+                    cloud.publish_version(name, sha, base.as_deref(), OWN_TEXT)
                 })
                 .await?;
             let version =

@@ -186,12 +186,11 @@ fn fault(error: &CloudError) -> Fault {
 
 async fn prepare(context: Context, function: FunctionName) {
     let Some(plan) = context.plan.functions.get(&function).cloned() else { return };
-    let label = format!("{} r{}", context.plan.app, context.plan.number);
     let name = function.to_string();
     let say = |step: &str| {
         context.say(Event::Preparing { function: name.clone(), step: step.to_owned() });
     };
-    let work = crate::prepare::prepare(&context.engine, &plan, &label, &say);
+    let work = crate::prepare::prepare(&context.engine, &plan, &say);
     // Stopping in the middle is safe: nothing here moves traffic, and the next release looks
     // before it writes.
     if let Some(result) = context.work.run_until_cancelled(work).await {
