@@ -277,6 +277,11 @@ const RELEASES: &[Entry] = &[
         "CodeDeploy goes on when wavegate is gone, and watches alarms that exist in CloudWatch (`use = \"cloudwatch-alarm\"`). What else is watched, only wavegate watches, while it runs.",
     ),
     (
+        "WG418",
+        "a left-out hook that CodeDeploy calls",
+        "CodeDeploy calls a hook by its name, so what runs is its $LATEST. That of this hook holds something else than its alias serves, most likely what a release left that was put back. A deploy without `--only`, or one that names the hook too, puts it right first.",
+    ),
+    (
         "WG501",
         "no AWS region",
         "Give `region` under [app], or set AWS_REGION, or name a profile with a region in AWS_PROFILE.",
@@ -735,7 +740,7 @@ mod tests {
     #[test]
     fn an_unknown_code_leads_to_the_closest() {
         assert_eq!(closest("WG411").map(|page| page.code), Some("WG412"));
-        assert_eq!(closest("WG499").map(|page| page.code), Some("WG417"));
+        assert_eq!(closest("WG499").map(|page| page.code), Some("WG418"));
         assert_eq!(closest("999").map(|page| page.code), Some("WG694"));
         assert_eq!(closest("W401").map(|page| page.code), Some("WG401"));
         assert_eq!(closest("nonsense"), None);

@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 use wavegate_config::Manifest;
+use wavegate_core::codedeploy::Group;
 use wavegate_core::inventory::Inventory;
 use wavegate_core::plan::Plan;
 use wavegate_core::release::{LEFT, Outcome};
@@ -205,10 +206,9 @@ impl<'a> Job<'a> {
             (Some(loopback), Some(rps)) => {
                 // A hook of CodeDeploy's is called by CodeDeploy, and by nobody else.
                 let groups = spec.functions.values().filter_map(|f| f.engine.group());
-                let hooks: BTreeSet<&String> =
-                    groups.flat_map(|group| [&group.before, &group.after]).flatten().collect();
+                let hooks: BTreeSet<&str> = groups.flat_map(Group::hooks).collect();
                 let names = spec.functions.values();
-                let names = names.filter(|f| !hooks.contains(&f.lambda_name.to_string()));
+                let names = names.filter(|f| !hooks.contains(f.lambda_name.as_str()));
                 let names =
                     names.map(|f| (f.name.to_string(), f.lambda_name.to_string())).collect();
                 Some(Traffic::new(loopback.clone(), spec.alias.to_string(), names, rps))

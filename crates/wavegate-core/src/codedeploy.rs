@@ -5,6 +5,7 @@
 //! machine is gone. So a strategy must be one that CodeDeploy has: [`Routing::lower`] says whether it
 //! is.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -62,6 +63,32 @@ pub struct Group {
     pub before: Option<String>,
     /// The function that CodeDeploy calls after it moved traffic (`AfterAllowTraffic`).
     pub after: Option<String>,
+}
+
+impl Group {
+    /// The functions that CodeDeploy calls: names or ARNs.
+    pub fn hooks(&self) -> impl Iterator<Item = &str> {
+        [&self.before, &self.after].into_iter().flatten().map(String::as_str)
+    }
+}
+
+/// The functions that CodeDeploy calls. It knows no qualifier, so it is their `$LATEST` that runs.
+#[derive(Debug, Clone, Default)]
+pub struct Called<'a>(BTreeSet<&'a str>);
+
+impl<'a> FromIterator<&'a Group> for Called<'a> {
+    fn from_iter<I: IntoIterator<Item = &'a Group>>(groups: I) -> Self {
+        Self(groups.into_iter().flat_map(Group::hooks).collect())
+    }
+}
+
+impl Called<'_> {
+    /// Whether the function with that ARN is one of them.
+    pub fn has(&self, arn: &str) -> bool {
+        // A name, or a part of an ARN, is what the whole one ends with.
+        let mut ends = arn.match_indices(':').filter_map(|(at, _)| arn.get(at + 1..));
+        self.0.contains(arn) || ends.any(|end| self.0.contains(end))
+    }
 }
 
 /// An SNS topic that CodeDeploy tells.

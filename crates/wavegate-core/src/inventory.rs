@@ -27,6 +27,20 @@ pub struct ObservedFunction {
     pub aliases: Vec<AliasState>,
     /// The version that was diffed: the one the live alias serves; `$LATEST` if there is no alias.
     pub served: ObservedVersion,
+    /// What its `$LATEST` holds, where CodeDeploy calls that.
+    pub latest: Latest,
+}
+
+/// What is known of a function's `$LATEST`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Latest {
+    /// It was not looked at: nobody calls it, or it is all that there is.
+    #[default]
+    Unasked,
+    /// It holds this.
+    Holds(Box<ObservedVersion>),
+    /// The release that is gone on with has written it: what it held before is not known any more.
+    Written,
 }
 
 impl ObservedFunction {

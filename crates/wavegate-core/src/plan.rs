@@ -15,9 +15,9 @@ pub use diff::{Change, Diff, diff, same_config};
 pub use problem::{Problem, Severity};
 pub use schedule::{Schedule, schedule};
 
-use crate::codedeploy::{Group, Routing};
+use crate::codedeploy::{Called, Group, Routing};
 use crate::graph::Graph;
-use crate::inventory::{AliasState, Artifact, Inventory};
+use crate::inventory::{AliasState, Artifact, Inventory, Latest};
 use crate::name::{AliasName, AppName, FunctionName, ReleaseId, VersionId};
 use crate::spec::{
     AlarmUse, AppSpec, CodeSource, ComponentUse, FunctionConfig, FunctionSpec, HookUse,
@@ -340,8 +340,27 @@ fn plan_under(facts: Facts<'_>, left: Option<&LockRecord>) -> (Option<Plan>, Pla
     let anchor = anchor(spec, facts.inventory, lock.as_ref(), &graph, &changed);
     let Some(anchor) = anchor else { return (None, report) };
     let number = left.map_or_else(|| next_number(lock.as_ref()), |left| left.number);
-    let plan = assemble(spec, anchor, lock.map(|(_, alias, _)| alias), number, functions);
+    let mut plan = assemble(spec, anchor, lock.map(|(_, alias, _)| alias), number, functions);
+    if !diff.put_right.is_empty() {
+        plan.fingerprint = lasting_fingerprint(&plan, &graph, &diff.put_right);
+    }
     (Some(plan), report)
+}
+
+/// The fingerprint of a plan without what it only puts right. Whether a `$LATEST` is as it should be
+/// changes while the release prepares: whoever goes on with it, or tries it once more, has the same
+/// plan all the same.
+fn lasting_fingerprint(plan: &Plan, graph: &Graph, put_right: &BTreeSet<FunctionName>) -> u32 {
+    let mut lasting = plan.clone();
+    lasting.functions.retain(|name, _| !put_right.contains(name));
+    let names: BTreeSet<FunctionName> = lasting.functions.keys().cloned().collect();
+    for (name, needs) in graph.contract(&names) {
+        if let Some(function) = lasting.functions.get_mut(&name) {
+            function.depends_on = needs;
+        }
+    }
+    lasting.waves = waves(&lasting.functions);
+    fingerprint(&lasting)
 }
 
 /// A plan that moves aliases to versions that exist: the whole app back to where it was. What
@@ -400,7 +419,7 @@ pub fn switch_plan(
 /// What was there before the release that a lock tells of touched it: every alias that carries its
 /// token as the version that it replaced, alone, with the user's own description; no alias where
 /// there was none. What each function served then is to be looked at anew: `served` must be the view
-/// of that version.
+/// of that version. Of what it held unpublished, no more is known than who has written it.
 pub fn before(spec: &AppSpec, inventory: &Inventory, left: &LockRecord) -> Inventory {
     let mut inventory = inventory.clone();
     for observed in inventory.functions.values_mut() {
@@ -409,6 +428,12 @@ pub fn before(spec: &AppSpec, inventory: &Inventory, left: &LockRecord) -> Inven
         let Some(at) = observed.aliases.iter().position(is_live) else { continue };
         let Some(live) = observed.aliases.get_mut(at) else { continue };
         let token = Token::decode(&live.description).filter(|t| t.release == left.release);
+        observed.latest = match std::mem::take(&mut observed.latest) {
+            Latest::Holds(_) if token.is_some() => Latest::Written,
+            // Whatever the release was to move carries its record by now.
+            _ if left.is_past_barrier() => Latest::Unasked,
+            latest => latest,
+        };
         match token.map(|token| token.stable) {
             None => {}
             Some(None) => drop(observed.aliases.remove(at)),
@@ -604,6 +629,7 @@ fn function_plan(
         (Some(group), Action::Update { .. }) => match Routing::lower(&outline) {
             Ok(routing) => {
                 problems.extend(problem::hook_names(name, group));
+                problems.extend(problem::hooks_left_out(name, &hooks_left_out(facts, diff, group)));
                 problems.extend(problem::unwatched(function, group));
                 Some(Delegation { group: group.clone(), routing })
             }
@@ -649,6 +675,22 @@ fn function_plan(
     (Some(planned), problems)
 }
 
+/// The functions of the app that CodeDeploy calls for a group, that were left out and hold something
+/// else unpublished than their aliases serve.
+fn hooks_left_out<'a>(facts: Facts<'a>, diff: &Diff, group: &Group) -> Vec<&'a FunctionName> {
+    if facts.only.is_none() {
+        return Vec::new();
+    }
+    let is_left_out =
+        |name: &FunctionName| matches!(diff.standings.get(name), Some(Standing::NotSelected));
+    let called: Called<'_> = std::iter::once(group).collect();
+    let functions = facts.inventory.functions.iter();
+    let hooks = functions.filter(|(name, observed)| {
+        is_left_out(name) && called.has(&observed.arn) && diff::has_strayed(observed)
+    });
+    hooks.map(|(name, _)| name).collect()
+}
+
 fn assemble(
     spec: &AppSpec,
     anchor: FunctionName,
@@ -656,10 +698,7 @@ fn assemble(
     number: u64,
     functions: BTreeMap<FunctionName, FunctionPlan>,
 ) -> Plan {
-    // Contracting an acyclic graph, or reversing it, leaves it acyclic.
-    let waves = Graph::new(functions.iter().map(|(n, f)| (n, &f.depends_on)))
-        .map(|graph| graph.waves())
-        .unwrap_or_default();
+    let waves = waves(&functions);
     let anchor_lambda_name =
         spec.functions.get(&anchor).map_or_else(|| anchor.clone(), |f| f.lambda_name.clone());
     let mut plan = Plan {
@@ -681,6 +720,13 @@ fn assemble(
     };
     plan.fingerprint = fingerprint(&plan);
     plan
+}
+
+/// The layers of the functions that change.
+fn waves(functions: &BTreeMap<FunctionName, FunctionPlan>) -> Vec<Vec<FunctionName>> {
+    // Contracting an acyclic graph, or reversing it, leaves it acyclic.
+    let graph = Graph::new(functions.iter().map(|(name, function)| (name, &function.depends_on)));
+    graph.map(|graph| graph.waves()).unwrap_or_default()
 }
 
 /// What makes two plans the same: what is released, in which order, how. Not when, nor under which

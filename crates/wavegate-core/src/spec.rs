@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::codedeploy::Engine;
+use crate::codedeploy::{Called, Engine};
 use crate::name::{AliasName, AppName, FunctionName};
 
 /// A whole app.
@@ -29,6 +29,13 @@ pub struct AppSpec {
     pub keep_versions: usize,
     /// The functions by name.
     pub functions: BTreeMap<FunctionName, FunctionSpec>,
+}
+
+impl AppSpec {
+    /// The hooks that CodeDeploy calls for functions of the app.
+    pub fn called_by_codedeploy(&self) -> Called<'_> {
+        self.functions.values().filter_map(|function| function.engine.group()).collect()
+    }
 }
 
 /// What a failure does to the release.

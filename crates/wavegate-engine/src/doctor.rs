@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures_util::future::join;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use wavegate_core::doctor::{Exam, Heal, Lock, Owner, Patient, Unseen, VersionState, Write};
-use wavegate_core::inventory::{AliasState, ExtraVersion, Inventory, ObservedFunction};
+use wavegate_core::inventory::{AliasState, ExtraVersion, Inventory, Latest, ObservedFunction};
 use wavegate_core::name::{FunctionName, VersionId};
 use wavegate_core::plan::find_lock;
 use wavegate_core::release::{Priority, limits};
@@ -257,7 +257,7 @@ impl Engine {
         let mut look = Look {
             function,
             patient: Patient { aliases: aliases.clone(), states, ..Patient::default() },
-            observed: ObservedFunction { arn, aliases, served },
+            observed: ObservedFunction { arn, aliases, served, latest: Latest::Unasked },
             unseen: Vec::new(),
         };
         self.look_around(spec, &mut look, around).await;

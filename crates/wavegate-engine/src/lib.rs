@@ -161,7 +161,8 @@ impl Engine {
         Self { world, settings, caller }
     }
 
-    /// Looks at the cloud: two reads per function, in parallel, inside the budget.
+    /// Looks at the cloud: two reads per function, and one more per hook of the app that CodeDeploy
+    /// calls, in parallel, inside the budget.
     ///
     /// # Errors
     /// [`EngineError::Cloud`] for the first read that failed for good.

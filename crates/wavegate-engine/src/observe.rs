@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use futures_util::{StreamExt as _, TryStreamExt as _};
-use wavegate_core::inventory::{AliasState, Inventory, ObservedFunction, ObservedVersion};
+use wavegate_core::codedeploy::Called;
+use wavegate_core::inventory::{AliasState, Inventory, Latest, ObservedFunction, ObservedVersion};
 use wavegate_core::name::{AliasName, AppName, FunctionName, VersionId};
 use wavegate_core::plan::{AlarmSnapshot, Diff, Outline};
 use wavegate_core::release::Priority;
@@ -24,10 +25,12 @@ const SNAPSHOT_PAUSES_MS: [u64; 3] = [250, 500, 1_000];
 /// How many functions are looked at at once. The budget decides how fast; this bounds sockets.
 pub(crate) const LOOKS_AT_ONCE: usize = 32;
 
-/// Two reads per function: its aliases, and the version that the live alias serves.
+/// Two reads per function: its aliases, and the version that the live alias serves. A hook that
+/// CodeDeploy calls has a third one: its `$LATEST`, which is what is called.
 pub(crate) async fn inventory(engine: &Engine, spec: &AppSpec) -> Result<Inventory, EngineError> {
     let taken_at_ms = engine.world.clock.now_ms();
-    let looks = spec.functions.values().map(|function| look(engine, spec, function));
+    let called = &spec.called_by_codedeploy();
+    let looks = spec.functions.values().map(|function| look(engine, spec, function, called));
     let seen: Vec<Option<(FunctionName, ObservedFunction)>> =
         futures_util::stream::iter(looks).buffer_unordered(LOOKS_AT_ONCE).try_collect().await?;
     Ok(Inventory { taken_at_ms, account: None, functions: seen.into_iter().flatten().collect() })
@@ -109,6 +112,7 @@ async fn look(
     engine: &Engine,
     spec: &AppSpec,
     function: &FunctionSpec,
+    called: &Called<'_>,
 ) -> Result<Option<(FunctionName, ObservedFunction)>, EngineError> {
     let cloud = &engine.world.cloud;
     let name = &function.lambda_name;
@@ -124,7 +128,13 @@ async fn look(
     let live = aliases.iter().find(|alias| alias.name == spec.alias.as_str());
     let main = live.and_then(AliasState::main);
     let Some((arn, served)) = version(engine, function, main).await? else { return Ok(None) };
-    Ok(Some((function.name.clone(), ObservedFunction { arn, aliases, served })))
+    let latest = if main.is_some() && called.has(&arn) {
+        let held = version(engine, function, None).await?;
+        held.map_or(Latest::Unasked, |(_, held)| Latest::Holds(Box::new(held)))
+    } else {
+        Latest::Unasked
+    };
+    Ok(Some((function.name.clone(), ObservedFunction { arn, aliases, served, latest })))
 }
 
 /// One version of a function, or `$LATEST`, with the function's ARN.

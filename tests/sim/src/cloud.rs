@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use wavegate_core::inventory::{
-    AliasState, ExtraVersion, Inventory, ObservedFunction, ObservedVersion,
+    AliasState, ExtraVersion, Inventory, Latest, ObservedFunction, ObservedVersion,
 };
 use wavegate_core::name::{FunctionName, VersionId};
 use wavegate_core::release::CloudOp;
@@ -312,7 +312,12 @@ impl Cloud {
                 .collect();
             let live = aliases.iter().find(|alias| alias.name == spec.alias.as_str());
             let served = self.served(name, live.and_then(AliasState::main));
-            let observed = ObservedFunction { arn: format!("arn:{name}"), aliases, served };
+            let observed = ObservedFunction {
+                arn: format!("arn:{name}"),
+                aliases,
+                served,
+                latest: Latest::Unasked,
+            };
             inventory.functions.insert(key.clone(), observed);
         }
         inventory

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::{Problem, Standing};
-use crate::inventory::{Artifact, Inventory, ObservedVersion};
+use crate::inventory::{Artifact, Inventory, Latest, ObservedFunction, ObservedVersion};
 use crate::name::FunctionName;
-use crate::spec::{AppSpec, FunctionConfig};
+use crate::spec::{AppSpec, FunctionConfig, FunctionSpec};
 
 /// One difference, for people. Values of environment variables are never in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +43,9 @@ impl fmt::Display for Change {
 pub struct Diff {
     /// Where each function stands.
     pub standings: BTreeMap<FunctionName, Standing>,
+    /// Of those that change, the ones whose alias serves what is wanted: only their `$LATEST` is to
+    /// be put right.
+    pub put_right: BTreeSet<FunctionName>,
     /// What is worth knowing.
     pub problems: Vec<Problem>,
 }
@@ -57,7 +60,8 @@ impl Diff {
     }
 }
 
-/// Compares what is wanted with the version that each alias serves, never with `$LATEST`.
+/// Compares what is wanted with the version that each alias serves, not with `$LATEST`; with that, too,
+/// of the hooks that CodeDeploy calls, because that is what it calls.
 pub fn diff(
     spec: &AppSpec,
     inventory: &Inventory,
@@ -71,14 +75,21 @@ pub fn diff(
             continue;
         }
         let observed = inventory.functions.get(name);
-        let served = observed.filter(|o| o.alias(&spec.alias).is_some()).map(|o| &o.served);
-        let standing = match served {
+        let artifact = artifacts.get(name);
+        let standing = match observed.filter(|o| o.alias(&spec.alias).is_some()) {
             None => Standing::New,
-            Some(served) => {
-                let mut changes = code(artifacts.get(name), served);
+            Some(observed) => {
+                let served = &observed.served;
+                let mut changes = code(artifact, served);
                 changes.extend(config(&served.config, &function.config));
                 match (changes.is_empty(), served.version) {
-                    (true, Some(version)) => Standing::Unchanged(version),
+                    (true, Some(version)) => match latest(artifact, observed, function) {
+                        Some(change) => {
+                            diff.put_right.insert(name.clone());
+                            Standing::Changed(vec![change])
+                        }
+                        None => Standing::Unchanged(version),
+                    },
                     _ => Standing::Changed(changes),
                 }
             }
@@ -86,6 +97,45 @@ pub fn diff(
         diff.standings.insert(name.clone(), standing);
     }
     diff
+}
+
+/// Why the `$LATEST` of a function is to be written although its alias serves what is wanted.
+///
+/// It is held against what a preparation would write, so that one preparation puts it right.
+fn latest(
+    artifact: Option<&Artifact>,
+    observed: &ObservedFunction,
+    function: &FunctionSpec,
+) -> Option<Change> {
+    let what = match &observed.latest {
+        Latest::Written => "$LATEST was written by this release",
+        Latest::Holds(held) if !code(artifact, held).is_empty() => {
+            "$LATEST holds other code than its alias serves"
+        }
+        Latest::Holds(held) if !runs_alike(&held.config, &function.config) => {
+            "$LATEST has another configuration than its alias serves"
+        }
+        Latest::Unasked | Latest::Holds(_) => return None,
+    };
+    Some(Change::bare(format!("{what}, and CodeDeploy calls this hook by name")))
+}
+
+/// Whether the `$LATEST` of a function is known to hold something else than its alias serves.
+pub(super) fn has_strayed(observed: &ObservedFunction) -> bool {
+    let served = &observed.served;
+    match &observed.latest {
+        Latest::Unasked | Latest::Written => false,
+        Latest::Holds(held) => {
+            held.code_sha256 != served.code_sha256 || !runs_alike(&held.config, &served.config)
+        }
+    }
+}
+
+/// Whether two configurations are the same but for their descriptions, which change nothing and which
+/// a version may have of its own.
+fn runs_alike(one: &FunctionConfig, other: &FunctionConfig) -> bool {
+    let description = other.description.clone();
+    same_config(&FunctionConfig { description, ..one.clone() }, other)
 }
 
 fn code(artifact: Option<&Artifact>, served: &ObservedVersion) -> Vec<Change> {

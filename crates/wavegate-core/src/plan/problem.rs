@@ -255,13 +255,12 @@ const HOOK_PREFIX: &str = "CodeDeployHook_";
 
 /// Hooks that CodeDeploy may not be allowed to call.
 pub(super) fn hook_names(function: &FunctionName, group: &Group) -> Option<Problem> {
-    let is_strange = |hook: &&String| {
+    let is_strange = |hook: &&str| {
         // A name, a partial or a full ARN: the function is what follows `function:`.
-        let name = hook.rsplit_once("function:").map_or(hook.as_str(), |(_, name)| name);
+        let name = hook.rsplit_once("function:").map_or(*hook, |(_, name)| name);
         !name.starts_with(HOOK_PREFIX)
     };
-    let hooks: Vec<String> =
-        [&group.before, &group.after].into_iter().flatten().filter(is_strange).cloned().collect();
+    let hooks: Vec<String> = group.hooks().filter(is_strange).map(str::to_owned).collect();
     (!hooks.is_empty()).then(|| Problem {
         code: "WG416",
         severity: Severity::Warning,
@@ -273,6 +272,23 @@ pub(super) fn hook_names(function: &FunctionName, group: &Group) -> Option<Probl
         hint: Some(format!(
             "name hooks `{HOOK_PREFIX}…`, or give the service role `lambda:InvokeFunction` on them"
         )),
+    })
+}
+
+/// Hooks of the app that are left out, and would not judge as the app has them.
+pub(super) fn hooks_left_out(function: &FunctionName, hooks: &[&FunctionName]) -> Option<Problem> {
+    let (first, more) = hooks.split_first()?;
+    let names = more.iter().fold(first.to_string(), |names, hook| format!("{names}` and `{hook}"));
+    Some(Problem {
+        code: "WG418",
+        severity: Severity::Warning,
+        function: Some(function.clone()),
+        message: format!(
+            "CodeDeploy calls `{names}` by name, whose $LATEST holds something else than its alias serves"
+        ),
+        hint: Some(
+            "name it with `--only`, too: then it is put right before it is called".to_owned(),
+        ),
     })
 }
 

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::codedeploy::{Engine, Group, Routing};
-use crate::inventory::{ExtraVersion, ObservedFunction, ObservedVersion};
+use crate::inventory::{ExtraVersion, Latest, ObservedFunction, ObservedVersion};
 use crate::name::{Nonce, ReleaseId};
 use crate::spec::{FunctionSpec, Hooks, Opaque, Secret};
 use crate::token::{LockPhase, Position};
@@ -87,6 +87,7 @@ fn deployed(spec: &AppSpec) -> Inventory {
                 image_uri: None,
                 config: function.config.clone(),
             },
+            latest: Latest::Unasked,
         };
         (function.name.clone(), observed)
     });
@@ -455,6 +456,165 @@ fn what_codedeploy_moves_is_planned_with_its_schedule_or_refused() {
     };
     let (plan, report) = super::plan(facts);
     assert!(plan.is_none() && codes(&report).contains(&"WG415"), "{report:?}");
+}
+
+/// `shop`, whose traffic CodeDeploy moves and which `hook` judges, and `judge` before it.
+fn judged(hook: &str) -> AppSpec {
+    let mut spec = spec(&[("judge", &[]), ("shop", &["judge"])]);
+    let group = Group { before: Some(hook.to_owned()), ..Group::default() };
+    spec.functions.get_mut(&f("shop")).unwrap().engine = Engine::CodeDeploy(Box::new(group));
+    spec
+}
+
+/// Everything as it is wanted, but for the `$LATEST` of `judge`.
+fn strayed(spec: &AppSpec, change: impl Fn(&mut ObservedVersion)) -> Inventory {
+    let mut inventory = deployed(spec);
+    let judge = inventory.functions.get_mut(&f("judge")).unwrap();
+    let mut held = ObservedVersion { version: None, ..judge.served.clone() };
+    change(&mut held);
+    judge.latest = Latest::Holds(Box::new(held));
+    inventory
+}
+
+fn other_code(held: &mut ObservedVersion) {
+    held.code_sha256 = "failed".into();
+}
+
+#[test]
+fn a_hook_that_codedeploy_calls_is_in_the_plan_if_what_it_calls_is_not_what_is_served() {
+    let spec = judged("judge");
+    type Case = (&'static str, fn(&mut ObservedVersion));
+    let cases: [Case; 2] = [
+        ("$LATEST holds other code than its alias serves", other_code),
+        ("$LATEST has another configuration than its alias serves", |held| {
+            held.config.memory_mb += 64;
+        }),
+    ];
+    for (words, change) in cases {
+        let (plan, report) = planned(&spec, &strayed(&spec, change), &["shop"]);
+        let Standing::Changed(changes) = &report.functions[&f("judge")] else {
+            panic!("{report:?}")
+        };
+        let reason = format!("{words}, and CodeDeploy calls this hook by name");
+        assert_eq!(changes[0].to_string(), reason);
+        let plan = plan.unwrap();
+        assert_eq!(plan.order, [f("judge"), f("shop")]);
+        let judge = &plan.functions[&f("judge")];
+        assert_eq!(judge.action, Action::Update { stable: VersionId(1) });
+        assert!(judge.artifact.is_some(), "its code is written again");
+    }
+}
+
+#[test]
+fn a_hook_whose_latest_runs_what_is_served_is_left_alone() {
+    let spec = judged("judge");
+    // A version may have been given a description of its own.
+    let inventory = strayed(&spec, |held| held.config.description = "unpublished".into());
+    let (plan, report) = planned(&spec, &inventory, &[]);
+    assert!(plan.unwrap().functions.is_empty(), "{report:?}");
+}
+
+#[test]
+fn a_hook_that_changes_anyway_has_its_changes_for_a_reason() {
+    let spec = judged("judge");
+    let (_, report) = planned(&spec, &strayed(&spec, other_code), &["judge"]);
+    let Standing::Changed(changes) = &report.functions[&f("judge")] else { panic!("{report:?}") };
+    assert_eq!(changes.iter().map(ToString::to_string).collect::<Vec<_>>(), ["code"]);
+}
+
+#[test]
+fn codedeploy_calls_a_function_by_its_name_or_its_arn() {
+    let arn = "arn:aws:lambda:eu-west-1:123456789012:function:judge";
+    for hook in ["judge", "123456789012:function:judge", arn] {
+        assert!(judged(hook).called_by_codedeploy().has(arn), "{hook}");
+    }
+    let elsewhere = "arn:aws:lambda:eu-west-1:999999999999:function:judge";
+    for hook in ["other-judge", "jud", elsewhere] {
+        assert!(!judged(hook).called_by_codedeploy().has(arn), "{hook}");
+    }
+    assert!(!spec_native(&judged("judge")).called_by_codedeploy().has(arn), "wavegate asks it");
+}
+
+#[test]
+fn putting_a_hook_right_is_no_part_of_what_makes_two_plans_the_same() {
+    let mut spec = judged("judge");
+    // The order goes through the hook, also where it is left alone.
+    spec.functions.insert(f("base"), function("base", &[]));
+    spec.functions.get_mut(&f("judge")).unwrap().depends_on = [f("base")].into();
+    let changed = ["base", "shop"];
+    let (with, _) = planned(&spec, &strayed(&spec, other_code), &changed);
+    let (without, _) = planned(&spec, &deployed(&spec), &changed);
+    let (with, without) = (with.unwrap(), without.unwrap());
+    assert_eq!((with.functions.len(), without.functions.len()), (3, 2));
+    assert_eq!(with.functions[&f("shop")].depends_on, [f("judge")].into());
+    assert_eq!(without.functions[&f("shop")].depends_on, [f("base")].into());
+    assert_eq!(with.fingerprint, without.fingerprint);
+    let (other, _) = planned(&spec, &strayed(&spec, other_code), &["shop"]);
+    assert_ne!(with.fingerprint, other.unwrap().fingerprint, "all the rest of it is");
+}
+
+#[test]
+fn a_release_that_put_a_hook_right_goes_on_with_it() {
+    let spec = judged("judge");
+    let (begun, _) = planned(&spec, &strayed(&spec, other_code), &["shop"]);
+    let begun = begun.unwrap();
+    let past = LockRecord { plan: begun.fingerprint, ..lock(LockPhase::Held) };
+    let early = LockRecord { claimed: 0, functions: 2, ..past.clone() };
+    let token = Token {
+        app: AppName::new("shop").unwrap(),
+        release: past.release,
+        epoch: past.epoch,
+        sequence: 2,
+        position: Position::Promoted,
+        stable: Some(VersionId(1)),
+        candidate: VersionId(3),
+        weight: Weight::FULL,
+        nonce: Nonce(2),
+        plan: past.plan,
+    };
+    let has_judge = |left: &LockRecord, is_claimed: bool, change: fn(&mut ObservedVersion)| {
+        let mut inventory = strayed(&spec, change);
+        if is_claimed {
+            inventory.functions.get_mut(&f("judge")).unwrap().aliases =
+                vec![alias("live", "3", &token.encode(""))];
+        }
+        let was = before(&spec, &inventory, left);
+        let (artifacts, outlines) = packaged(&spec, &["shop"]);
+        let alarms = BTreeMap::new();
+        let facts = Facts {
+            spec: &spec,
+            inventory: &was,
+            artifacts: &artifacts,
+            outlines: &outlines,
+            alarms: &alarms,
+            only: None,
+        };
+        let (plan, report) = resume_plan(facts, left);
+        let plan = plan.unwrap_or_else(|| panic!("{report:?}"));
+        assert_eq!(plan.fingerprint, begun.fingerprint);
+        plan.functions.contains_key(&f("judge"))
+    };
+    let right: fn(&mut ObservedVersion) = |_| {};
+    assert!(has_judge(&past, true, right), "it has its record, and is to be given up or ended");
+    assert!(has_judge(&early, true, right));
+    assert!(!has_judge(&past, false, right), "it served what was wanted");
+    assert!(!has_judge(&early, false, right), "what it holds is right by now");
+    assert!(has_judge(&early, false, other_code), "it was not prepared yet");
+    assert!(!has_judge(&past, false, other_code), "whoever changed it since was somebody else");
+}
+
+#[test]
+fn a_hook_that_is_left_out_and_would_judge_as_something_else_is_told() {
+    let spec = judged("judge");
+    let none = BTreeMap::new();
+    let only = [f("shop")].into();
+    let told = |inventory: &Inventory, only| {
+        codes(&planned_with(&spec, inventory, &["shop"], &none, only).1)
+    };
+    let strayed = strayed(&spec, other_code);
+    assert_eq!(told(&strayed, Some(&only)), ["WG416", "WG418", "WG417"]);
+    assert_eq!(told(&deployed(&spec), Some(&only)), ["WG416", "WG417"]);
+    assert_eq!(told(&strayed, None), ["WG416", "WG417"], "it is put right");
 }
 
 fn spec_native(spec: &AppSpec) -> AppSpec {

@@ -49,6 +49,22 @@ fn codedeploy_moves_the_traffic_and_the_rollout_goes_on_from_there() {
     assert!(world.shown.is_empty(), "no strategy is asked");
 }
 
+/// CodeDeploy calls hooks by name: what is to judge must have been written by then.
+#[test]
+fn codedeploy_is_asked_for_nothing_before_everything_is_prepared() {
+    let plan = delegated_plan(&[("a", &[]), ("judge", &[])]);
+    let mut world = World::new(&plan);
+    world.prepares_ms.insert(f("judge"), 1_800_000);
+    let mut release = Release::new(plan, runner());
+    world.later(0, Input::Start);
+    let end = world.now + Duration::from_mins(29);
+    run_until(&mut world, &mut release, end);
+    assert!(world.deployments.is_empty(), "{:?}", world.deployments);
+    let end = world.now + Duration::from_mins(2);
+    run_until(&mut world, &mut release, end);
+    assert_eq!(world.deployments, [f("a"), f("judge")]);
+}
+
 #[test]
 fn a_deployment_that_failed_fails_the_release_in_codedeploys_words() {
     for rolls_back in [true, false] {

@@ -183,6 +183,8 @@ pub(super) struct World {
     plan: Plan,
     abort_seen: bool,
     prepare_fails: BTreeSet<FunctionName>,
+    /// How long a preparation takes, where that is not two seconds.
+    pub(super) prepares_ms: BTreeMap<FunctionName, u64>,
     foreign: BTreeSet<FunctionName>,
     /// Alarms are missing from answers from then on.
     mute: Option<Mono>,
@@ -270,6 +272,7 @@ impl World {
             plan: plan.clone(),
             abort_seen: false,
             prepare_fails: BTreeSet::new(),
+            prepares_ms: BTreeMap::new(),
             foreign: BTreeSet::new(),
             mute: None,
             lock_denied: None,
@@ -348,7 +351,8 @@ impl World {
                 } else {
                     Ok(Prepared { version: VersionId(2), arn: format!("arn:{function}") })
                 };
-                self.later(2_000, Input::Prepared { function, result });
+                let takes_ms = self.prepares_ms.get(&function).copied().unwrap_or(2_000);
+                self.later(takes_ms, Input::Prepared { function, result });
             }
             Effect::Decide { function, ask, observation, .. } => {
                 self.shown.push((self.now, observation));

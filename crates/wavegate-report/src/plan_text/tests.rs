@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use wavegate_core::codedeploy::{Engine, Group};
 use wavegate_core::inventory::{
-    AliasState, Artifact, Inventory, ObservedFunction, ObservedVersion,
+    AliasState, Artifact, Inventory, Latest, ObservedFunction, ObservedVersion,
 };
 use wavegate_core::name::{AliasName, AppName, VersionId};
 use wavegate_core::plan::{AlarmSnapshot, AlarmStatus, Facts, plan, schedule};
@@ -102,6 +102,7 @@ fn observed(version: u64, memory_mb: u32, hash: &str) -> ObservedFunction {
             image_uri: None,
             config: config(memory_mb),
         },
+        latest: Latest::Unasked,
     }
 }
 
