@@ -698,11 +698,18 @@ impl Cloud {
     /// # Panics
     /// If it is not answered.
     pub fn send(&self, method: &str, path: &str, kind: &str, body: &str) -> Answer {
+        self.send_with(method, path, &[("content-type", kind)], body)
+    }
+
+    fn send_with(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let address = self.url.strip_prefix("http://").expect("a plain url");
         let mut stream = TcpStream::connect(address).expect("a connection");
         stream.set_read_timeout(Some(LIMIT)).expect("a limit");
         let mut request = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\n");
-        let _ = write!(request, "connection: close\r\ncontent-type: {kind}\r\n");
+        request.push_str("connection: close\r\n");
+        for (name, value) in headers {
+            let _ = write!(request, "{name}: {value}\r\n");
+        }
         let _ = write!(request, "content-length: {}\r\n\r\n{body}", body.len());
         stream.write_all(request.as_bytes()).expect("a request");
         let mut bytes = Vec::new();
@@ -767,6 +774,19 @@ impl Cloud {
         let answer = self.send("POST", "/", "application/x-www-form-urlencoded", &body);
         assert_eq!(answer.status, 200, "{action}: {answer:?}");
         answer
+    }
+
+    /// An action of CodeDeploy.
+    ///
+    /// # Panics
+    /// If it is refused.
+    pub fn codedeploy(&self, action: &str, input: &Value) -> Value {
+        let target = format!("CodeDeploy_20141006.{action}");
+        let headers = [("x-amz-target", &*target), ("content-type", "application/x-amz-json-1.1")];
+        let answer = self.send_with("POST", "/", &headers, &input.to_string());
+        assert_eq!(answer.status, 200, "{action}: {answer:?}");
+        // Some actions answer with nothing.
+        serde_json::from_str(&answer.body).unwrap_or_default()
     }
 
     /// An alarm that nothing but `SetAlarmState` moves for a long while: its metric has no data,
