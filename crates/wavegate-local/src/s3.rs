@@ -126,6 +126,13 @@ impl Objects {
     }
 }
 
+/// Whether a request that is no other service's is for an object or a bucket.
+pub(crate) fn is_request(request: &Request) -> bool {
+    request.path != "/"
+        && request.method != "POST"
+        && request.signed_service().is_none_or(|service| service == "s3")
+}
+
 /// Answers a path-style request. Blocks on the disk.
 pub(crate) fn answer(objects: &Objects, request: &Request, request_id: &str) -> Answer {
     dispatch(objects, request).unwrap_or_else(|error| {

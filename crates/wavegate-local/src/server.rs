@@ -27,15 +27,14 @@ use tokio::task::JoinSet;
 
 use crate::cloud::Cloud;
 use crate::cloudwatch::{CloudWatch, WireRequest, WireResponse};
-use crate::codedeploy::{self, Fault, FaultKind};
+use crate::codedeploy;
 use crate::iam;
 use crate::ids::Ids as _;
-use crate::lambda::error::ApiError;
-use crate::lambda::rest::{self, Call};
+use crate::lambda::operations;
 use crate::peer;
 use crate::s3;
 use crate::sts;
-use crate::wire::{Answer, Request};
+use crate::wire::{Answer, Fault, Output, Request, Route, model};
 
 /// Real time before accepting is tried again after it failed.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
@@ -43,7 +42,8 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 /// The answer to a body that does not come.
 const TOO_SLOW: &str = "the request did not come in time";
 
-/// Bytes of requests to CloudWatch and STS; AWS's own limit is 1 MB before compression.
+/// Bytes of requests to services whose operations have no limit of their own; CloudWatch's is 1 MB before
+/// compression.
 const BODY_MAX: usize = 8 << 20;
 
 /// Connections at once: more than wavegate, its functions and a few clients hold together, and little
@@ -143,61 +143,60 @@ async fn route(cloud: &Arc<Cloud>, request: HttpRequest<Body>, request_id: &str)
         headers: headers(&parts.headers),
         body: Bytes::new(),
     };
-    let segments = request.segments();
-    let service = request.signed_service();
-    if segments.first().is_some_and(|first| first == "_wavegate") {
-        return own(cloud, &request, &segments).await;
+    if request.path.starts_with("/_wavegate/") {
+        return own(cloud, &request).await;
     }
-    if service.as_deref() != Some("s3") && rest::is_lambda(&segments) {
-        return lambda(cloud, request, body, &segments, request_id)
-            .await
-            .unwrap_or_else(|error| rest::error_answer(&error));
-    }
-    let is_object = !segments.is_empty()
-        && request.method != "POST"
-        && service.as_deref().is_none_or(|service| service == "s3");
-    let limit = if is_object { s3::OBJECT_MAX } else { BODY_MAX };
+    let route = Route::of(&request);
+    let is_object = route.is_none() && s3::is_request(&request);
+    let limit = match &route {
+        Some(route) if route.service.is(&model::LAMBDA) => operations::body_max(route.name()),
+        _ if is_object => s3::OBJECT_MAX,
+        _ => BODY_MAX,
+    };
     match body_of(body, limit).await {
         Some(Ok(body)) => request.body = body,
-        Some(Err(_)) => return plain(413, "the request is larger than the local cloud takes"),
+        Some(Err(_)) => return too_large(route.as_ref(), request_id),
         None => return plain(408, TOO_SLOW),
     }
     if is_object {
         return object(cloud, request, request_id).await;
     }
-    if codedeploy::is_request(&request) {
-        return deployments(cloud, &request).await;
-    }
-    metrics_or_identity(cloud, &request, service.as_deref(), request_id)
+    let Some(mut route) = route.or_else(|| Route::of_form(&request)) else {
+        let message = format!("The local cloud does not know {} {}", request.method, request.path);
+        return plain(404, &message);
+    };
+    route.complete(&request);
+    serve_call(cloud, &route, &request, request_id).await
 }
 
-async fn lambda(
+/// Lets the service answer.
+async fn serve_call(
     cloud: &Arc<Cloud>,
-    mut request: Request,
-    body: Body,
-    segments: &[String],
+    route: &Route,
+    request: &Request,
     request_id: &str,
-) -> Result<Answer, ApiError> {
-    let Some(call) = Call::parse(&request.method, segments) else {
-        return Err(ApiError::new(
-            404,
-            "UnknownOperationException",
-            format!("The local cloud does not offer {} {}", request.method, request.path),
-        ));
-    };
-    cloud.count(call.name());
-    if let Some(rate) = &cloud.rate {
-        rate.check(call.name())?;
+) -> Answer {
+    cloud.count(route.name());
+    let service = route.service;
+    if service.is(&model::LAMBDA) {
+        operations::answer(cloud, route, request, request_id).await
+    } else if service.is(&model::CODEDEPLOY) {
+        let outcome = deployments(cloud, route, request).await;
+        route.answer(outcome.map(Output::of), request_id)
+    } else if service.is(&model::CLOUDWATCH) {
+        metrics(cloud, route, request, request_id)
+    } else {
+        sts::answer(cloud, route, request, request_id)
     }
-    request.body = match body_of(body, call.body_max()).await {
-        Some(body) => body.map_err(|_| call.too_large())?,
-        None => return Err(ApiError::new(408, "RequestTimeout", TOO_SLOW)),
-    };
-    let needs = iam::of_lambda(&call, &request, &cloud.home());
-    if let Some(why) = cloud.refusal(&request, &needs) {
-        return Err(ApiError::new(403, "AccessDeniedException", why));
+}
+
+fn too_large(route: Option<&Route>, request_id: &str) -> Answer {
+    match route {
+        Some(route) if route.service.is(&model::LAMBDA) => {
+            route.answer(Err(operations::too_large(route.name())), request_id)
+        }
+        _ => plain(413, "the request is larger than the local cloud takes"),
     }
-    rest::answer(cloud, call, &request, request_id).await
 }
 
 /// The body up to its limit; `None` if it does not come in time.
@@ -217,78 +216,34 @@ async fn object(cloud: &Arc<Cloud>, request: Request, request_id: &str) -> Answe
         .unwrap_or_else(|_| plain(500, "the object store failed"))
 }
 
-/// CodeDeploy, in either of its protocols.
-async fn deployments(cloud: &Arc<Cloud>, request: &Request) -> Answer {
-    let call = codedeploy::Call::of(request);
-    cloud.count(&call.operation);
-    let outcome = match call.input(request) {
-        Ok(input) => deploy(cloud, request, &call.operation, input).await,
-        Err(fault) => Err(fault),
-    };
-    call.answer(outcome)
-}
-
-async fn deploy(
-    cloud: &Arc<Cloud>,
-    request: &Request,
-    operation: &str,
-    mut input: Value,
-) -> Result<Value, Fault> {
+async fn deployments(cloud: &Arc<Cloud>, route: &Route, request: &Request) -> Result<Value, Fault> {
+    let input = route.decode(request)?;
+    let operation = input.operation.name.as_str();
+    let mut members = Value::Object(input.members);
     let needs = {
         let core = cloud.core();
         let names = |id: &str| core.codedeploy.names_of(id);
-        iam::of_deployment(operation, &input, &cloud.home(), names)
+        iam::of_deployment(operation, &members, &cloud.home(), names)
     };
     if let Some(why) = cloud.refusal(request, &needs) {
-        return Err(Fault::new(FaultKind::AccessDenied, why));
+        return Err(Fault::new("AccessDeniedException", why));
     }
     if operation == "CreateDeployment"
-        && let Some((bucket, key)) = codedeploy::s3_location(&input)
+        && let Some((bucket, key)) = codedeploy::s3_location(&members)
     {
         let of_cloud = Arc::clone(cloud);
         let read = move || of_cloud.objects.read(&bucket, &key).ok();
         let object = tokio::task::spawn_blocking(read).await.ok().flatten();
         let text = object.and_then(|bytes| String::from_utf8(bytes).ok());
-        input["revision"]["s3Location"]["content"] = text.into();
+        members["revision"]["s3Location"]["content"] = text.into();
     }
-    cloud.deploy(|core, now| core.codedeploy.perform(now, &mut core.ids, operation, input))
+    let done = cloud
+        .deploy(|core, now| core.codedeploy.perform(now, &mut core.ids, operation, members))?;
+    Ok(done)
 }
 
-/// CloudWatch in any of its protocols, or STS.
-fn metrics_or_identity(
-    cloud: &Cloud,
-    request: &Request,
-    service: Option<&str>,
-    request_id: &str,
-) -> Answer {
-    let action = request.param("Action");
-    let is_metrics = service == Some("monitoring")
-        || (service != Some("sts")
-            && CloudWatch::is_request(&request.path, &request.headers, &request.body));
-    if is_metrics {
-        return metrics(cloud, request, action.as_deref(), request_id);
-    }
-    match action {
-        Some(action) => {
-            cloud.count(&action);
-            sts::answer(request, &action, (&cloud.account, &cloud.caller()), request_id)
-        }
-        None => sts::error(
-            404,
-            "UnknownOperationException",
-            &format!("The local cloud does not know {} {}", request.method, request.path),
-            request_id,
-        ),
-    }
-}
-
-fn metrics(cloud: &Cloud, request: &Request, action: Option<&str>, request_id: &str) -> Answer {
-    let target = request.header("x-amz-target").and_then(|target| target.rsplit('.').next());
-    let operation = match (target, action) {
-        (Some(name), _) | (None, Some(name)) => name,
-        (None, None) => request.path.rsplit('/').next().unwrap_or_default(),
-    };
-    cloud.count(operation);
+fn metrics(cloud: &Cloud, route: &Route, request: &Request, request_id: &str) -> Answer {
+    let operation = route.name();
     let is_read = ["Get", "List", "Describe"].iter().any(|verb| operation.starts_with(verb));
     let changes_alarms = !is_read && operation != "PutMetricData";
     let wire = WireRequest {
@@ -314,7 +269,8 @@ fn answer_of(response: WireResponse) -> Answer {
 }
 
 /// The cloud's own paths.
-async fn own(cloud: &Cloud, request: &Request, segments: &[String]) -> Answer {
+async fn own(cloud: &Cloud, request: &Request) -> Answer {
+    let segments = request.segments();
     let parts: Vec<&str> = segments.iter().skip(1).map(String::as_str).collect();
     match (request.method.as_str(), parts.as_slice()) {
         ("GET", ["status"]) => Answer::json(200, &cloud.status()),

@@ -1,5 +1,7 @@
 //! The errors CodeDeploy answers with, under the names of its model.
 
+use crate::wire;
+
 /// A refusal, with the sentence the client sees.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{kind:?}: {message}")]
@@ -10,7 +12,7 @@ pub(crate) struct Fault {
     pub(crate) message: String,
 }
 
-/// The kinds of refusal. But for the last four, each is a shape of AWS's model (API version
+/// The kinds of refusal. But for the last two, each is a shape of AWS's model (API version
 /// 2014-10-06) without the `Exception` at its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FaultKind {
@@ -85,10 +87,6 @@ pub(crate) enum FaultKind {
     UnsupportedActionForDeploymentType,
     /// The body cannot be read in its protocol.
     Serialization,
-    /// No such operation, or one the local cloud does not perform.
-    UnknownOperation,
-    /// The caller's policies do not allow it.
-    AccessDenied,
     /// The local cloud itself failed.
     InternalFailure,
 }
@@ -113,24 +111,12 @@ impl FaultKind {
             shape => format!("{shape:?}Exception"),
         }
     }
+}
 
-    /// The namespace that rpc-v2-cbor puts before the name: the model's, or that of AWS's front end.
-    pub(crate) fn namespace(self) -> &'static str {
-        match self {
-            Self::Serialization
-            | Self::UnknownOperation
-            | Self::AccessDenied
-            | Self::InternalFailure => "com.amazon.coral.service",
-            _ => "com.amazonaws.codedeploy",
-        }
-    }
-
-    /// The HTTP status. The model states none, and AWS JSON 1.1 answers 400 then.
-    pub(crate) fn status(self) -> u16 {
-        match self {
-            Self::InternalFailure => 500,
-            _ => 400,
-        }
+impl From<Fault> for wire::Fault {
+    fn from(fault: Fault) -> Self {
+        let status = if fault.kind == FaultKind::InternalFailure { 500 } else { 400 };
+        Self::front(status, fault.kind.name(), fault.message)
     }
 }
 

@@ -32,7 +32,6 @@ mod tags;
 mod targets;
 #[cfg(test)]
 mod tests;
-mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,11 +39,10 @@ use serde_json::Value;
 
 pub(crate) use advance::Question;
 use deployment::Deployment;
-pub(crate) use fault::{Fault, FaultKind};
+pub(crate) use fault::Fault;
 pub(crate) use input::s3_location;
 use record::{Application, Config, Group};
 pub(crate) use store::Key;
-pub(crate) use wire::{Call, is_request};
 
 use crate::ids::Ids;
 use crate::lambda::name::Home;
@@ -64,27 +62,6 @@ pub(crate) struct CodeDeploy {
     changed: BTreeSet<Key>,
     questions: Vec<Question>,
 }
-
-/// Operations of the model that the local cloud knows of and does not perform.
-const ABSENT: [&str; 17] = [
-    "AddTagsToOnPremisesInstances",
-    "BatchGetApplicationRevisions",
-    "BatchGetDeploymentInstances",
-    "BatchGetOnPremisesInstances",
-    "DeleteGitHubAccountToken",
-    "DeleteResourcesByExternalId",
-    "DeregisterOnPremisesInstance",
-    "GetDeploymentInstance",
-    "GetOnPremisesInstance",
-    "ListApplicationRevisions",
-    "ListDeploymentInstances",
-    "ListGitHubAccountTokenNames",
-    "ListOnPremisesInstances",
-    "RegisterApplicationRevision",
-    "RegisterOnPremisesInstance",
-    "RemoveTagsFromOnPremisesInstances",
-    "SkipWaitTimeForInstanceTermination",
-];
 
 impl CodeDeploy {
     /// An empty CodeDeploy.
@@ -141,14 +118,7 @@ impl CodeDeploy {
             "TagResource" => self.tag(&input::read(input)?),
             "UntagResource" => self.untag(&input::read(input)?),
             "ListTagsForResource" => self.list_tags(&input::read(input)?),
-            other => Err(Fault::new(
-                FaultKind::UnknownOperation,
-                if ABSENT.contains(&other) {
-                    format!("The local cloud does not perform CodeDeploy's operation {other}")
-                } else {
-                    format!("CodeDeploy has no operation {other}")
-                },
-            )),
+            other => Err(Fault::internal(format!("{other} is offered and not performed"))),
         }
     }
 }

@@ -7,6 +7,7 @@ mod traffic;
 
 use serde_json::json;
 
+use super::fault::FaultKind;
 use super::*;
 use crate::cloudwatch::AlarmState;
 use crate::ids::SeededIds;

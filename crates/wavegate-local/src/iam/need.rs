@@ -4,10 +4,9 @@
 //! code that lies in S3 or ECR must be able to read it there, because Lambda reads it on the
 //! caller's behalf.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::lambda::name::Home;
-use crate::lambda::rest::Call;
 use crate::wire::Request;
 
 /// The service that roles of functions are passed to.
@@ -34,60 +33,63 @@ impl Need {
 
 /// What an operation of Lambda needs. Names that cannot be resolved need nothing: the operation
 /// itself refuses them.
-pub(crate) fn of_lambda(call: &Call, request: &Request, home: &Home) -> Vec<Need> {
-    let qualifier = request.query_param("Qualifier");
-    let action = match call {
-        Call::Invoke(_) => "lambda:InvokeFunction".to_owned(),
-        call => format!("lambda:{}", call.name()),
+pub(crate) fn of_lambda(operation: &str, input: &Map<String, Value>, home: &Home) -> Vec<Need> {
+    let text = |name: &str| input.get(name).and_then(Value::as_str);
+    let action = match operation {
+        "Invoke" | "InvokeWithResponseStream" => "lambda:InvokeFunction".to_owned(),
+        operation => format!("lambda:{operation}"),
     };
-    let (name, qualifier) = match call {
-        Call::AccountSettings | Call::ListFunctions => return vec![Need::new(action, "*")],
-        Call::Tag(arn) | Call::Untag(arn) | Call::ListTags(arn) => {
-            return vec![Need::new(action, arn.as_str())];
+    let qualifier = match operation {
+        "GetAccountSettings" | "ListFunctions" => return vec![Need::new(action, "*")],
+        "TagResource" | "UntagResource" | "ListTags" => {
+            return vec![Need::new(action, text("Resource").unwrap_or_default())];
         }
-        Call::CreateFunction => return creation(&body(request), &action, home),
+        "CreateFunction" => return creation(input, &action, home),
+        // Event source mappings name their function in the request, or not at all.
+        operation if operation.contains("EventSourceMapping") => return Vec::new(),
         // These act on what the qualifier names; the others on the function as a whole.
-        Call::GetFunction(name)
-        | Call::GetConfiguration(name)
-        | Call::DeleteFunction(name)
-        | Call::Invoke(name) => (name.as_str(), qualifier.as_deref()),
-        call => match call.function() {
-            Some(name) => (name, None),
-            None => return Vec::new(),
-        },
+        "GetFunction"
+        | "GetFunctionConfiguration"
+        | "DeleteFunction"
+        | "Invoke"
+        | "InvokeWithResponseStream" => text("Qualifier"),
+        _ => None,
     };
+    let Some(name) = text("FunctionName") else { return Vec::new() };
     let Ok(target) = home.resolve(name, qualifier) else { return Vec::new() };
     let mut needs = vec![Need::new(action, home.arn(&target.name, target.qualifier.as_deref()))];
-    match call {
-        Call::UpdateCode(_) => needs.extend(code(&body(request))),
-        Call::UpdateConfiguration(_) => needs.extend(configuration(&body(request))),
+    match operation {
+        "UpdateFunctionCode" => needs.extend(code(input)),
+        "UpdateFunctionConfiguration" => needs.extend(configuration(input)),
         _ => {}
     }
     needs
 }
 
-fn creation(input: &Value, action: &str, home: &Home) -> Vec<Need> {
-    let name = input["FunctionName"].as_str().unwrap_or_default();
+fn creation(input: &Map<String, Value>, action: &str, home: &Home) -> Vec<Need> {
+    let name = input.get("FunctionName").and_then(Value::as_str).unwrap_or_default();
     let Ok(target) = home.resolve(name, None) else { return Vec::new() };
     let arn = home.arn(&target.name, None);
     let mut needs = vec![Need::new(action, arn.as_str())];
-    if input["Tags"].as_object().is_some_and(|tags| !tags.is_empty()) {
+    let tags = input.get("Tags").and_then(Value::as_object);
+    if tags.is_some_and(|tags| !tags.is_empty()) {
         needs.push(Need::new("lambda:TagResource", arn));
     }
     needs.extend(configuration(input));
-    needs.extend(code(&input["Code"]));
+    needs.extend(input.get("Code").and_then(Value::as_object).map(code).unwrap_or_default());
     needs
 }
 
 /// What giving a function this configuration needs.
-fn configuration(input: &Value) -> Vec<Need> {
+fn configuration(input: &Map<String, Value>) -> Vec<Need> {
     let mut needs = Vec::new();
-    if let Some(role) = input["Role"].as_str() {
+    let part = |name: &str| input.get(name).unwrap_or(&Value::Null);
+    if let Some(role) = part("Role").as_str() {
         needs.push(Need { passed_to: Some(LAMBDA), ..Need::new("iam:PassRole", role) });
     }
-    let layers = input["Layers"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let layers = part("Layers").as_array().into_iter().flatten().filter_map(Value::as_str);
     needs.extend(layers.map(|layer| Need::new("lambda:GetLayerVersion", layer)));
-    let subnets = input["VpcConfig"]["SubnetIds"].as_array();
+    let subnets = part("VpcConfig")["SubnetIds"].as_array();
     if subnets.is_some_and(|subnets| !subnets.is_empty()) {
         let looks = ["ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeVpcs"];
         needs.extend(looks.map(|action| Need::new(action, "*")));
@@ -96,12 +98,13 @@ fn configuration(input: &Value) -> Vec<Need> {
 }
 
 /// What giving a function this code needs.
-fn code(input: &Value) -> Vec<Need> {
+fn code(input: &Map<String, Value>) -> Vec<Need> {
     let mut needs = Vec::new();
-    if let (Some(bucket), Some(key)) = (input["S3Bucket"].as_str(), input["S3Key"].as_str()) {
+    let text = |name: &str| input.get(name).and_then(Value::as_str);
+    if let (Some(bucket), Some(key)) = (text("S3Bucket"), text("S3Key")) {
         needs.push(Need::new("s3:GetObject", format!("arn:aws:s3:::{bucket}/{key}")));
     }
-    if let Some(repository) = input["ImageUri"].as_str().and_then(repository) {
+    if let Some(repository) = text("ImageUri").and_then(repository) {
         let reads = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"];
         needs.extend(reads.map(|action| Need::new(action, repository.as_str())));
     }
@@ -217,28 +220,15 @@ pub(crate) fn of_object(request: &Request) -> Vec<Need> {
     vec![Need::new(action, resource)]
 }
 
-/// The body as JSON; what cannot be read needs nothing, and is refused by the operation.
-fn body(request: &Request) -> Value {
-    serde_json::from_slice(&request.body).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
 
-    fn needs(method: &str, path: &str, query: &str, body: &Value) -> Vec<(String, String)> {
-        let request = Request {
-            method: method.to_owned(),
-            path: path.to_owned(),
-            query: query.to_owned(),
-            headers: Vec::new(),
-            body: body.to_string().into(),
-        };
+    fn needs(operation: &str, input: &Value) -> Vec<(String, String)> {
         let home = Home { region: "r".to_owned(), account: "000000000000".to_owned() };
-        let call = Call::parse(method, &request.segments()).unwrap();
-        let needs = of_lambda(&call, &request, &home);
+        let needs = of_lambda(operation, input.as_object().unwrap(), &home);
         needs.into_iter().map(|need| (need.action, need.resource)).collect()
     }
 
@@ -250,27 +240,25 @@ mod tests {
 
     #[test]
     fn a_call_needs_its_action_on_what_it_names() {
-        let base = "/2015-03-31/functions";
-        for (method, path, query, action, arn) in [
-            ("GET", "fn/aliases/live", "", "lambda:GetAlias", FN.to_owned()),
-            ("PUT", "fn/aliases/live", "", "lambda:UpdateAlias", FN.to_owned()),
-            ("GET", "fn", "Qualifier=7", "lambda:GetFunction", format!("{FN}:7")),
-            ("GET", "fn", "", "lambda:GetFunction", FN.to_owned()),
-            ("GET", "fn:live", "", "lambda:GetFunction", format!("{FN}:live")),
-            ("DELETE", "fn", "Qualifier=1", "lambda:DeleteFunction", format!("{FN}:1")),
-            (
-                "POST",
-                "fn/invocations",
-                "Qualifier=live",
-                "lambda:InvokeFunction",
-                format!("{FN}:live"),
-            ),
-            ("GET", "fn/versions", "", "lambda:ListVersionsByFunction", FN.to_owned()),
-            ("GET", "", "", "lambda:ListFunctions", "*".to_owned()),
+        let named = |name: &str| json!({ "FunctionName": name });
+        let qualified = |qualifier: &str| json!({ "FunctionName": "fn", "Qualifier": qualifier });
+        for (operation, input, arn) in [
+            ("GetAlias", named("fn"), FN.to_owned()),
+            ("UpdateAlias", named("fn"), FN.to_owned()),
+            ("GetFunction", qualified("7"), format!("{FN}:7")),
+            ("GetFunction", named("fn"), FN.to_owned()),
+            ("GetFunction", named("fn:live"), format!("{FN}:live")),
+            ("DeleteFunction", qualified("1"), format!("{FN}:1")),
+            ("ListVersionsByFunction", named("fn"), FN.to_owned()),
+            ("ListFunctions", json!({}), "*".to_owned()),
         ] {
-            let found = needs(method, &format!("{base}/{path}"), query, &Value::Null);
-            assert_eq!(found, pairs(&[(action, &arn)]), "{method} {path}");
+            let action = format!("lambda:{operation}");
+            assert_eq!(needs(operation, &input), pairs(&[(action.as_str(), arn.as_str())]));
         }
+        assert_eq!(
+            needs("Invoke", &qualified("live")),
+            pairs(&[("lambda:InvokeFunction", &format!("{FN}:live"))])
+        );
     }
 
     #[test]
@@ -281,7 +269,7 @@ mod tests {
             "Code": { "S3Bucket": "artifacts", "S3Key": "a/b.zip" },
         });
         assert_eq!(
-            needs("POST", "/2015-03-31/functions", "", &made),
+            needs("CreateFunction", &made),
             pairs(&[
                 ("lambda:CreateFunction", FN),
                 ("lambda:TagResource", FN),
@@ -289,19 +277,20 @@ mod tests {
                 ("s3:GetObject", "arn:aws:s3:::artifacts/a/b.zip"),
             ])
         );
-        let image = json!({ "ImageUri": "1.dkr.ecr.eu-west-1.amazonaws.com/team/shop:v1" });
+        let image = json!({ "FunctionName": "fn", "ImageUri": "1.dkr.ecr.eu-west-1.amazonaws.com/team/shop:v1" });
         let repository = "arn:aws:ecr:eu-west-1:1:repository/team/shop";
         assert_eq!(
-            needs("PUT", "/2015-03-31/functions/fn/code", "", &image),
+            needs("UpdateFunctionCode", &image),
             pairs(&[
                 ("lambda:UpdateFunctionCode", FN),
                 ("ecr:BatchGetImage", repository),
                 ("ecr:GetDownloadUrlForLayer", repository),
             ])
         );
-        let network = json!({ "Layers": ["l"], "VpcConfig": { "SubnetIds": ["s"] } });
+        let network =
+            json!({ "FunctionName": "fn", "Layers": ["l"], "VpcConfig": { "SubnetIds": ["s"] } });
         assert_eq!(
-            needs("PUT", "/2015-03-31/functions/fn/configuration", "", &network),
+            needs("UpdateFunctionConfiguration", &network),
             pairs(&[
                 ("lambda:UpdateFunctionConfiguration", FN),
                 ("lambda:GetLayerVersion", "l"),
@@ -310,8 +299,9 @@ mod tests {
                 ("ec2:DescribeVpcs", "*"),
             ])
         );
-        let nothing = json!({ "VpcConfig": { "SubnetIds": [] }, "Layers": [] });
-        let found = needs("PUT", "/2015-03-31/functions/fn/configuration", "", &nothing);
+        let nothing =
+            json!({ "FunctionName": "fn", "VpcConfig": { "SubnetIds": [] }, "Layers": [] });
+        let found = needs("UpdateFunctionConfiguration", &nothing);
         assert_eq!(found, pairs(&[("lambda:UpdateFunctionConfiguration", FN)]));
     }
 

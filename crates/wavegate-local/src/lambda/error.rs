@@ -1,5 +1,7 @@
 //! Errors of the Lambda API: AWS's codes, HTTP statuses and messages.
 
+use crate::wire::Fault;
+
 /// An answer that refuses. Messages follow AWS's own wording where it is known.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {message}")]
@@ -74,6 +76,19 @@ impl ApiError {
     /// 500 `ServiceException`: the cloud itself failed.
     pub fn service(message: impl Into<String>) -> Self {
         Self::new(500, "ServiceException", message)
+    }
+}
+
+impl From<ApiError> for Fault {
+    fn from(error: ApiError) -> Self {
+        let mut fault = Self::front(error.status, error.code, error.message);
+        if let Some(reason) = error.reason {
+            fault = fault.with("Reason", reason);
+        }
+        match error.retry_after_s {
+            Some(seconds) => fault.with("retryAfterSeconds", seconds.to_string()),
+            None => fault,
+        }
     }
 }
 

@@ -1,11 +1,10 @@
-//! Lambda: its model, its wire shapes, its REST routes, its packages.
+//! Lambda: its model, its wire shapes, its operations, its packages.
 
 pub mod archive;
-mod beside;
 pub mod error;
 pub mod input;
 pub mod metric;
 pub mod model;
 pub mod name;
+pub(crate) mod operations;
 pub mod output;
-pub(crate) mod rest;

@@ -11,7 +11,7 @@ use wavegate_local::{LocalCloud, Options};
 use crate::support::options;
 
 /// Whether a program of others works here; CI has them all.
-fn has_tool(probe: &[&str]) -> bool {
+pub(crate) fn has_tool(probe: &[&str]) -> bool {
     let ran = Command::new(probe[0])
         .args(&probe[1..])
         .stdout(Stdio::null())

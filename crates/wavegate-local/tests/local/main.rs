@@ -7,6 +7,7 @@ mod control_plane;
 mod deployment_clients;
 mod deployments;
 mod invocations;
+mod models;
 mod permissions;
 mod strangers;
 mod support;

@@ -33,7 +33,10 @@ impl Answer {
     /// Status, error type and message.
     pub(crate) fn error(&self) -> (u16, String, String) {
         let kind = self.header("x-amzn-errortype").unwrap_or_default().to_owned();
-        (self.status, kind, self.json()["message"].as_str().unwrap_or_default().to_owned())
+        let body = self.json();
+        // The errors of Lambda's model differ in it, as on AWS.
+        let message = body["message"].as_str().or(body["Message"].as_str());
+        (self.status, kind, message.unwrap_or_default().to_owned())
     }
 }
 

@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use super::{Bench, MINUTE, spec};
+use crate::codedeploy::Question;
 use crate::codedeploy::deployment::START_MS;
-use crate::codedeploy::{FaultKind, Question};
+use crate::codedeploy::fault::FaultKind;
 
 const CANARY: &str = "CodeDeployDefault.LambdaCanary10Percent5Minutes";
 

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{Bench, MINUTE, ROLE, creation, group, merge, spec};
-use crate::codedeploy::FaultKind;
 use crate::codedeploy::deployment::START_MS;
+use crate::codedeploy::fault::FaultKind;
 
 fn with(mut base: Value, more: Value) -> Value {
     merge(&mut base, more);
@@ -414,15 +414,5 @@ fn applications_and_groups_have_tags() {
         (json!(format!("{base}:deploymentconfig:a")), FaultKind::ArnNotSupported),
     ] {
         assert_eq!(bench.refused("ListTagsForResource", json!({ "ResourceArn": arn })), kind);
-    }
-}
-
-#[test]
-fn operations_of_other_platforms_are_refused_in_words() {
-    let mut bench = Bench::new();
-    for operation in ["RegisterOnPremisesInstance", "NoSuchThing"] {
-        let refused = bench.call(operation, json!({})).unwrap_err();
-        assert_eq!(refused.kind, FaultKind::UnknownOperation);
-        assert!(refused.message.contains(operation), "{refused}");
     }
 }

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::{Bench, MINUTE, creation, merge, spec};
 use crate::cloudwatch::AlarmState;
-use crate::codedeploy::FaultKind;
 use crate::codedeploy::deployment::{POLL_MS, START_MS};
+use crate::codedeploy::fault::FaultKind;
 
 const CANARY: &str = "CodeDeployDefault.LambdaCanary10Percent10Minutes";
 

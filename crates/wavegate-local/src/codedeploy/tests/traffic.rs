@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use super::{Bench, MINUTE, spec};
+use crate::codedeploy::CodeDeploy;
 use crate::codedeploy::deployment::START_MS;
+use crate::codedeploy::fault::FaultKind;
 use crate::codedeploy::routing::PREDEFINED;
-use crate::codedeploy::{CodeDeploy, FaultKind};
 use crate::lambda::input::{RoutingConfig, UpdateAlias};
 
 #[test]

@@ -1,8 +1,32 @@
-//! Requests and answers as the services see them: HTTP without its machinery.
+//! The wire layer: requests and answers as the services see them, in every protocol they speak.
+//!
+//! A service says in code only what it does; what its operations take and give stands in AWS's own model
+//! ([`model`]). A request becomes a [`Route`] by its head, then an [`Input`] by the model; the service
+//! performs it and gives an [`Output`] or a [`Fault`], which becomes the answer. [`validate`] holds an input
+//! against the model's constraints, for services whose front end does.
+//!
+//! To offer one more operation: add its name to `models/offered.json`, run `models/trim.py`, perform it.
+
+mod call;
+mod cbor;
+mod conform;
+mod fault;
+mod json;
+pub(crate) mod model;
+mod query;
+mod rest;
+#[cfg(test)]
+mod tests;
+pub(crate) mod time;
+pub(crate) mod validate;
+mod xml;
 
 use std::borrow::Cow;
 
 use axum::body::Bytes;
+
+pub(crate) use call::{Input, Output, Route};
+pub(crate) use fault::Fault;
 
 /// A request whose body was read.
 #[derive(Debug, Clone)]
@@ -124,41 +148,5 @@ impl Answer {
     pub(crate) fn with_header(mut self, name: &str, value: impl Into<String>) -> Self {
         self.headers.push((name.to_owned(), value.into()));
         self
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn request(headers: &[(&str, &str)], query: &str) -> Request {
-        Request {
-            method: "GET".into(),
-            path: "/2015-03-31/functions/arn%3Aaws%3Alambda/a+b".into(),
-            query: query.into(),
-            headers: headers.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(),
-            body: Bytes::new(),
-        }
-    }
-
-    #[test]
-    fn segments_are_decoded_one_by_one() {
-        let segments = request(&[], "").segments();
-        assert_eq!(segments, ["2015-03-31", "functions", "arn:aws:lambda", "a+b"]);
-        assert_eq!(decode("a%2Fb&c=d%20e"), "a/b&c=d e");
-    }
-
-    #[test]
-    fn the_signature_tells_the_service() {
-        let header = "AWS4-HMAC-SHA256 Credential=local/20261123/us-east-1/sts/aws4_request, \
-                      SignedHeaders=host, Signature=0";
-        let signed = request(&[("authorization", header)], "");
-        assert_eq!(signed.signed_service().as_deref(), Some("sts"));
-        assert_eq!(signed.signing_key().as_deref(), Some("local"));
-        let presigned = request(&[], "X-Amz-Credential=a%2F1%2Fr%2Fs3%2Faws4_request");
-        assert_eq!(presigned.signed_service().as_deref(), Some("s3"));
-        assert_eq!(presigned.signing_key().as_deref(), Some("a"));
-        assert_eq!(request(&[], "").signed_service(), None);
-        assert_eq!(request(&[("authorization", "Bearer x")], "").signing_key(), None);
     }
 }
