@@ -5,6 +5,7 @@
 
 mod errors;
 mod help;
+mod operations;
 
 use std::fmt;
 use std::io;
@@ -114,6 +115,7 @@ fn compare(root: &Path, only_checked: bool) -> Result<(Report, Files), GenerateE
         ("docs/deploy.schema.json".to_owned(), format!("{:#}\n", wavegate_config::schema())),
         ("docs/reference/cli.md".to_owned(), help::reference(&ask, LEVELS_MAX)?),
         ("docs/reference/errors.md".to_owned(), errors::reference(&ask)?),
+        ("docs/reference/local-cloud.md".to_owned(), operations::reference(root)?),
     ];
     files.extend(wavegate_plugin_protocol::schemas().into_iter().map(|(name, schema)| {
         let protocol = wavegate_plugin_protocol::PROTOCOL;

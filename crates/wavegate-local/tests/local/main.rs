@@ -9,5 +9,6 @@ mod deployments;
 mod invocations;
 mod models;
 mod permissions;
+mod sdks;
 mod strangers;
 mod support;

@@ -1,0 +1,86 @@
+"""Types the commands of cli.txt into the AWS CLI, unmodified, and compares what it prints.
+
+    cli.py URL DIRECTORY
+
+The CLI runs inside this process, since starting it anew takes a second each time. In the transcript a
+line that begins with `$` is a command, and what follows is what it prints, with `...` for anything; a
+command with nothing below it has to succeed. `{dir}` is DIRECTORY.
+"""
+
+import contextlib
+import io
+import os
+import re
+import shlex
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+URL, DIRECTORY = sys.argv[1], Path(sys.argv[2])
+os.environ.update(
+    AWS_ENDPOINT_URL=URL, AWS_ACCESS_KEY_ID="cli", AWS_SECRET_ACCESS_KEY="cli", AWS_PAGER="",
+    AWS_DEFAULT_REGION="us-east-1", AWS_REGION="us-east-1", AWS_CONFIG_FILE=os.devnull,
+    AWS_SHARED_CREDENTIALS_FILE=os.devnull,
+)
+
+from awscli.clidriver import create_clidriver  # noqa: E402  (it reads the variables)
+
+
+def package(name, text):
+    with zipfile.ZipFile(DIRECTORY / name, "w") as archive:
+        archive.writestr("app.py", text)
+
+
+def aws(words):
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = create_clidriver().main(words)
+    return code, out.getvalue(), err.getvalue()
+
+
+def fits(wanted, found):
+    pattern = re.escape(wanted.strip()).replace(re.escape("..."), ".*")
+    return re.fullmatch(pattern, found.strip(), re.DOTALL) is not None
+
+
+def transcript():
+    command, wanted = None, []
+    for line in (Path(__file__).parent / "cli.txt").read_text().splitlines():
+        if line.startswith("#"):
+            continue
+        if line.startswith("$ "):
+            if command:
+                yield command, "\n".join(wanted)
+            command, wanted = line[2:], []
+        elif command and line.startswith("  ") and not wanted:
+            command += line
+        else:
+            wanted.append(line)
+    yield command, "\n".join(wanted)
+
+
+def main():
+    package("v1.zip", "def handler(event, context):\n    print('hello')\n    return {'version': 1}\n")
+    package("v2.zip", "def handler(event, context):\n    return {'version': 2}\n")
+    failed = 0
+    for command, wanted in transcript():
+        words = shlex.split(command.replace("{dir}", str(DIRECTORY)))
+        # Read-after-write, as scripts do it: asked again until it is so, for a while.
+        again = 50 if words[0] == "until" else 1
+        words = words[1:] if again > 1 else words
+        for _ in range(again):
+            code, out, err = aws(words)
+            said = out if code == 0 else err
+            right = fits(wanted, said) if wanted.strip() else code == 0
+            if right:
+                break
+            time.sleep(0.1)
+        if not right:
+            failed += 1
+            print(f"$ {command}\nwanted: {wanted}\nfound ({code}): {said}")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""boto3, unmodified: waiters, paginators, and the polling after writes that infrastructure tools do.
+
+    sdk.py URL
+"""
+
+import io
+import json
+import sys
+import time
+import zipfile
+
+import boto3
+
+URL = sys.argv[1]
+ROLE = "arn:aws:iam::000000000000:role/sdk"
+session = boto3.Session("sdk", "sdk", region_name="us-east-1")
+
+
+def client(name):
+    return session.client(name, endpoint_url=URL)
+
+
+def package(text):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("app.py", text)
+    return out.getvalue()
+
+
+def all_of(on, operation, key, **arguments):
+    """Everything a paginator gives, page by page."""
+    pages = on.get_paginator(operation).paginate(**arguments)
+    return [item for page in pages for item in page.get(key, [])]
+
+
+def functions():
+    on = client("lambda")
+    names = [f"sdk-{number:02}" for number in range(55)]
+    for name in names:
+        on.create_function(
+            FunctionName=name, Runtime="python3.13", Role=ROLE, Handler="app.handler",
+            Code={"ZipFile": package("def handler(event, context): return event")},
+        )
+    on.get_waiter("function_active_v2").wait(FunctionName=names[-1])
+    on.get_waiter("function_exists").wait(FunctionName=names[0])
+    # More than a page of fifty.
+    found = [f["FunctionName"] for f in all_of(on, "list_functions", "Functions")]
+    assert set(names) <= set(found) and len(found) == len(set(found)), found
+
+    name = names[0]
+    for number in range(3):
+        on.update_function_code(FunctionName=name, ZipFile=package(f"V = {number}\ndef handler(e, c): return V"))
+        on.get_waiter("function_updated_v2").wait(FunctionName=name)
+        version = on.publish_version(FunctionName=name)["Version"]
+        on.get_waiter("published_version_active").wait(FunctionName=name, Qualifier=version)
+        on.create_alias(FunctionName=name, Name=f"a{number}", FunctionVersion=version)
+    versions = all_of(on, "list_versions_by_function", "Versions", FunctionName=name,
+                      PaginationConfig={"PageSize": 1})
+    assert [v["Version"] for v in versions] == ["$LATEST", "1", "2", "3"], versions
+    aliases = all_of(on, "list_aliases", "Aliases", FunctionName=name, PaginationConfig={"PageSize": 2})
+    assert [a["Name"] for a in aliases] == ["a0", "a1", "a2"]
+    answer = on.invoke(FunctionName=name, Qualifier="a1", Payload=b"{}")
+    assert (json.load(answer["Payload"]), answer["ExecutedVersion"]) == (1, "2")
+
+    # As an infrastructure tool does it: write, then read until what was written shows.
+    on.update_function_configuration(FunctionName=name, Timeout=9)
+    while (shown := on.get_function(FunctionName=name)["Configuration"])["LastUpdateStatus"] == "InProgress":
+        assert shown["Timeout"] == 9
+        time.sleep(0.01)
+    assert shown["LastUpdateStatus"] == "Successful"
+    revision = on.get_alias(FunctionName=name, Name="a0")["RevisionId"]
+    on.update_alias(FunctionName=name, Name="a0", FunctionVersion="2", RevisionId=revision)
+    try:
+        on.update_alias(FunctionName=name, Name="a0", FunctionVersion="3", RevisionId=revision)
+        raise AssertionError("an old revision was taken")
+    except on.exceptions.PreconditionFailedException as error:
+        assert error.response["Type"] == "User"
+    for name in names:
+        on.delete_function(FunctionName=name)
+
+
+def metrics():
+    on = client("cloudwatch")
+    now = time.time()
+    on.put_metric_data(
+        Namespace="sdk",
+        MetricData=[
+            {"MetricName": f"m{number}", "Dimensions": [{"Name": "n", "Value": str(number)}],
+             "Timestamp": now - 300, "Values": [1.0, 2.0], "Counts": [3.0, 1.0], "Unit": "Count"}
+            for number in range(600)
+        ],
+    )
+    assert len(all_of(on, "list_metrics", "Metrics", Namespace="sdk")) == 600
+    metric = {"Namespace": "sdk", "MetricName": "m7", "Dimensions": [{"Name": "n", "Value": "7"}]}
+    stat = {"Metric": metric, "Period": 60, "Stat": "Sum"}
+    data = all_of(
+        on, "get_metric_data", "MetricDataResults", StartTime=now - 900, EndTime=now + 60,
+        MetricDataQueries=[{"Id": "a", "MetricStat": stat}, {"Id": "b", "Expression": "a * 2"}],
+    )
+    assert [result["Values"] for result in data] == [[5.0], [10.0]], data
+    for number in range(5):
+        on.put_metric_alarm(
+            AlarmName=f"sdk-{number}", EvaluationPeriods=1, Threshold=1, Statistic="Sum", Period=60,
+            ComparisonOperator="GreaterThanThreshold", Namespace="sdk", MetricName="m7",
+        )
+    on.get_waiter("alarm_exists").wait(AlarmNames=["sdk-4"])
+    alarms = all_of(on, "describe_alarms", "MetricAlarms", AlarmNamePrefix="sdk-",
+                    PaginationConfig={"PageSize": 2})
+    assert [alarm["AlarmName"] for alarm in alarms] == [f"sdk-{number}" for number in range(5)]
+    on.set_alarm_state(AlarmName="sdk-0", StateValue="ALARM", StateReason="told so")
+    history = all_of(on, "describe_alarm_history", "AlarmHistoryItems", AlarmName="sdk-0")
+    assert {"ConfigurationUpdate", "StateUpdate"} <= {item["HistoryItemType"] for item in history}
+    on.delete_alarms(AlarmNames=[f"sdk-{number}" for number in range(5)])
+
+
+def identity():
+    on = client("sts")
+    assert on.get_caller_identity()["Account"] == "000000000000"
+
+
+def main():
+    identity()
+    functions()
+    metrics()
+
+
+if __name__ == "__main__":
+    main()
