@@ -4,7 +4,8 @@
 
 The CLI runs inside this process, since starting it anew takes a second each time. In the transcript a
 line that begins with `$` is a command, and what follows is what it prints, with `...` for anything; a
-command with nothing below it has to succeed. `{dir}` is DIRECTORY.
+command with nothing below it has to succeed. `until` before a command has it typed again and again, for a
+while, until it is so; `name=` keeps what it prints as `{name}`. `{dir}` is DIRECTORY.
 """
 
 import contextlib
@@ -63,12 +64,14 @@ def transcript():
 def main():
     package("v1.zip", "def handler(event, context):\n    print('hello')\n    return {'version': 1}\n")
     package("v2.zip", "def handler(event, context):\n    return {'version': 2}\n")
-    failed = 0
+    failed, kept = 0, {"dir": str(DIRECTORY)}
     for command, wanted in transcript():
-        words = shlex.split(command.replace("{dir}", str(DIRECTORY)))
-        # Read-after-write, as scripts do it: asked again until it is so, for a while.
+        for name, value in kept.items():
+            command = command.replace(f"{{{name}}}", value)
+        words = shlex.split(command)
         again = 50 if words[0] == "until" else 1
-        words = words[1:] if again > 1 else words
+        keep = words[0][:-1] if words[0].endswith("=") else None
+        words = words[1:] if again > 1 or keep else words
         for _ in range(again):
             code, out, err = aws(words)
             said = out if code == 0 else err
@@ -76,6 +79,8 @@ def main():
             if right:
                 break
             time.sleep(0.1)
+        if keep:
+            kept[keep] = out.strip().strip('"')
         if not right:
             failed += 1
             print(f"$ {command}\nwanted: {wanted}\nfound ({code}): {said}")
