@@ -33,7 +33,7 @@ use crate::lambda::model::Lambda;
 use crate::lambda::name::Home;
 use crate::private;
 use crate::rate::RateLimit;
-use crate::runtime::{Runtime, RuntimeSettings};
+use crate::runtime::{LogFiles, Runtime, RuntimeSettings};
 use crate::s3::Objects;
 use crate::server;
 use crate::state::{Changes, State};
@@ -411,7 +411,7 @@ impl Cloud {
             region: options.region.clone(),
             endpoint_url: url.clone(),
             run_dir: directory.join("run"),
-            log_dir: directory.join("logs"),
+            logs: Arc::new(LogFiles::new(directory.join("logs"))),
             path: std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into()),
         })
         .map_err(|source| LocalError::Runtime { source })?;

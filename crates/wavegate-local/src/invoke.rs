@@ -217,6 +217,7 @@ async fn attempt(cloud: Arc<Cloud>, wish: Wish) -> Result<(Arc<Route>, Outcome),
         root,
         payload: wish.payload,
         client_context: wish.client_context,
+        trace: None,
     };
     let outcome = cloud.runtime.invoke(job).await;
     drop(place);

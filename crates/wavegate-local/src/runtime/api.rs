@@ -2,11 +2,16 @@
 //!
 //! Clients reach it by `AWS_LAMBDA_RUNTIME_API`, which has no room for a path: hence the port. The
 //! environment asks for its next event and is kept waiting until there is one; nothing polls.
+//!
+//! An answer comes whole or, where the client says so in a header, as a stream; a stream may end in an
+//! error, which its trailers tell.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use http_body_util::{BodyExt as _, Full, Limited};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::server::conn::http1;
@@ -21,8 +26,14 @@ use crate::clock::Stopwatch;
 use crate::peer;
 
 const PREFIX: &str = "/2018-06-01/runtime/";
-/// AWS: bytes of an answer.
+/// AWS: bytes of an answer that is not streamed.
 pub(super) const RESPONSE_MAX: usize = 6_291_556;
+/// Pieces of a stream that wait for its reader; the function waits then, too.
+const PIECES: usize = 16;
+/// How a client says that its answer is a stream, and how a stream ends in an error.
+const MODE: &str = "lambda-runtime-function-response-mode";
+const ERROR_TYPE: &str = "lambda-runtime-function-error-type";
+const ERROR_BODY: &str = "lambda-runtime-function-error-body";
 
 /// How far an environment has come.
 #[derive(Debug, Clone)]
@@ -32,9 +43,18 @@ pub(super) enum Phase {
     /// It asked for its first event after so many milliseconds.
     Ready(f64),
     /// It reported that it cannot serve.
-    InitFailed(Bytes),
+    InitFailed(Report),
     /// Its process ended, and how.
     Exited(String),
+}
+
+/// An error that the environment reported.
+#[derive(Debug, Clone)]
+pub(super) struct Report {
+    /// AWS's or the function's name for it.
+    pub(super) kind: String,
+    /// All of it, as JSON.
+    pub(super) body: Bytes,
 }
 
 /// One event for the environment.
@@ -52,8 +72,28 @@ pub(super) struct Event {
 #[derive(Debug)]
 pub(super) enum Reply {
     Response(Bytes),
+    Stream(Stream),
     Error(Bytes),
     TooLarge,
+}
+
+/// An answer that comes in pieces.
+#[derive(Debug)]
+pub(super) struct Stream {
+    /// What the function says the bytes are.
+    pub(super) content_type: String,
+    /// Its pieces. A channel that closes without [`Piece::End`] was cut off.
+    pub(super) pieces: mpsc::Receiver<Piece>,
+}
+
+/// A piece of a streamed answer.
+#[derive(Debug)]
+pub(super) enum Piece {
+    Data(Bytes),
+    /// It ends in an error.
+    Failed(Report),
+    /// It is complete.
+    End,
 }
 
 /// The event under way.
@@ -112,11 +152,11 @@ impl Desk {
         });
     }
 
-    fn init_failed(&self, body: Bytes) {
+    fn init_failed(&self, report: Report) {
         self.phase.send_if_modified(|phase| {
             let news = matches!(phase, Phase::Starting);
             if news {
-                *phase = Phase::InitFailed(body);
+                *phase = Phase::InitFailed(report);
             }
             news
         });
@@ -187,31 +227,123 @@ async fn answer(desk: &Desk, request: Request<Incoming>) -> Response<Full<Bytes>
     if method != Method::POST {
         return refuse(StatusCode::NOT_FOUND, "NotFound", "no such call in the Runtime API");
     }
-    let body = Limited::new(request.into_body(), RESPONSE_MAX).collect().await;
-    let body = body.map(http_body_util::Collected::to_bytes);
     if operation == "init/error" {
-        desk.init_failed(body.unwrap_or_default());
+        let kind = header(request.headers(), ERROR_TYPE);
+        let Body::Whole(body) = collect(request.into_body()).await else { return broken() };
+        desk.init_failed(report(kind, body));
         return accepted();
     }
     let mut parts = operation.splitn(3, '/');
-    let (Some("invocation"), Some(id), Some(kind)) = (parts.next(), parts.next(), parts.next())
-    else {
-        return refuse(StatusCode::NOT_FOUND, "NotFound", "no such call in the Runtime API");
-    };
-    let (reply, too_large) = match (kind, body) {
-        ("response", Ok(body)) => (Reply::Response(body), false),
-        ("error", Ok(body)) => (Reply::Error(body), false),
-        ("response" | "error", Err(_)) => (Reply::TooLarge, true),
-        _ => return refuse(StatusCode::NOT_FOUND, "NotFound", "no such call in the Runtime API"),
-    };
-    if !desk.settle(id, reply) {
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some("invocation"), Some(id), Some("response")) => respond(desk, id, request).await,
+        (Some("invocation"), Some(id), Some("error")) => match collect(request.into_body()).await {
+            Body::Whole(body) => settle(desk, id, Reply::Error(body)),
+            Body::TooLarge => too_large(desk, id),
+            Body::Broken => broken(),
+        },
+        _ => refuse(StatusCode::NOT_FOUND, "NotFound", "no such call in the Runtime API"),
+    }
+}
+
+async fn respond(desk: &Desk, id: &str, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    if header(request.headers(), MODE) != "streaming" {
+        return match collect(request.into_body()).await {
+            Body::Whole(body) => settle(desk, id, Reply::Response(body)),
+            Body::TooLarge => too_large(desk, id),
+            Body::Broken => broken(),
+        };
+    }
+    let (sender, pieces) = mpsc::channel(PIECES);
+    let content_type = header(request.headers(), CONTENT_TYPE.as_str());
+    let answer = settle(desk, id, Reply::Stream(Stream { content_type, pieces }));
+    if answer.status() != StatusCode::ACCEPTED {
+        return answer;
+    }
+    let mut body = request.into_body();
+    let mut last = Piece::End;
+    while let Some(frame) = body.frame().await {
+        // A broken body ends the stream without its last piece.
+        let Ok(frame) = frame else { return broken() };
+        match frame.into_data() {
+            // A reader that gave up is no reason to stop the function.
+            Ok(data) => drop(sender.send(Piece::Data(data)).await),
+            Err(frame) => {
+                if let Some(failed) = frame.trailers_ref().and_then(failure) {
+                    last = Piece::Failed(failed);
+                }
+            }
+        }
+    }
+    drop(sender.send(last).await);
+    answer
+}
+
+/// The error that the trailers of a stream tell.
+fn failure(trailers: &HeaderMap) -> Option<Report> {
+    trailers.get(ERROR_TYPE)?;
+    let body = STANDARD.decode(header(trailers, ERROR_BODY)).unwrap_or_default();
+    Some(report(header(trailers, ERROR_TYPE), body.into()))
+}
+
+fn settle(desk: &Desk, id: &str, reply: Reply) -> Response<Full<Bytes>> {
+    if desk.settle(id, reply) {
+        accepted()
+    } else {
+        refuse(StatusCode::BAD_REQUEST, "InvalidRequestID", "Invalid request ID")
+    }
+}
+
+fn broken() -> Response<Full<Bytes>> {
+    refuse(StatusCode::BAD_REQUEST, "InvalidRequest", "the body broke off")
+}
+
+fn too_large(desk: &Desk, id: &str) -> Response<Full<Bytes>> {
+    if !desk.settle(id, Reply::TooLarge) {
         return refuse(StatusCode::BAD_REQUEST, "InvalidRequestID", "Invalid request ID");
     }
-    if too_large {
-        let message = "Exceeded maximum allowed payload size (6291556 bytes).";
-        return refuse(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", message);
+    let message = format!("Exceeded maximum allowed payload size ({RESPONSE_MAX} bytes).");
+    refuse(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", &message)
+}
+
+/// A body that was read.
+enum Body {
+    Whole(Bytes),
+    TooLarge,
+    /// The client went away.
+    Broken,
+}
+
+/// Reads a body to its end, also one that is too large: a client that is cut off in mid-sentence could
+/// not go on.
+async fn collect(mut body: Incoming) -> Body {
+    let mut all = Vec::new();
+    let mut fits = true;
+    while let Some(frame) = body.frame().await {
+        let Ok(frame) = frame else { return Body::Broken };
+        let Ok(data) = frame.into_data() else { continue };
+        fits &= all.len() + data.len() <= RESPONSE_MAX;
+        if fits {
+            all.extend_from_slice(&data);
+        }
     }
-    accepted()
+    if fits { Body::Whole(all.into()) } else { Body::TooLarge }
+}
+
+/// An error report. A client that does not name the error in a header does so in the body.
+fn report(kind: String, body: Bytes) -> Report {
+    let kind = if kind.is_empty() {
+        serde_json::from_slice::<serde_json::Value>(&body)
+            .ok()
+            .and_then(|body| Some(body["errorType"].as_str()?.to_owned()))
+            .unwrap_or_else(|| "Runtime.Unknown".to_owned())
+    } else {
+        kind
+    };
+    Report { kind, body }
+}
+
+fn header(headers: &HeaderMap, name: &str) -> String {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
 }
 
 fn deliver(event: Event) -> Response<Full<Bytes>> {

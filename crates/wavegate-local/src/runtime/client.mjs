@@ -3,7 +3,7 @@
 // It speaks the Lambda Runtime API and serves where the official client (aws-lambda-ric) is not
 // part of the package. Handlers may be async, may take a callback, may be CommonJS or ES modules.
 
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeSync } from "node:fs";
 import http from "node:http";
 import { createRequire } from "node:module";
 import path from "node:path";
@@ -52,9 +52,33 @@ function describe(error, type) {
   return { errorType: type ?? typeof error, errorMessage: String(error), trace: [] };
 }
 
+const descriptor = process.env._LAMBDA_TELEMETRY_LOG_FD;
+delete process.env._LAMBDA_TELEMETRY_LOG_FD;
+
 function stamp(level, text) {
-  // One record is one line in AWS's log; carriage returns keep it together there too.
-  process.stdout.write(`${new Date().toISOString()}\t${requestId}\t${level}\t${text}\n`);
+  const record = `${new Date().toISOString()}\t${requestId || undefined}\t${level}\t${text}\n`;
+  if (descriptor === undefined) {
+    process.stdout.write(record);
+    return;
+  }
+  // A frame keeps a record of several lines together.
+  const data = Buffer.from(record);
+  const head = Buffer.alloc(16);
+  head.writeUInt32BE(0xa55a0003, 0);
+  head.writeUInt32BE(data.length, 4);
+  head.writeBigUInt64BE(BigInt(Date.now()) * 1000n, 8);
+  writeAll(Number(descriptor), Buffer.concat([head, data]));
+}
+
+function writeAll(file, data) {
+  for (let at = 0; at < data.length; ) {
+    try {
+      at += writeSync(file, data, at);
+    } catch (error) {
+      // The pipe is full for a moment.
+      if (error.code !== "EAGAIN") throw error;
+    }
+  }
 }
 
 for (const [method, level] of Object.entries({

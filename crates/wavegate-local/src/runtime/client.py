@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import socket
+import struct
 import sys
 import time
 import traceback
@@ -49,11 +50,30 @@ class _ClientContext:
         self.client = data.get("client")
 
 
+class Log:
+    """Writes events, also of several lines: in frames where the platform reads those."""
+
+    def __init__(self, descriptor):
+        self.descriptor = int(descriptor) if descriptor else None
+
+    def write(self, text):
+        if self.descriptor is None:
+            sys.stdout.write(text.replace("\n", "\r") + "\n")
+            return
+        data = text.encode("utf-8", "replace")
+        head = struct.pack(">IIQ", 0xA55A0003, len(data), int(time.time() * 1_000_000))
+        sys.stdout.flush()
+        os.write(self.descriptor, head + data)
+
+
+_log = Log(os.environ.pop("_LAMBDA_TELEMETRY_LOG_FD", None))
+
+
 class _Lines(logging.Handler):
     """Prints records the way AWS's runtime does."""
 
     def emit(self, record):
-        sys.stdout.write(self.format(record) + "\n")
+        _log.write(self.format(record) + "\n")
 
 
 class _Formatter(logging.Formatter):
@@ -95,9 +115,14 @@ def fault(kind, message, trace=None):
 
 
 def report(error):
-    sys.stdout.write("[ERROR] %s: %s\n" % (error["errorType"], error["errorMessage"]))
-    if error["stackTrace"]:
-        sys.stdout.write("Traceback (most recent call last):\n" + "".join(error["stackTrace"]))
+    lines = ["[ERROR] %s: %s" % (error["errorType"], error["errorMessage"])]
+    lines.append("Traceback (most recent call last):")
+    for frame in error["stackTrace"]:
+        for line in filter(None, frame.split("\n")):
+            # AWS's runtime indents with no-break spaces, so that consoles keep them.
+            indent = len(line) - len(line.lstrip(" "))
+            lines.append("\u00a0" * indent + line.lstrip(" "))
+    _log.write("\n".join(lines))
 
 
 def load(name):

@@ -1,332 +1,367 @@
-//! One execution environment: a process in a group of its own, its Runtime API, its log.
+//! One execution environment: a scratch directory and a log, and the process that runs in it.
+//!
+//! As on AWS the environment outlives its process: after a timeout or a crash the next event finds its
+//! files, in a process that is initialized anew within that event's own time.
 
 use std::ffi::OsString;
-use std::io;
 use std::path::PathBuf;
-use std::process::{ExitStatus, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hyper::body::Bytes;
-use nix::sys::signal::Signal;
-use serde_json::json;
-use tokio::net::TcpListener;
-use tokio::process::{Child, Command};
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::sync::mpsc;
 
-use super::api::{self, Current, Desk, Event, Phase, RESPONSE_MAX, Reply};
-use super::guard::{Guard, kill_group};
+use super::api::{Event, Piece, RESPONSE_MAX, Reply, Stream};
+use super::guard::Guard;
 use super::interpreter::Launch;
 use super::log::Log;
-use super::{Job, Outcome};
+use super::process::{Handed, Process, Start};
+use super::report::{self, Failure, Measured};
+use super::{Job, Outcome, Part};
 use crate::clock::{Stopwatch, wall_ms};
-use crate::private;
 
 /// AWS: real time an environment has for its initialization, before the function's timeout counts.
 const INIT_MAX: Duration = Duration::from_secs(10);
 
-/// What it takes to start an environment.
+/// What it takes to make an environment.
 pub(super) struct Setup {
     pub(super) id: u64,
     pub(super) deployment: String,
     pub(super) launch: Launch,
     pub(super) root: PathBuf,
     pub(super) scratch: PathBuf,
-    pub(super) log_path: PathBuf,
+    pub(super) log: Arc<Log>,
     /// Everything but where the Runtime API is.
     pub(super) variables: Vec<(OsString, OsString)>,
+    pub(super) memory_mb: u64,
+    pub(super) guard: Arc<Guard>,
 }
 
-/// A running environment.
-#[derive(Debug)]
+/// An environment.
 pub(super) struct Environment {
-    pub(super) id: u64,
-    pub(super) deployment: String,
-    group: i32,
-    desk: Arc<Desk>,
-    events: mpsc::Sender<Event>,
-    log: Arc<Log>,
-    scratch: PathBuf,
-    /// The most memory seen so far, in megabytes; zero when the system does not tell.
-    peak_mb: AtomicU64,
+    setup: Setup,
+    process: Mutex<Option<Arc<Process>>>,
+    /// Whether it has run a process before.
+    is_used: AtomicBool,
+    /// Nothing is started in it any more.
+    is_over: Arc<AtomicBool>,
+    /// The most memory seen so far, in kilobytes; zero when the system does not tell.
+    peak_kb: AtomicU64,
 }
 
-/// What came of handing a job to an environment.
-pub(super) enum Ran {
-    /// It ran; whether the environment can take another one.
-    Done(Outcome, bool),
-    /// The environment was gone before it fetched the event.
-    NotStarted,
+impl std::fmt::Debug for Environment {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Environment").field("id", &self.setup.id).finish_non_exhaustive()
+    }
+}
+
+/// What one attempt at a job came to.
+struct End {
+    payload: Bytes,
+    failure: Option<Failure>,
+    /// The function itself reported an error.
+    is_error: bool,
 }
 
 impl Environment {
-    /// Starts the process. It is not ready yet: the first job waits for that.
-    pub(super) async fn start(setup: Setup, guard: &Arc<Guard>) -> io::Result<Arc<Self>> {
-        private::directory(&setup.scratch)?;
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-        let address = listener.local_addr()?.to_string();
-        let (reader, writer) = io::pipe()?;
-        let log = Log::new(reader, &setup.log_path)?;
-        let (desk, events) = Desk::new();
-        let child = Command::new(&setup.launch.program)
-            .args(&setup.launch.arguments)
-            .current_dir(&setup.root)
-            .env_clear()
-            .envs(setup.variables)
-            .envs(setup.launch.variables)
-            .env("AWS_LAMBDA_RUNTIME_API", address)
-            .stdin(Stdio::null())
-            .stdout(writer.try_clone()?)
-            .stderr(writer)
-            .process_group(0)
-            .spawn()?;
-        let group = child.id().and_then(|id| i32::try_from(id).ok()).unwrap_or_default();
-        guard.add(group);
-        let environment = Arc::new(Self {
-            id: setup.id,
-            deployment: setup.deployment,
-            group,
-            desk: Arc::clone(&desk),
-            events,
-            log: Arc::clone(&log),
-            scratch: setup.scratch,
-            peak_mb: AtomicU64::new(0),
-        });
-        let served = tokio::spawn(api::serve(listener, desk));
-        tokio::spawn(async move { log.pump().await });
-        tokio::spawn(Arc::clone(&environment).watch(child, Arc::clone(guard), served));
-        Ok(environment)
+    /// An environment without a process.
+    pub(super) fn new(setup: Setup) -> Arc<Self> {
+        Arc::new(Self {
+            setup,
+            process: Mutex::new(None),
+            is_used: AtomicBool::new(false),
+            is_over: Arc::new(AtomicBool::new(false)),
+            peak_kb: AtomicU64::new(0),
+        })
     }
 
-    /// Waits for the end of the process and clears up after it.
-    async fn watch(
-        self: Arc<Self>,
-        mut child: Child,
-        guard: Arc<Guard>,
-        served: tokio::task::JoinHandle<()>,
-    ) {
-        let how = child.wait().await.map_or_else(|error| error.to_string(), describe_exit);
-        // What the process started may outlive it, but not its environment.
-        kill_group(self.group);
-        guard.remove(self.group);
-        self.log.drain();
-        self.desk.exited(how);
-        served.abort();
-        let _ = tokio::fs::remove_dir_all(&self.scratch).await;
+    /// Its number.
+    pub(super) fn id(&self) -> u64 {
+        self.setup.id
     }
 
-    /// Kills the process and everything in its group.
-    pub(super) fn kill(&self) {
-        let is_gone = *self.desk.gone.borrow();
-        if !is_gone && self.group > 1 {
-            kill_group(self.group);
+    /// What it runs.
+    pub(super) fn deployment(&self) -> &str {
+        &self.setup.deployment
+    }
+
+    /// Kills its process and removes its files. Nothing is started in it any more.
+    pub(super) fn end(&self) {
+        self.is_over.store(true, Ordering::SeqCst);
+        match self.running() {
+            // Its files go when it is gone.
+            Some(process) => process.kill(),
+            None => drop(std::fs::remove_dir_all(&self.setup.scratch)),
         }
     }
 
-    /// Whether its process is gone or useless.
-    pub(super) fn is_over(&self) -> bool {
-        matches!(*self.desk.phase.borrow(), Phase::Exited(_) | Phase::InitFailed(_))
-    }
-
-    /// Waits until the process is gone.
+    /// Waits until its process is gone.
     pub(super) async fn gone(&self) {
-        let _ = self.desk.gone.subscribe().wait_for(|gone| *gone).await;
+        if let Some(process) = self.running() {
+            process.gone().await;
+        }
     }
 
-    /// Runs one job. A first job waits for the initialization.
-    pub(super) async fn run(&self, job: &Job, is_cold: bool) -> Ran {
+    /// Runs one job.
+    pub(super) async fn run(&self, job: &Job, to: Option<&mpsc::Sender<Part>>) -> Outcome {
         let limit = Duration::from_secs(job.route.deployed.configuration.timeout.unsigned_abs());
+        let (process, init_ms) = match self.running().filter(|process| process.is_well()) {
+            Some(process) => (Some(process), None),
+            None if self.is_used.swap(true, Ordering::SeqCst) => (None, None),
+            None => self.initialize_ahead().await,
+        };
         let watch = Stopwatch::start();
-        let mut phase = self.desk.phase.subscribe();
-        let first =
-            timeout(INIT_MAX + limit, phase.wait_for(|phase| !matches!(phase, Phase::Starting)));
-        let first = match first.await {
-            Ok(Ok(first)) => first.clone(),
-            Ok(Err(_)) => return Ran::NotStarted,
-            Err(_) => {
-                self.begin(job);
-                return self.timed_out(job, limit, watch.elapsed_ms());
+        let was_told = process.is_some();
+        if let Some(process) = process {
+            self.tell(&report::start(job));
+            if let Some(end) = self.hand(&process, job, limit, to).await {
+                return self.finish(job, end, watch.elapsed_ms(), init_ms);
+            }
+            // Nothing of a process that died between two events is this one's fault.
+            self.stop(&process).await;
+        }
+        // AWS initializes a process that is missing within the time of the invocation.
+        let ready = self.initialize(limit).await;
+        let took_ms = watch.elapsed_ms();
+        if let Err(failure) = &ready {
+            self.tell(&report::init_report(took_ms, false, failure));
+        }
+        if !was_told {
+            self.tell(&report::start(job));
+        }
+        let end = match ready {
+            Err(failure) => End::failed(job, failure),
+            Ok(process) => {
+                let left = limit.saturating_sub(watch.elapsed());
+                let end = self.hand(&process, job, left, to).await;
+                let how = "Runtime exited without providing a reason".to_owned();
+                end.unwrap_or_else(|| End::failed(job, Failure::Exited(how)))
             }
         };
-        let init_ms = match first {
-            Phase::Ready(init_ms) => is_cold.then_some(init_ms),
-            Phase::InitFailed(body) => {
-                self.kill();
-                self.begin(job);
-                return Ran::Done(self.failed(job, "error", body, watch.elapsed_ms()), false);
-            }
-            // Nothing of a warm environment's death is this job's fault.
-            Phase::Exited(_) if !is_cold => return Ran::NotStarted,
-            Phase::Exited(how) => {
-                self.begin(job);
-                return self.crashed(job, &how, watch.elapsed_ms());
-            }
-            Phase::Starting => return Ran::NotStarted,
-        };
-        self.dispatch(job, limit, init_ms).await
+        self.finish(job, end, watch.elapsed_ms(), None)
     }
 
-    async fn dispatch(&self, job: &Job, limit: Duration, init_ms: Option<f64>) -> Ran {
+    /// The first initialization of all, before the invocation's time. One that fails is tried again
+    /// within it.
+    async fn initialize_ahead(&self) -> (Option<Arc<Process>>, Option<f64>) {
         let watch = Stopwatch::start();
-        let (reply, replied) = oneshot::channel();
-        let request_id = job.request_id.clone();
-        *self.desk.current() = Some(Current { request_id, fetched: false, reply });
-        self.begin(job);
-        if self.events.try_send(event(job, limit)).is_err() {
-            return Ran::NotStarted;
+        match self.initialize(INIT_MAX).await {
+            Ok(process) => (Some(process), Some(watch.elapsed_ms())),
+            Err(failure) => {
+                self.tell(&report::init_report(watch.elapsed_ms(), true, &failure));
+                (None, None)
+            }
         }
-        let mut phase = self.desk.phase.subscribe();
-        let reply = tokio::select! {
+    }
+
+    /// Starts a process and waits until it is ready.
+    async fn initialize(&self, limit: Duration) -> Result<Arc<Process>, Failure> {
+        let process = self.start().await?;
+        match process.ready(limit).await {
+            Ok(_) => Ok(process),
+            Err(failure) => {
+                self.stop(&process).await;
+                Err(failure)
+            }
+        }
+    }
+
+    async fn start(&self) -> Result<Arc<Process>, Failure> {
+        let setup = &self.setup;
+        let start = Start {
+            launch: &setup.launch,
+            root: &setup.root,
+            variables: &setup.variables,
+            memory_kb: setup.memory_mb * 1024,
+            guard: &setup.guard,
+        };
+        let (is_over, scratch) = (Arc::clone(&self.is_over), setup.scratch.clone());
+        let when_gone = move || {
+            if is_over.load(Ordering::SeqCst) {
+                drop(std::fs::remove_dir_all(scratch));
+            }
+        };
+        let started = Process::start(start, &setup.log, when_gone).await;
+        let process = started.map_err(|error| Failure::NoStart {
+            kind: "Runtime.InvalidEntrypoint",
+            why: format!("fork/exec {}: {error}", setup.launch.program.display()),
+        })?;
+        *self.process.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&process));
+        // Ended in the meantime.
+        if self.is_over.load(Ordering::SeqCst) {
+            process.kill();
+        }
+        Ok(process)
+    }
+
+    /// Kills a process and waits until it has said its last.
+    async fn stop(&self, process: &Process) {
+        self.see_memory(process);
+        process.kill();
+        process.gone().await;
+        *self.process.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Hands the job to a process; none when that was gone before it took it.
+    async fn hand(
+        &self,
+        process: &Process,
+        job: &Job,
+        limit: Duration,
+        to: Option<&mpsc::Sender<Part>>,
+    ) -> Option<End> {
+        let watch = Stopwatch::start();
+        let replied = match process.hand(event(job, limit), limit).await {
+            Handed::Replied(reply) => reply,
+            Handed::NotFetched => return None,
+            Handed::Failed(failure) => {
+                self.stop(process).await;
+                return Some(End::failed(job, failure));
+            }
+        };
+        let end = match replied {
+            Reply::Response(body) => {
+                if let Some(to) = to {
+                    // A caller that hung up stops nothing.
+                    drop(to.send(Part::Data(body.clone())).await);
+                }
+                End { payload: body, failure: None, is_error: false }
+            }
+            Reply::Error(body) => End { payload: body, failure: None, is_error: true },
+            Reply::TooLarge => End::failed(job, Failure::TooLarge),
+            Reply::Stream(stream) => {
+                let left = limit.saturating_sub(watch.elapsed());
+                match self.pass_on(process, stream, left, to).await {
+                    Ok(end) => end,
+                    Err(failure) => {
+                        self.stop(process).await;
+                        return Some(End::failed(job, failure));
+                    }
+                }
+            }
+        };
+        if self.see_memory(process) {
+            self.stop(process).await;
+            return Some(End::failed(job, Failure::OutOfMemory));
+        }
+        Some(match end.failure {
+            // Lambda's own error, not the function's.
+            None if end.payload.len() > RESPONSE_MAX => End::failed(job, Failure::TooLarge),
+            _ => end,
+        })
+    }
+
+    /// Passes a streamed answer on to a caller that takes one, and gathers it for others.
+    async fn pass_on(
+        &self,
+        process: &Process,
+        mut stream: Stream,
+        limit: Duration,
+        to: Option<&mpsc::Sender<Part>>,
+    ) -> Result<End, Failure> {
+        if let Some(to) = to {
+            drop(to.send(Part::ContentType(std::mem::take(&mut stream.content_type))).await);
+        }
+        let mut all = Vec::new();
+        let passing = async {
+            while let Some(piece) = stream.pieces.recv().await {
+                match (piece, to) {
+                    (Piece::Data(data), Some(to)) => drop(to.send(Part::Data(data)).await),
+                    // One byte too many is enough to tell.
+                    (Piece::Data(data), None) if all.len() <= RESPONSE_MAX => all.extend(data),
+                    (Piece::Data(_), None) => {}
+                    (Piece::Failed(report), _) => {
+                        return Ok(End { payload: report.body, failure: None, is_error: true });
+                    }
+                    (Piece::End, _) => {
+                        let payload = std::mem::take(&mut all).into();
+                        return Ok(End { payload, failure: None, is_error: false });
+                    }
+                }
+            }
+            Err(Failure::Exited(process.how_it_ended().await))
+        };
+        tokio::select! {
             biased;
-            reply = replied => reply.ok(),
-            _ = phase.wait_for(|phase| matches!(phase, Phase::Exited(_))) => None,
-            () = tokio::time::sleep(limit) => return self.timed_out(job, limit, watch.elapsed_ms()),
-        };
-        let duration_ms = watch.elapsed_ms();
-        match reply {
-            Some(Reply::Response(body)) => {
-                let log = self.log.end(&self.report(job, duration_ms, init_ms, ""));
-                Ran::Done(Outcome { payload: body, failed: false, duration_ms, log }, true)
-            }
-            Some(Reply::Error(body)) => {
-                let log = self.log.end(&self.report(job, duration_ms, init_ms, ""));
-                Ran::Done(Outcome { payload: body, failed: true, duration_ms, log }, true)
-            }
-            Some(Reply::TooLarge) => {
-                let body = fault(
-                    "Function.ResponseSizeTooLarge",
-                    &format!(
-                        "Response payload size exceeded maximum allowed payload size \
-                         ({RESPONSE_MAX} bytes)."
-                    ),
-                );
-                // The client was cut off in mid-sentence: its connection is of no more use.
-                self.kill();
-                Ran::Done(self.failed(job, "error", body, duration_ms), false)
-            }
-            None if self.desk.current().as_ref().is_some_and(|current| !current.fetched) => {
-                Ran::NotStarted
-            }
-            None => {
-                let how = match &*self.desk.phase.borrow() {
-                    Phase::Exited(how) => how.clone(),
-                    _ => "Runtime exited without providing a reason".to_owned(),
-                };
-                self.crashed(job, &how, duration_ms)
-            }
+            end = passing => end,
+            () = process.out_of_memory() => Err(Failure::OutOfMemory),
+            () = tokio::time::sleep(limit) => Err(Failure::TimedOut),
         }
     }
 
-    fn begin(&self, job: &Job) {
-        let (id, version) = (&job.request_id, &job.route.version);
-        self.log.write(&format!("START RequestId: {id} Version: {version}\n"));
+    /// The last words of an invocation.
+    fn finish(&self, job: &Job, end: End, took_ms: f64, init_ms: Option<f64>) -> Outcome {
+        let timeout_s = job.route.deployed.configuration.timeout;
+        let duration_ms = match end.failure {
+            // AWS reports no more than the function had.
+            Some(Failure::TimedOut) => seconds_ms(timeout_s),
+            _ => took_ms,
+        };
+        let peak_mb = self.peak_kb.load(Ordering::Relaxed).div_ceil(1024);
+        let measured =
+            Measured { duration_ms, init_ms, used_mb: peak_mb.min(self.setup.memory_mb) };
+        if let Some(line) = end.failure.as_ref().and_then(|failure| failure.line(job)) {
+            self.tell(&line);
+        }
+        self.tell(&report::end(job));
+        self.tell(&report::report(job, measured, end.failure.as_ref()));
+        Outcome {
+            failed: end.is_error || end.failure.is_some(),
+            payload: end.payload,
+            duration_ms,
+            log: self.setup.log.take_tail(),
+        }
     }
 
-    fn timed_out(&self, job: &Job, limit: Duration, duration_ms: f64) -> Ran {
-        self.kill();
-        let message = format!("Task timed out after {:.2} seconds", limit.as_secs_f64());
-        let body =
-            fault("Sandbox.Timedout", &format!("RequestId: {} Error: {message}", job.request_id));
-        self.log.write(&format!("{} {} {message}\n\n", stamp(), job.request_id));
-        Ran::Done(self.failed(job, "timeout", body, duration_ms), false)
+    /// Adds an event of Lambda's own behind what the process has printed.
+    fn tell(&self, event: &str) {
+        if let Some(process) = self.running() {
+            self.setup.log.drain(process.source());
+        }
+        self.setup.log.platform(event);
     }
 
-    fn crashed(&self, job: &Job, how: &str, duration_ms: f64) -> Ran {
-        let message = format!("RequestId: {} Error: {how}", job.request_id);
-        self.log.write(&format!("{message}\nRuntime.ExitError\n"));
-        let body = fault("Runtime.ExitError", &message);
-        Ran::Done(self.failed(job, "error", body, duration_ms), false)
-    }
-
-    fn failed(&self, job: &Job, status: &str, payload: Bytes, duration_ms: f64) -> Outcome {
-        let status = format!("Status: {status}\t");
-        let log = self.log.end(&self.report(job, duration_ms, None, &status));
-        Outcome { payload, failed: true, duration_ms, log }
-    }
-
-    fn report(&self, job: &Job, duration_ms: f64, init_ms: Option<f64>, status: &str) -> String {
-        let id = &job.request_id;
-        let memory = job.route.deployed.configuration.memory_size;
-        let used = self.peak_memory_mb();
-        let init = init_ms.map(|init| format!("Init Duration: {init:.2} ms\t")).unwrap_or_default();
-        format!(
-            "END RequestId: {id}\nREPORT RequestId: {id}\tDuration: {duration_ms:.2} ms\tBilled \
-             Duration: {billed:.0} ms\tMemory Size: {memory} MB\tMax Memory Used: {used} \
-             MB\t{init}{status}\n",
-            billed = (duration_ms + init_ms.unwrap_or(0.0)).ceil(),
-        )
-    }
-
-    /// The most memory the process has used, where the system tells (Linux).
-    fn peak_memory_mb(&self) -> u64 {
-        let kilobytes = std::fs::read_to_string(format!("/proc/{}/status", self.group))
-            .ok()
-            .and_then(|status| {
-                let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-                line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
-            });
-        let seen = kilobytes.unwrap_or(0).div_ceil(1024);
+    /// Notes how much memory a process has used; whether that was more than it may.
+    fn see_memory(&self, process: &Process) -> bool {
         // A process that is gone tells nothing: what was seen last stands.
-        self.peak_mb.fetch_max(seen, Ordering::Relaxed).max(seen)
+        let (peak, own) = process.peak_kb();
+        self.peak_kb.fetch_max(peak, Ordering::Relaxed);
+        own > self.setup.memory_mb * 1024
+    }
+
+    fn running(&self) -> Option<Arc<Process>> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl End {
+    fn failed(job: &Job, failure: Failure) -> Self {
+        Self { payload: failure.payload(job), failure: Some(failure), is_error: false }
     }
 }
 
 fn event(job: &Job, limit: Duration) -> Event {
     let limit_ms = i64::try_from(limit.as_millis()).unwrap_or(i64::MAX);
-    let hex: String = job.request_id.chars().filter(char::is_ascii_hexdigit).collect();
-    let root = hex.get(..24).unwrap_or("000000000000000000000000");
-    let parent = hex.get(hex.len().saturating_sub(16)..).unwrap_or("0000000000000000");
     Event {
         request_id: job.request_id.clone(),
         deadline_ms: wall_ms().saturating_add(limit_ms),
         invoked_arn: job.route.invoked_arn.clone(),
-        trace_id: format!("Root=1-{:08x}-{root};Parent={parent};Sampled=0", wall_ms() / 1000),
+        trace_id: job.trace.clone().unwrap_or_else(|| trace(&job.request_id)),
         client_context: job.client_context.clone(),
         payload: job.payload.clone(),
     }
 }
 
-/// A function error as AWS words it.
-pub(super) fn fault(kind: &str, message: &str) -> Bytes {
-    Bytes::from(json!({ "errorType": kind, "errorMessage": message }).to_string())
+/// A trace of the invocation's own.
+fn trace(request_id: &str) -> String {
+    let hex: String = request_id.chars().filter(char::is_ascii_hexdigit).collect();
+    let root = hex.get(..24).unwrap_or("000000000000000000000000");
+    let parent = hex.get(hex.len().saturating_sub(16)..).unwrap_or("0000000000000000");
+    format!("Root=1-{:08x}-{root};Parent={parent};Sampled=0", wall_ms() / 1000)
 }
 
-fn stamp() -> String {
-    jiff::Timestamp::from_millisecond(wall_ms())
-        .map(|at| at.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string())
-        .unwrap_or_default()
-}
-
-fn describe_exit(status: ExitStatus) -> String {
-    use std::os::unix::process::ExitStatusExt as _;
-    match (status.code(), status.signal()) {
-        (Some(0), _) => "Runtime exited without providing a reason".to_owned(),
-        (Some(code), _) => format!("Runtime exited with error: exit status {code}"),
-        (None, signal) => {
-            format!(
-                "Runtime exited with error: signal: {}",
-                signal_text(signal.unwrap_or_default())
-            )
-        }
-    }
-}
-
-/// Signals in the words AWS uses (those of Go).
-fn signal_text(signal: i32) -> String {
-    let text = match Signal::try_from(signal) {
-        Ok(Signal::SIGKILL) => "killed",
-        Ok(Signal::SIGTERM) => "terminated",
-        Ok(Signal::SIGSEGV) => "segmentation fault",
-        Ok(Signal::SIGABRT) => "aborted",
-        Ok(Signal::SIGBUS) => "bus error",
-        Ok(Signal::SIGFPE) => "floating point exception",
-        Ok(Signal::SIGILL) => "illegal instruction",
-        Ok(Signal::SIGINT) => "interrupt",
-        Ok(Signal::SIGHUP) => "hangup",
-        Ok(other) => other.as_str(),
-        Err(_) => return format!("signal {signal}"),
-    };
-    text.to_owned()
+#[expect(clippy::cast_precision_loss, reason = "a timeout is far below 2^53 seconds")]
+fn seconds_ms(seconds: i64) -> f64 {
+    seconds as f64 * 1000.0
 }

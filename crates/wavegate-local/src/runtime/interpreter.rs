@@ -17,6 +17,8 @@ use crate::private;
 
 const PYTHON_CLIENT: &str = include_str!("client.py");
 const NODE_CLIENT: &str = include_str!("client.mjs");
+/// AWS: names a script that is started instead of a runtime of AWS's, with its command line.
+const WRAPPER: &str = "AWS_LAMBDA_EXEC_WRAPPER";
 /// Tells where the real interpreter is (version managers put scripts in front of it, which would
 /// slow every cold start) and whether the official client can be imported.
 const PYTHON_PROBE: &str = "import sys, importlib.util as u\n\
@@ -99,13 +101,17 @@ impl Interpreters {
     ) -> Result<Launch, NoLaunch> {
         let runtime = configuration.runtime.as_deref().unwrap_or_default();
         let handler = configuration.handler.as_deref().unwrap_or_default();
-        if runtime.starts_with("python") {
-            self.python(handler, root).await
+        let launch = if runtime.starts_with("python") {
+            self.python(handler, root).await?
         } else if runtime.starts_with("nodejs") {
-            self.node(handler, root).await
+            self.node(handler, root).await?
         } else {
-            bootstrap(root)
-        }
+            return bootstrap(root);
+        };
+        Ok(match configuration.variables.get(WRAPPER) {
+            Some(wrapper) => wrapped(launch, wrapper, root),
+            None => launch,
+        })
     }
 
     async fn python(&self, handler: &str, root: &Path) -> Result<Launch, NoLaunch> {
@@ -177,11 +183,24 @@ fn missing(program: &str, name: &str) -> NoLaunch {
     }
 }
 
+/// A launch through a script. As on AWS a shell starts it: one that is not there is exit status 127.
+fn wrapped(launch: Launch, wrapper: &str, root: &Path) -> Launch {
+    let wrapper = match wrapper.strip_prefix("/var/task/") {
+        Some(inside) => root.join(inside),
+        None => wrapper.into(),
+    };
+    let mut arguments: Vec<OsString> = vec!["-c".into(), r#"exec "$@""#.into(), "bootstrap".into()];
+    arguments.extend([wrapper.into(), launch.program.into()]);
+    arguments.extend(launch.arguments);
+    Launch { program: "/bin/sh".into(), arguments, variables: launch.variables }
+}
+
 fn bootstrap(root: &Path) -> Result<Launch, NoLaunch> {
     let program = root.join("bootstrap");
     let kind = "Runtime.InvalidEntrypoint";
     if !program.is_file() {
-        let message = "Couldn't find valid bootstrap(s): [/var/task/bootstrap]".to_owned();
+        let message =
+            "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]".to_owned();
         return Err(NoLaunch { kind, message });
     }
     if !is_executable(&program) {

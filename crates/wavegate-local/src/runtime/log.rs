@@ -1,14 +1,19 @@
-//! What an execution environment prints: the last 4 KB for `LogType=Tail`, all of it into a file.
+//! What an execution environment prints: as events for a [`LogSink`], and its last 4 KB for
+//! `LogType=Tail`.
 //!
 //! The process writes stdout and stderr into one pipe, so their order is kept. A background task
 //! reads it; [`Log::drain`] reads what is there right now. A process prints before it answers, so
 //! draining after its answer sees everything the invocation printed.
+//!
+//! A line is an event. AWS's runtime clients can also write events of several lines: in frames, to the
+//! descriptor that `_LAMBDA_TELEMETRY_LOG_FD` names. Here that is stderr, the same pipe.
 
 use std::collections::VecDeque;
+use std::fmt::Debug;
 use std::fs::File;
 use std::io::{self, PipeReader, Read as _, Write as _};
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::net::unix::pipe::Receiver;
@@ -19,77 +24,153 @@ use crate::private;
 const TAIL: usize = 4096;
 /// Bytes of one environment's log file; what is printed beyond is read and dropped.
 const FILE_MAX: u64 = 16 << 20;
+/// AWS: bytes of an event; a longer one becomes several.
+const EVENT_MAX: usize = 256 << 10;
+/// How a frame begins: these two bytes, one that tells its level and format, and the kind.
+const FRAME: [u8; 2] = [0xa5, 0x5a];
+const FRAME_KIND: u8 = 3;
+/// Bytes of a frame's text; what claims to be longer is none.
+const FRAME_MAX: usize = 16 << 20;
+/// Bytes of a frame before its text: kind, length, time.
+const FRAME_HEAD: usize = 16;
 
-/// The log of one environment.
+/// Where logs go. An implementation stamps the events itself: virtual time is not known here.
+pub trait LogSink: Debug + Send + Sync {
+    /// Begins the stream of one execution environment: `/aws/lambda/fn` and
+    /// `2026/11/26/[$LATEST]…`, as in CloudWatch Logs.
+    fn begin(&self, group: &str, stream: &str) -> Box<dyn LogStream>;
+}
+
+/// One stream of a [`LogSink`].
+pub trait LogStream: Debug + Send {
+    /// Takes the next event, with the line break at its end if it has one. Must not wait: the
+    /// environment's invocation does until it returns.
+    fn event(&mut self, message: &[u8]);
+}
+
+/// Logs as files: a directory per function, a file per environment.
+#[derive(Debug)]
+pub struct LogFiles {
+    directory: PathBuf,
+}
+
+impl LogFiles {
+    /// Files under `directory`, which is made when there is something to write.
+    pub fn new(directory: PathBuf) -> Self {
+        Self { directory }
+    }
+}
+
+impl LogSink for LogFiles {
+    fn begin(&self, group: &str, stream: &str) -> Box<dyn LogStream> {
+        let function = group.rsplit('/').next().unwrap_or(group);
+        let directory = self.directory.join(function);
+        let name = format!("{}.log", stream.replace('/', "-"));
+        // A log that cannot be written is still there for tails.
+        let file = private::directory(&directory)
+            .and_then(|()| private::append(&directory.join(name)))
+            .ok();
+        Box::new(LogFile { file, left: FILE_MAX })
+    }
+}
+
+#[derive(Debug)]
+struct LogFile {
+    file: Option<File>,
+    left: u64,
+}
+
+impl LogStream for LogFile {
+    fn event(&mut self, message: &[u8]) {
+        let Some(file) = &mut self.file else { return };
+        let fits = usize::try_from(self.left).unwrap_or(usize::MAX).min(message.len());
+        self.left -= fits as u64;
+        if file.write_all(&message[..fits]).is_err() || self.left == 0 {
+            self.file = None;
+        }
+    }
+}
+
+/// The log of one environment, over all processes that ran in it.
 #[derive(Debug)]
 pub(super) struct Log {
-    sink: Mutex<Sink>,
+    book: Mutex<Book>,
+}
+
+/// The reading end of one process's pipe.
+#[derive(Debug)]
+pub(super) struct Source {
     /// The same pipe as the receiver's, for reading past tokio's view of whether there is anything.
     pipe: PipeReader,
     receiver: Receiver,
 }
 
-#[derive(Debug)]
-struct Sink {
-    tail: VecDeque<u8>,
-    file: Option<File>,
-    left: u64,
-}
-
-impl Log {
-    /// Takes the reading end of the pipe. The file is created with its directory; a log that
-    /// cannot be written to disk is still there for tails.
-    pub(super) fn new(reader: PipeReader, path: &Path) -> io::Result<Arc<Self>> {
+impl Source {
+    /// Takes the reading end of a pipe.
+    pub(super) fn new(reader: PipeReader) -> io::Result<Self> {
         let pipe = reader.try_clone()?;
         // This makes the pipe non-blocking, for both of its names.
         let receiver = Receiver::from_owned_fd(OwnedFd::from(reader))?;
-        let file = path
-            .parent()
-            .and_then(|parent| private::directory(parent).ok())
-            .and_then(|()| private::append(path).ok());
-        let sink = Sink { tail: VecDeque::with_capacity(TAIL), file, left: FILE_MAX };
-        Ok(Arc::new(Self { sink: Mutex::new(sink), pipe, receiver }))
+        Ok(Self { pipe, receiver })
+    }
+}
+
+impl Log {
+    /// A log that writes to `stream`.
+    pub(super) fn new(stream: Box<dyn LogStream>) -> Arc<Self> {
+        let book = Book { tail: VecDeque::with_capacity(TAIL), partial: Vec::new(), stream };
+        Arc::new(Self { book: Mutex::new(book) })
     }
 
     /// Reads until the process and all that inherited its pipe are gone.
-    pub(super) async fn pump(&self) {
-        while self.receiver.readable().await.is_ok() {
+    pub(super) async fn pump(&self, source: &Source) {
+        while source.receiver.readable().await.is_ok() {
             // Through the receiver, so that tokio learns when the pipe is empty.
-            let mut sink = self.sink();
-            if sink.fill(|buffer| self.receiver.try_read(buffer)) == Drained::End {
+            let mut book = self.book();
+            if book.fill(|buffer| source.receiver.try_read(buffer)) == Drained::End {
                 return;
             }
         }
     }
 
     /// Reads what is in the pipe right now.
-    pub(super) fn drain(&self) {
-        let mut sink = self.sink();
-        sink.fill(|buffer| (&self.pipe).read(buffer));
+    pub(super) fn drain(&self, source: &Source) {
+        self.book().fill(|buffer| (&source.pipe).read(buffer));
     }
 
-    /// Adds a line of the platform's own, behind what was printed before. What was printed during
-    /// initialization thus belongs to the first invocation's tail.
-    pub(super) fn write(&self, line: &str) {
-        self.drain();
-        let mut sink = self.sink();
-        sink.write(line.as_bytes());
+    /// Adds an event of the platform's own.
+    pub(super) fn platform(&self, event: &str) {
+        let mut book = self.book();
+        book.flush();
+        book.tell(event.as_bytes());
+        book.stream.event(event.as_bytes());
     }
 
-    /// Adds the platform's own lines and gives the tail of the invocation, which it ends.
-    pub(super) fn end(&self, lines: &str) -> Vec<u8> {
-        self.drain();
-        let mut sink = self.sink();
-        if sink.tail.back().is_some_and(|last| *last != b'\n') {
-            sink.write(b"\n");
-        }
-        sink.write(lines.as_bytes());
-        sink.tail.drain(..).collect()
+    /// Adds an event that no tail shows.
+    pub(super) fn aside(&self, event: &str) {
+        let mut book = self.book();
+        book.flush();
+        book.stream.event(event.as_bytes());
     }
 
-    fn sink(&self) -> MutexGuard<'_, Sink> {
-        self.sink.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The tail since the last call: what an invocation, and an initialization before it, printed.
+    pub(super) fn take_tail(&self) -> Vec<u8> {
+        let mut book = self.book();
+        book.flush();
+        book.tail.drain(..).collect()
     }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Debug)]
+struct Book {
+    tail: VecDeque<u8>,
+    /// The beginning of a line or a frame whose end has not come yet.
+    partial: Vec<u8>,
+    stream: Box<dyn LogStream>,
 }
 
 /// What a read of the pipe found.
@@ -101,13 +182,27 @@ enum Drained {
     End,
 }
 
-impl Sink {
+/// The first event in some bytes.
+#[derive(Debug, PartialEq, Eq)]
+enum First {
+    /// A line of so many bytes, its break included.
+    Line(usize),
+    /// A frame whose text has so many bytes.
+    Frame(usize),
+    /// Its end has not come yet.
+    Partial,
+}
+
+impl Book {
     fn fill(&mut self, mut read: impl FnMut(&mut [u8]) -> io::Result<usize>) -> Drained {
-        let mut buffer = [0_u8; 8192];
+        let mut buffer = [0_u8; 16 << 10];
         loop {
             match read(&mut buffer) {
-                Ok(0) => return Drained::End,
-                Ok(count) => self.write(&buffer[..count]),
+                Ok(0) => {
+                    self.flush();
+                    return Drained::End;
+                }
+                Ok(count) => self.take(&buffer[..count]),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Drained::Empty,
                 Err(_) => return Drained::End,
@@ -115,17 +210,66 @@ impl Sink {
         }
     }
 
-    fn write(&mut self, bytes: &[u8]) {
+    fn take(&mut self, bytes: &[u8]) {
+        let mut all = std::mem::take(&mut self.partial);
+        all.extend_from_slice(bytes);
+        let mut done = 0;
+        loop {
+            let rest = &all[done..];
+            match first(rest) {
+                First::Line(length) => {
+                    self.tell(&rest[..length]);
+                    self.stream.event(&rest[..length]);
+                    done += length;
+                }
+                First::Frame(length) => {
+                    let text = &rest[FRAME_HEAD..FRAME_HEAD + length];
+                    self.tell(text);
+                    if !text.ends_with(b"\n") {
+                        self.tell(b"\n");
+                    }
+                    self.stream.event(text);
+                    done += FRAME_HEAD + length;
+                }
+                First::Partial => break,
+            }
+        }
+        all.drain(..done);
+        self.partial = all;
+    }
+
+    /// Ends a line that has no end.
+    fn flush(&mut self) {
+        let partial = std::mem::take(&mut self.partial);
+        if !partial.is_empty() {
+            self.tell(&partial);
+            self.tell(b"\n");
+            self.stream.event(&partial);
+        }
+    }
+
+    fn tell(&mut self, bytes: &[u8]) {
         let recent = &bytes[bytes.len().saturating_sub(TAIL)..];
         let surplus = (self.tail.len() + recent.len()).saturating_sub(TAIL);
         self.tail.drain(..surplus.min(self.tail.len()));
         self.tail.extend(recent);
-        let Some(file) = &mut self.file else { return };
-        let fits = usize::try_from(self.left).unwrap_or(usize::MAX).min(bytes.len());
-        self.left -= fits as u64;
-        if file.write_all(&bytes[..fits]).is_err() || self.left == 0 {
-            self.file = None;
+    }
+}
+
+fn first(bytes: &[u8]) -> First {
+    if bytes.starts_with(&FRAME) || FRAME.starts_with(bytes) {
+        let Some(head) = bytes.get(..FRAME_HEAD) else { return First::Partial };
+        let length = u32::from_be_bytes([head[4], head[5], head[6], head[7]]) as usize;
+        if head[3] == FRAME_KIND && length <= FRAME_MAX {
+            let is_whole = bytes.len() - FRAME_HEAD >= length;
+            return if is_whole { First::Frame(length) } else { First::Partial };
         }
+    }
+    let near = &bytes[..bytes.len().min(EVENT_MAX)];
+    match near.iter().position(|byte| *byte == b'\n') {
+        Some(at) => First::Line(at + 1),
+        None if near.len() == EVENT_MAX => First::Line(EVENT_MAX),
+        None => First::Partial,
     }
 }
 
@@ -133,30 +277,82 @@ impl Sink {
 mod tests {
     use super::*;
 
+    #[derive(Debug, Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<String>>>);
+
+    impl LogStream for Kept {
+        fn event(&mut self, message: &[u8]) {
+            self.0.lock().unwrap().push(String::from_utf8_lossy(message).into_owned());
+        }
+    }
+
+    fn log() -> (Arc<Log>, Source, io::PipeWriter, Kept) {
+        let (reader, writer) = io::pipe().unwrap();
+        let kept = Kept::default();
+        (Log::new(Box::new(kept.clone())), Source::new(reader).unwrap(), writer, kept)
+    }
+
+    fn frame(text: &str) -> Vec<u8> {
+        let mut bytes = vec![0xa5, 0x5a, 0, 3];
+        bytes.extend(u32::try_from(text.len()).unwrap().to_be_bytes());
+        bytes.extend([0; 8]);
+        bytes.extend(text.as_bytes());
+        bytes
+    }
+
     #[tokio::test]
     async fn the_tail_is_the_last_four_kilobytes() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("logs/fn.log");
-        let (reader, mut writer) = io::pipe().unwrap();
-        let log = Log::new(reader, &path).unwrap();
-        log.write("START\n");
+        let (log, source, mut writer, _) = log();
+        log.platform("START\n");
         writer.write_all(&[b'a'; 5000]).unwrap();
-        let tail = log.end("END\n");
+        log.drain(&source);
+        log.platform("END\n");
+        let tail = log.take_tail();
         assert_eq!(tail.len(), TAIL);
         assert!(tail.ends_with(b"a\nEND\n"));
-        log.write("START\n");
-        assert_eq!(log.end("END\n"), b"START\nEND\n");
-        assert!(std::fs::read(&path).unwrap().starts_with(b"START\naaaa"));
+        log.platform("START\n");
+        assert_eq!(log.take_tail(), b"START\n");
+    }
+
+    #[tokio::test]
+    async fn lines_and_frames_are_events_however_they_are_cut() {
+        let mut written = b"one\ntwo\rsame\n".to_vec();
+        written.extend(frame("a\nb"));
+        written.extend(frame("c\n"));
+        written.extend("å\u{a5}Z no frame\nlast".as_bytes());
+        for cut in 0..written.len() {
+            let (log, source, mut writer, kept) = log();
+            for part in [&written[..cut], &written[cut..]] {
+                writer.write_all(part).unwrap();
+                log.drain(&source);
+            }
+            log.platform("END\n");
+            let events = kept.0.lock().unwrap().clone();
+            let wanted =
+                ["one\n", "two\rsame\n", "a\nb", "c\n", "å\u{a5}Z no frame\n", "last", "END\n"];
+            assert_eq!(events, wanted, "cut at {cut}");
+            let tail = String::from_utf8(log.take_tail()).unwrap();
+            assert_eq!(tail, "one\ntwo\rsame\na\nb\nc\nå\u{a5}Z no frame\nlast\nEND\n");
+        }
     }
 
     #[tokio::test]
     async fn the_pump_ends_with_the_last_writer() {
-        let directory = tempfile::tempdir().unwrap();
-        let (reader, mut writer) = io::pipe().unwrap();
-        let log = Log::new(reader, &directory.path().join("fn.log")).unwrap();
+        let (log, source, mut writer, kept) = log();
         writer.write_all(b"hello").unwrap();
         drop(writer);
-        log.pump().await;
-        assert_eq!(log.end(""), b"hello\n");
+        log.pump(&source).await;
+        assert_eq!(*kept.0.lock().unwrap(), ["hello"]);
+    }
+
+    #[test]
+    fn files_are_kept_per_function_and_environment() {
+        let directory = tempfile::tempdir().unwrap();
+        let files = LogFiles::new(directory.path().join("logs"));
+        let mut stream = files.begin("/aws/lambda/fn", "2026/11/26/[1]abc");
+        stream.event(b"one\n");
+        stream.event(b"two\n");
+        let path = directory.path().join("logs/fn/2026-11-26-[1]abc.log");
+        assert_eq!(std::fs::read(path).unwrap(), b"one\ntwo\n");
     }
 }

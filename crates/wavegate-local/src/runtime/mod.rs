@@ -4,14 +4,20 @@
 //! environments, idle ones are used again, and those idle for long are ended. Code lives in real
 //! time: timeouts and deadlines are real seconds, whatever the virtual clock does.
 //!
-//! An environment sees nothing of the host's variables but `PATH`. Deliberately absent: memory and
-//! disk limits, a file system of its own, networks, and any sandbox: the code is the user's own.
+//! An environment sees nothing of the host's variables but `PATH`. Where the system tells how much
+//! memory processes use (Linux), a function that takes more than it was given is killed, at the latest
+//! a moment after. Deliberately absent: disk limits, a file system of its own, networks, and any
+//! sandbox: the code is the user's own.
 
 mod api;
 mod environment;
 mod guard;
 mod interpreter;
 mod log;
+mod memory;
+mod process;
+mod report;
+mod variables;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsString;
@@ -21,17 +27,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hyper::body::Bytes;
+use tokio::sync::mpsc;
 
-use self::environment::{Environment, Ran, Setup, fault};
+pub use self::log::{LogFiles, LogSink, LogStream};
+
+use self::environment::{Environment, Setup};
 use self::guard::Guard;
 use self::interpreter::{Interpreters, NoLaunch};
+use self::log::Log;
+use self::report::{Failure, Measured};
 use crate::clock::Stopwatch;
 use crate::lambda::model::Route;
 
 /// How long an environment may be idle, in real time. AWS keeps them for some minutes.
 const IDLE_MAX: Duration = Duration::from_mins(5);
-/// Environments a job tries when each dies before it fetches the event.
-const TRIES: u32 = 3;
 /// Real time the environments get to be gone after they were killed.
 const GONE_MAX: Duration = Duration::from_secs(2);
 
@@ -44,8 +53,8 @@ pub struct RuntimeSettings {
     pub endpoint_url: String,
     /// Where environments get their scratch directories and clients.
     pub run_dir: PathBuf,
-    /// Where logs are written, one directory per function.
-    pub log_dir: PathBuf,
+    /// Where logs go.
+    pub logs: Arc<dyn LogSink>,
     /// Where `python3` and `node` are looked for.
     pub path: OsString,
 }
@@ -63,6 +72,17 @@ pub struct Job {
     pub payload: Bytes,
     /// The caller's client context, as JSON.
     pub client_context: Option<String>,
+    /// The caller's trace, as its header has it; the invocation's own when absent.
+    pub trace: Option<String>,
+}
+
+/// A part of an answer, for a caller that takes it as it comes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// What the function says it is; comes first if at all, and only of an answer that is streamed.
+    ContentType(String),
+    /// Some bytes of it.
+    Data(Bytes),
 }
 
 /// What an attempt came to.
@@ -124,31 +144,38 @@ impl Runtime {
 
     /// Runs one job, in an idle environment if there is one.
     pub async fn invoke(&self, job: Job) -> Outcome {
-        let Some(root) = job.root.clone() else {
-            return refused(
-                &job,
-                "Runtime.InvalidEntrypoint",
-                "container images are not run by the local cloud: only zip packages are",
+        self.run(&job, None).await
+    }
+
+    /// Runs one job and sends its answer on as it comes. The outcome's payload is the error, if there
+    /// was one; parts may have been sent before it.
+    pub async fn stream(&self, job: Job, to: &mpsc::Sender<Part>) -> Outcome {
+        self.run(&job, Some(to)).await
+    }
+
+    async fn run(&self, job: &Job, to: Option<&mpsc::Sender<Part>>) -> Outcome {
+        let Some(root) = &job.root else {
+            return self.refused(
+                job,
+                NoLaunch {
+                    kind: "Runtime.InvalidEntrypoint",
+                    message: "container images are not run by the local cloud: only zip packages \
+                              are"
+                    .to_owned(),
+                },
             );
         };
-        for _ in 0..TRIES {
-            let (environment, is_cold) = match self.take_idle(&job.route.deployed.deployment) {
-                Some(environment) => (environment, false),
-                None => match self.start_environment(&job, &root).await {
-                    Ok(environment) => (environment, true),
-                    Err(NoLaunch { kind, message }) => return refused(&job, kind, &message),
-                },
-            };
-            let mut lease = Lease { runtime: self, environment: Some(environment) };
-            let Some(environment) = &lease.environment else { continue };
-            if let Ran::Done(outcome, is_reusable) = environment.run(&job, is_cold).await {
-                if is_reusable {
-                    lease.give_back();
-                }
-                return outcome;
-            }
-        }
-        refused(&job, "Runtime.ExitError", "Runtime exited without providing a reason")
+        let environment = match self.take_idle(&job.route.deployed.deployment) {
+            Some(environment) => environment,
+            None => match self.make_environment(job, root).await {
+                Ok(environment) => environment,
+                Err(no_launch) => return self.refused(job, no_launch),
+            },
+        };
+        let mut lease = Lease { runtime: self, environment: Some(Arc::clone(&environment)) };
+        let outcome = environment.run(job, to).await;
+        lease.give_back();
+        outcome
     }
 
     /// Ends environments that were idle for long, and those of deployments that are not in `live`.
@@ -158,7 +185,7 @@ impl Runtime {
         pool.idle.retain(|deployment, idle| {
             let is_live = live.contains(deployment);
             idle.retain(|(environment, since)| {
-                let stays = is_live && !environment.is_over() && since.elapsed() < IDLE_MAX;
+                let stays = is_live && since.elapsed() < IDLE_MAX;
                 if !stays {
                     ended.push(Arc::clone(environment));
                 }
@@ -167,11 +194,11 @@ impl Runtime {
             !idle.is_empty()
         });
         for environment in &ended {
-            pool.all.remove(&environment.id);
+            pool.all.remove(&environment.id());
         }
         drop(pool);
         for environment in ended {
-            environment.kill();
+            environment.end();
         }
     }
 
@@ -184,7 +211,7 @@ impl Runtime {
         drop(pool);
         all.into_values()
             .map(|environment| {
-                environment.kill();
+                environment.end();
                 async move { environment.gone().await }
             })
             .collect()
@@ -213,21 +240,12 @@ impl Runtime {
 
     /// The idle environment that was used last: the others can grow old.
     fn take_idle(&self, deployment: &str) -> Option<Arc<Environment>> {
-        let mut pool = self.pool();
-        while let Some((environment, _)) = pool.idle.get_mut(deployment)?.pop() {
-            if !environment.is_over() {
-                return Some(environment);
-            }
-            pool.all.remove(&environment.id);
-        }
-        None
+        let (environment, _) = self.pool().idle.get_mut(deployment)?.pop()?;
+        Some(environment)
     }
 
-    async fn start_environment(
-        &self,
-        job: &Job,
-        root: &Path,
-    ) -> Result<Arc<Environment>, NoLaunch> {
+    async fn make_environment(&self, job: &Job, root: &Path) -> Result<Arc<Environment>, NoLaunch> {
+        let settings = &self.inner.settings;
         let configuration = &job.route.deployed.configuration;
         let launch = self.inner.interpreters.launch(configuration, root).await?;
         let id = {
@@ -235,85 +253,60 @@ impl Runtime {
             pool.next_id += 1;
             pool.next_id
         };
-        let scratch = self.inner.settings.run_dir.join(format!("environment-{id}"));
-        let stream = log_stream(job);
-        let program = launch.program.clone();
-        let setup = Setup {
+        let scratch = settings.run_dir.join(format!("environment-{id}"));
+        crate::private::directory(&scratch).map_err(|error| NoLaunch {
+            kind: "Runtime.InvalidEntrypoint",
+            message: format!("{}: {error}", scratch.display()),
+        })?;
+        let place = variables::Place {
+            root,
+            scratch: &scratch,
+            stream: &log_stream(job),
+            clients: self.inner.interpreters.directory(),
+            path: self.inner.interpreters.path(),
+        };
+        let variables = variables::of(settings, &job.route, &place);
+        let environment = Environment::new(Setup {
             id,
             deployment: job.route.deployed.deployment.clone(),
-            variables: self.variables(job, root, &scratch, &stream),
-            log_path: self
-                .inner
-                .settings
-                .log_dir
-                .join(&job.route.function)
-                .join(file_name(&stream)),
             launch,
             root: root.to_owned(),
-            scratch,
-        };
-        let environment = Environment::start(setup, &self.inner.guard).await;
-        let environment = environment.map_err(|error| NoLaunch {
-            kind: "Runtime.InvalidEntrypoint",
-            message: format!("fork/exec {}: {error}", program.display()),
-        })?;
+            log: self.begin_log(job, place.stream),
+            scratch: scratch.clone(),
+            variables,
+            memory_mb: configuration.memory_size.unsigned_abs(),
+            guard: Arc::clone(&self.inner.guard),
+        });
         let mut pool = self.pool();
         if pool.is_closed {
-            environment.kill();
+            environment.end();
         } else {
             pool.all.insert(id, Arc::clone(&environment));
         }
         Ok(environment)
     }
 
-    /// The variables AWS sets, below the function's own.
-    fn variables(
-        &self,
-        job: &Job,
-        root: &Path,
-        scratch: &Path,
-        stream: &str,
-    ) -> Vec<(OsString, OsString)> {
+    fn begin_log(&self, job: &Job, stream: &str) -> Arc<Log> {
         let settings = &self.inner.settings;
-        let route = &job.route;
-        let configuration = &route.deployed.configuration;
-        let memory = configuration.memory_size.to_string();
-        let group = format!("/aws/lambda/{}", route.function);
-        let runtime = configuration.runtime.as_deref().unwrap_or_default();
-        let mut all: Vec<(OsString, OsString)> = Vec::new();
-        let mut set = |name: &str, value: OsString| all.push((name.into(), value));
-        // A function's own LANG, TZ or PATH may replace these; the ones further down it may not.
-        set("PATH", self.inner.interpreters.path().clone());
-        set("LANG", "en_US.UTF-8".into());
-        set("TZ", ":UTC".into());
-        set("HOME", scratch.into());
-        set("TMPDIR", scratch.into());
-        // Never the developer's own profiles and keys.
-        set("AWS_CONFIG_FILE", "/dev/null".into());
-        set("AWS_SHARED_CREDENTIALS_FILE", "/dev/null".into());
-        set("AWS_EC2_METADATA_DISABLED", "true".into());
-        set("AWS_ENDPOINT_URL", settings.endpoint_url.clone().into());
-        for (name, value) in &configuration.variables {
-            set(name, value.into());
+        let log = Log::new(settings.logs.begin(&log_group(&job.route), stream));
+        if let Some(runtime) = &job.route.deployed.configuration.runtime {
+            log.aside(&report::init_start(runtime, &settings.region));
         }
-        set("_HANDLER", configuration.handler.clone().unwrap_or_default().into());
-        set("LAMBDA_TASK_ROOT", root.into());
-        set("LAMBDA_RUNTIME_DIR", self.inner.interpreters.directory().into());
-        set("AWS_REGION", settings.region.clone().into());
-        set("AWS_DEFAULT_REGION", settings.region.clone().into());
-        set("AWS_ACCESS_KEY_ID", crate::iam::FUNCTION_KEY.into());
-        set("AWS_SECRET_ACCESS_KEY", "local".into());
-        set("AWS_SESSION_TOKEN", "local".into());
-        set("AWS_LAMBDA_FUNCTION_NAME", route.function.clone().into());
-        set("AWS_LAMBDA_FUNCTION_VERSION", route.version.clone().into());
-        set("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", memory.into());
-        set("AWS_LAMBDA_LOG_GROUP_NAME", group.into());
-        set("AWS_LAMBDA_LOG_STREAM_NAME", stream.into());
-        set("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".into());
-        if !runtime.starts_with("provided") {
-            set("AWS_EXECUTION_ENV", format!("AWS_Lambda_{runtime}").into());
-        }
-        all
+        log
+    }
+
+    /// The error of a job that no environment can be made for.
+    fn refused(&self, job: &Job, no_launch: NoLaunch) -> Outcome {
+        let log = self.begin_log(job, &log_stream(job));
+        let NoLaunch { kind, message } = no_launch;
+        let failure = Failure::NoStart { kind, why: message };
+        let measured = Measured { duration_ms: 0.0, init_ms: None, used_mb: 0 };
+        log.platform(&report::start(job));
+        log.platform(&failure.line(job).unwrap_or_default());
+        log.platform(&report::end(job));
+        log.platform(&report::report(job, measured, Some(&failure)));
+        let payload = failure.payload(job);
+        Outcome { payload, failed: true, duration_ms: 0.0, log: log.take_tail() }
     }
 }
 
@@ -328,10 +321,10 @@ impl Lease<'_> {
         let Some(environment) = self.environment.take() else { return };
         let mut pool = self.runtime.pool();
         if pool.is_closed {
-            environment.kill();
+            environment.end();
             return;
         }
-        let idle = pool.idle.entry(environment.deployment.clone()).or_default();
+        let idle = pool.idle.entry(environment.deployment().to_owned()).or_default();
         idle.push((environment, Stopwatch::start()));
     }
 }
@@ -339,25 +332,18 @@ impl Lease<'_> {
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
         if let Some(environment) = self.environment.take() {
-            environment.kill();
-            self.runtime.pool().all.remove(&environment.id);
+            environment.end();
+            self.runtime.pool().all.remove(&environment.id());
         }
     }
 }
 
-/// The error of a job that no environment could be started for.
-fn refused(job: &Job, kind: &str, why: &str) -> Outcome {
-    let id = &job.request_id;
-    let message = format!("RequestId: {id} Error: {why}");
-    let log = format!(
-        "START RequestId: {id} Version: {}\n{message}\n{kind}\nEND RequestId: {id}\n",
-        job.route.version
-    );
-    Outcome {
-        payload: fault(kind, &message),
-        failed: true,
-        duration_ms: 0.0,
-        log: log.into_bytes(),
+/// The log group of a function: its own, unless it is configured to write to another one.
+fn log_group(route: &Route) -> String {
+    let configured = route.deployed.configuration.logging_config.as_ref();
+    match configured.and_then(|logging| logging["LogGroup"].as_str()) {
+        Some(group) => group.to_owned(),
+        None => format!("/aws/lambda/{}", route.function),
     }
 }
 
@@ -368,8 +354,4 @@ fn log_stream(job: &Job) -> String {
         .unwrap_or_default();
     let unique: String = job.request_id.chars().filter(char::is_ascii_hexdigit).collect();
     format!("{date}/[{}]{unique}", job.route.version)
-}
-
-fn file_name(stream: &str) -> String {
-    format!("{}.log", stream.replace('/', "-"))
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use wavegate_local::lambda::input::Code;
 use wavegate_local::lambda::model::{Configuration, Deployed, Route};
-use wavegate_local::runtime::{Job, Outcome, Runtime, RuntimeSettings};
+use wavegate_local::runtime::{Job, LogFiles, Outcome, Runtime, RuntimeSettings};
 
 struct Bench {
     directory: tempfile::TempDir,
@@ -30,7 +30,7 @@ impl Bench {
             region: "us-east-1".into(),
             endpoint_url: "http://127.0.0.1:9".into(),
             run_dir: directory.path().join("run"),
-            log_dir: directory.path().join("logs"),
+            logs: Arc::new(LogFiles::new(directory.path().join("logs"))),
             path: path.into(),
         });
         Self { runtime: runtime.unwrap(), directory }
@@ -63,6 +63,7 @@ impl Bench {
             root: Some(root),
             payload: event.to_string().into(),
             client_context: Some(r#"{"custom":{"k":"v"}}"#.into()),
+            trace: None,
         };
         self.runtime.invoke(job).await
     }

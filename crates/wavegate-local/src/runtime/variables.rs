@@ -1,0 +1,94 @@
+//! The environment variables of a function's process: AWS's, and the function's own among them.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use super::{RuntimeSettings, log_group};
+use crate::lambda::model::Route;
+
+/// AWS's X-Ray daemon. Nothing answers there: what is sent to it is lost, as it is without tracing.
+const XRAY: (&str, &str) = ("127.0.0.1", "2000");
+
+/// What an environment is made of.
+pub(super) struct Place<'a> {
+    /// Where the package was unpacked.
+    pub(super) root: &'a Path,
+    /// Its scratch directory.
+    pub(super) scratch: &'a Path,
+    /// Its log stream.
+    pub(super) stream: &'a str,
+    /// Where the built-in runtime clients lie.
+    pub(super) clients: &'a Path,
+    /// Where programs are looked for.
+    pub(super) path: &'a OsString,
+}
+
+/// The variables of a function's process.
+pub(super) fn of(
+    settings: &RuntimeSettings,
+    route: &Route,
+    place: &Place<'_>,
+) -> Vec<(OsString, OsString)> {
+    let configuration = &route.deployed.configuration;
+    let runtime = configuration.runtime.as_deref().unwrap_or_default();
+    let mut all: Vec<(OsString, OsString)> = Vec::new();
+    let mut set = |name: &str, value: OsString| all.push((name.into(), value));
+    // A function's own LANG, TZ or PATH may replace these; the ones further down it may not.
+    set("PATH", place.path.clone());
+    set("LD_LIBRARY_PATH", libraries(place.root));
+    set("LANG", "en_US.UTF-8".into());
+    set("TZ", ":UTC".into());
+    set("PWD", place.root.into());
+    set("SHLVL", "0".into());
+    set("HOME", place.scratch.into());
+    set("TMPDIR", place.scratch.into());
+    // Never the developer's own profiles and keys.
+    set("AWS_CONFIG_FILE", "/dev/null".into());
+    set("AWS_SHARED_CREDENTIALS_FILE", "/dev/null".into());
+    set("AWS_EC2_METADATA_DISABLED", "true".into());
+    set("AWS_ENDPOINT_URL", settings.endpoint_url.clone().into());
+    set("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR".into());
+    set("AWS_XRAY_DAEMON_ADDRESS", format!("{}:{}", XRAY.0, XRAY.1).into());
+    set("_AWS_XRAY_DAEMON_ADDRESS", XRAY.0.into());
+    set("_AWS_XRAY_DAEMON_PORT", XRAY.1.into());
+    for (name, value) in &configuration.variables {
+        set(name, value.into());
+    }
+    set("_HANDLER", configuration.handler.clone().unwrap_or_default().into());
+    set("LAMBDA_TASK_ROOT", place.root.into());
+    set("LAMBDA_RUNTIME_DIR", place.clients.into());
+    set("AWS_REGION", settings.region.clone().into());
+    set("AWS_DEFAULT_REGION", settings.region.clone().into());
+    set("AWS_ACCESS_KEY_ID", crate::iam::FUNCTION_KEY.into());
+    set("AWS_SECRET_ACCESS_KEY", "local".into());
+    set("AWS_SESSION_TOKEN", "local".into());
+    set("AWS_LAMBDA_FUNCTION_NAME", route.function.clone().into());
+    set("AWS_LAMBDA_FUNCTION_VERSION", route.version.clone().into());
+    set("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", configuration.memory_size.to_string().into());
+    set("AWS_LAMBDA_LOG_GROUP_NAME", log_group(route).into());
+    set("AWS_LAMBDA_LOG_STREAM_NAME", place.stream.into());
+    set("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".into());
+    if let Some(logging) = &configuration.logging_config
+        && logging["LogFormat"] == "JSON"
+    {
+        set("AWS_LAMBDA_LOG_FORMAT", "JSON".into());
+        set(
+            "AWS_LAMBDA_LOG_LEVEL",
+            logging["ApplicationLogLevel"].as_str().unwrap_or("INFO").into(),
+        );
+    }
+    if !runtime.starts_with("provided") {
+        set("AWS_EXECUTION_ENV", format!("AWS_Lambda_{runtime}").into());
+        // Stderr, which goes into the same pipe as stdout: the order of all output is kept.
+        set("_LAMBDA_TELEMETRY_LOG_FD", "2".into());
+    }
+    all
+}
+
+/// Where a package's own libraries are found, as on AWS.
+fn libraries(root: &Path) -> OsString {
+    let mut all = OsString::from(root);
+    all.push(":");
+    all.push(root.join("lib"));
+    all
+}
