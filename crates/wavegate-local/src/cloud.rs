@@ -25,6 +25,7 @@ use crate::clock::{HIGH_WATER_LEAD, VirtualClock};
 use crate::cloudwatch::{CloudWatch, Datum};
 use crate::code::CodeStore;
 use crate::codedeploy::{CodeDeploy, Fault, Key, Question};
+use crate::doorway;
 use crate::iam::{self, Need, Policy};
 use crate::ids::SeededIds;
 use crate::invoke;
@@ -390,6 +391,7 @@ impl Cloud {
         let mut lambda =
             Lambda::new(&options.region, &options.account, settle_ms(options.time_scale));
         lambda.restore(stored.functions, stored.retired);
+        lambda.serve_urls_at(doorway::prefix(&url));
         let mut cloudwatch = CloudWatch::new(&options.region, &options.account);
         let corrupt = |message: String| LocalError::Corrupt {
             path: state_path.clone(),

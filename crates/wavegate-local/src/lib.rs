@@ -13,8 +13,8 @@
 //! - no function process outlives the cloud, however the cloud ends.
 //!
 //! Deliberately absent: IAM beyond the rehearsal of a policy, networks, layers, container images. Event
-//! source mappings, function URLs and provisioned concurrency are kept and shown, and nothing acts on
-//! them. What is not offered is refused in words.
+//! source mappings and provisioned concurrency are kept and shown, and nothing acts on them. What is not
+//! offered is refused in words.
 
 mod cbor;
 pub mod clock;
@@ -22,6 +22,7 @@ mod cloud;
 pub mod cloudwatch;
 mod code;
 mod codedeploy;
+mod doorway;
 mod iam;
 pub mod ids;
 mod intake;

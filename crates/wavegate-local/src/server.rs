@@ -8,12 +8,15 @@
 //! its time; what is refused at the gate has reached no service.
 
 mod gate;
+mod stream;
 
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
+use axum::http::header::SET_COOKIE;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request as HttpRequest, StatusCode};
 use axum::response::Response;
 use hyper::body::Incoming;
@@ -25,9 +28,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use self::stream::Stream;
 use crate::cloud::Cloud;
 use crate::cloudwatch::{CloudWatch, WireRequest, WireResponse};
 use crate::codedeploy;
+use crate::doorway::{self, Doorway};
 use crate::iam;
 use crate::ids::Ids as _;
 use crate::lambda::operations;
@@ -126,23 +131,52 @@ async fn handle(
     request: HttpRequest<Body>,
 ) -> Response {
     let request_id = cloud.core().ids.uuid();
-    let judged = if is_own { gate::judge(&request, port) } else { Err(gate::Refusal::Stranger) };
-    let answer = match judged {
-        Ok(()) => route(cloud, request, &request_id).await,
-        Err(refusal) => plain(refusal.status(), &refusal.to_string()),
+    let host = gate::host(&request).unwrap_or_default();
+    let door = Doorway::of(host, request.uri().path(), &cloud.region);
+    let judged = match &door {
+        _ if !is_own => Err(gate::Refusal::Stranger),
+        Some(_) => gate::judge_public(&request, port),
+        None => gate::judge(&request, port),
+    };
+    let answer = match (judged, door) {
+        (Ok(()), Some(door)) => enter(cloud, request, &door, &request_id).await,
+        (Ok(()), None) => route(cloud, request, &request_id).await,
+        (Err(refusal), _) => plain(refusal.status(), &refusal.to_string()),
     };
     respond(answer, &request_id)
 }
 
-async fn route(cloud: &Arc<Cloud>, request: HttpRequest<Body>, request_id: &str) -> Answer {
+/// A request to a function URL.
+async fn enter(
+    cloud: &Arc<Cloud>,
+    request: HttpRequest<Body>,
+    door: &Doorway,
+    request_id: &str,
+) -> Answer {
     let (parts, body) = request.into_parts();
-    let mut request = Request {
+    let mut request = head_of(&parts);
+    match body_of(body, doorway::BODY_MAX).await {
+        Some(Ok(body)) => request.body = body,
+        Some(Err(_)) => return plain(413, "Request Entity Too Large"),
+        None => return plain(408, TOO_SLOW),
+    }
+    doorway::answer(cloud, door, &request, request_id).await
+}
+
+/// A request without its body.
+fn head_of(parts: &Parts) -> Request {
+    Request {
         method: parts.method.as_str().to_owned(),
         path: parts.uri.path().to_owned(),
         query: parts.uri.query().unwrap_or_default().to_owned(),
         headers: headers(&parts.headers),
         body: Bytes::new(),
-    };
+    }
+}
+
+async fn route(cloud: &Arc<Cloud>, request: HttpRequest<Body>, request_id: &str) -> Answer {
+    let (parts, body) = request.into_parts();
+    let mut request = head_of(&parts);
     if request.path.starts_with("/_wavegate/") {
         return own(cloud, &request).await;
     }
@@ -265,7 +299,11 @@ fn metrics(cloud: &Cloud, route: &Route, request: &Request, request_id: &str) ->
 }
 
 fn answer_of(response: WireResponse) -> Answer {
-    Answer { status: response.status, headers: response.headers, body: response.body.into() }
+    Answer {
+        headers: response.headers,
+        body: response.body.into(),
+        ..Answer::empty(response.status)
+    }
 }
 
 /// The cloud's own paths.
@@ -304,7 +342,11 @@ fn plain(status: u16, text: &str) -> Answer {
 }
 
 fn respond(answer: Answer, request_id: &str) -> Response {
-    let mut response = Response::new(Body::from(answer.body));
+    let body = match answer.stream {
+        Some(rest) => Body::new(Stream { first: Some(answer.body), rest }),
+        None => Body::from(answer.body),
+    };
+    let mut response = Response::new(body);
     *response.status_mut() =
         StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
@@ -312,7 +354,12 @@ fn respond(answer: Answer, request_id: &str) -> Response {
         if let (Ok(name), Ok(value)) =
             (HeaderName::try_from(name.as_str()), HeaderValue::try_from(value))
         {
-            headers.insert(name, value);
+            // The one header that may not be joined.
+            if name == SET_COOKIE {
+                headers.append(name, value);
+            } else {
+                headers.insert(name, value);
+            }
         }
     }
     if let Ok(id) = HeaderValue::try_from(request_id) {

@@ -24,12 +24,18 @@ use policy::Verdict;
 
 use crate::wire::Request;
 
-/// The key that functions get in their environment.
-pub(crate) const FUNCTION_KEY: &str = "local";
+/// How the keys begin that functions get in their environments.
+const FUNCTION_KEY: &str = "WGFN";
+
+/// The key, the secret and the token of one environment: of AWS's lengths and, as there, no others'.
+pub(crate) fn function_keys(environment: u64) -> (String, String, String) {
+    let key = format!("{FUNCTION_KEY}{environment:016}");
+    (key, format!("wavegate-secret-{environment:024}"), format!("wavegate-token-{environment:048}"))
+}
 
 /// Whether a call is one that a person or a pipeline makes with keys of their own.
 pub(crate) fn is_somebodys(request: &Request) -> bool {
-    request.signing_key().is_some_and(|key| key != FUNCTION_KEY)
+    request.signing_key().is_some_and(|key| !key.starts_with(FUNCTION_KEY))
 }
 
 /// The caller, by the name that policies are attached to.

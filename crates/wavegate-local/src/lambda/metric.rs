@@ -48,12 +48,13 @@ pub fn data(route: &Route, attempt: Attempt, started_ms: i64) -> Vec<Datum> {
     data
 }
 
-/// The datum of an asynchronous event that could not be put into the dead-letter queue: the local
-/// cloud has no queues to put it into.
-pub fn dead_letter_error(function: &str, at_ms: i64) -> Datum {
+/// The datum of an asynchronous event that could not be put where it should go when it is over: the
+/// local cloud has neither queues nor topics.
+pub fn undelivered(function: &str, is_dead_letter: bool, at_ms: i64) -> Datum {
+    let name = if is_dead_letter { "DeadLetterErrors" } else { "DestinationDeliveryFailures" };
     Datum {
         namespace: "AWS/Lambda".to_owned(),
-        name: "DeadLetterErrors".to_owned(),
+        name: name.to_owned(),
         dimensions: vec![("FunctionName".to_owned(), function.to_owned())],
         timestamp_ms: at_ms,
         value: 1.0,

@@ -14,6 +14,7 @@ mod admission;
 mod alias;
 mod beside;
 mod configuration;
+mod delivery;
 mod event_invoke;
 mod function;
 mod mapping;
@@ -21,17 +22,20 @@ mod policy;
 mod provisioned;
 mod record;
 mod url;
+mod url_target;
 mod version;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use admission::Route;
+pub use admission::{Admission, Route};
 pub use beside::{Beside, EventInvokeRecord, MappingRecord, ProvisionedRecord, UrlRecord};
 pub use configuration::Configuration;
+pub use delivery::Delivery;
 pub use event_invoke::EventInvokeInput;
 pub use mapping::MappingInput;
 pub use record::{AliasRecord, Deployed, FunctionRecord, PolicyRecord, VersionRecord};
 pub use url::UrlInput;
+pub use url_target::UrlTarget;
 
 use super::error::ApiError;
 use super::name::{Home, LATEST, Target};
@@ -55,7 +59,11 @@ pub struct Lambda {
     /// function that was deleted and created again.
     retired: BTreeMap<String, u64>,
     running: BTreeMap<String, u32>,
+    /// Those of them that run in provisioned environments, by function and version.
+    running_provisioned: BTreeMap<(String, String), u32>,
     changed: BTreeSet<String>,
+    /// What function URLs begin with where they are served; AWS's own form when absent.
+    urls_at: Option<String>,
 }
 
 impl Lambda {
@@ -68,8 +76,15 @@ impl Lambda {
             functions: BTreeMap::new(),
             retired: BTreeMap::new(),
             running: BTreeMap::new(),
+            running_provisioned: BTreeMap::new(),
             changed: BTreeSet::new(),
+            urls_at: None,
         }
+    }
+
+    /// Function URLs are served: each at `prefix`, its id and a slash.
+    pub fn serve_urls_at(&mut self, prefix: String) {
+        self.urls_at = Some(prefix);
     }
 
     /// Puts stored functions back, as [`Lambda::record`] and [`Lambda::retired`] gave them.

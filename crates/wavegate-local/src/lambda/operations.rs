@@ -89,20 +89,32 @@ pub(crate) async fn answer(
         Ok(input) => input,
         Err(fault) => return route.answer(Err(fault), request_id),
     };
-    let outcome = if input.operation.name == "Invoke" {
-        let name = subject(&Value::Object(input.members)).map(|subject| subject.function_name);
-        let answer = match name {
-            Ok(name) => invoke::answer(cloud, &name, request, request_id).await,
-            Err(error) => Err(error),
-        };
-        match answer {
+    let operation = input.operation.name.as_str();
+    let members = Value::Object(input.members);
+    let outcome = if operation.starts_with("Invoke") {
+        match invoked(cloud, operation, &members, request, request_id).await {
             Ok(answer) => return answer,
             Err(error) => Err(error),
         }
     } else {
-        perform(cloud, &input.operation.name, Value::Object(input.members)).await
+        perform(cloud, operation, members).await
     };
     route.answer(outcome.map(Output::of).map_err(Fault::from), request_id)
+}
+
+/// The answer of an invocation, which is made where the function's is.
+async fn invoked(
+    cloud: &Arc<Cloud>,
+    operation: &str,
+    input: &Value,
+    request: &Request,
+    request_id: &str,
+) -> Result<Answer, ApiError> {
+    let name = subject(input)?.function_name;
+    match operation {
+        "InvokeWithResponseStream" => invoke::answer_in_stream(cloud, &name, request, request_id),
+        _ => invoke::answer(cloud, &name, request, request_id).await,
+    }
 }
 
 /// What AWS's front end asks of a request before the operation sees it.

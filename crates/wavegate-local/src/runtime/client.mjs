@@ -7,6 +7,7 @@ import { existsSync, readFileSync, writeSync } from "node:fs";
 import http from "node:http";
 import { createRequire } from "node:module";
 import path from "node:path";
+import { Writable } from "node:stream";
 import { pathToFileURL } from "node:url";
 import util from "node:util";
 
@@ -152,6 +153,92 @@ async function load(root, handler) {
   return found;
 }
 
+const STREAMING = Symbol.for("aws.lambda.runtime.handler.streaming");
+const WITH_HEAD = "application/vnd.awslambda.http-integration-response";
+
+// An answer that is sent as it is written. The request to the Runtime API begins with the first byte:
+// until then the handler may say what the bytes are.
+class ResponseStream extends Writable {
+  #invocation;
+  #contentType = "application/octet-stream";
+  #request = null;
+  #answered = null;
+  _onBeforeFirstWrite = null;
+
+  constructor(invocation) {
+    super({ highWaterMark: 64 << 10 });
+    this.#invocation = invocation;
+  }
+
+  get isOpen() {
+    return this.#request !== null;
+  }
+
+  setContentType(type) {
+    if (this.isOpen) throw new Error("Cannot set content-type, too late.");
+    this.#contentType = type;
+  }
+
+  #open() {
+    if (this.isOpen) return;
+    this.#answered = new Promise((resolve) => {
+      this.#request = http.request(
+        {
+          host, port, agent, method: "POST", path: `${API}${this.#invocation}/response`,
+          headers: {
+            "Content-Type": this.#contentType,
+            "Lambda-Runtime-Function-Response-Mode": "streaming",
+            "Transfer-Encoding": "chunked",
+            Trailer: "Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body",
+          },
+        },
+        (response) => response.resume().on("end", resolve),
+      );
+      this.#request.on("error", () => process.exit(0));
+    });
+    this._onBeforeFirstWrite?.((head) => this.#request.write(head));
+  }
+
+  _write(chunk, _encoding, done) {
+    this.#open();
+    this.#request.write(chunk, done);
+  }
+
+  _final(done) {
+    this.#open();
+    this.#request.end();
+    this.#answered.then(() => done(), done);
+  }
+
+  // Ends an answer that has begun with the error that stopped it.
+  fail(error) {
+    this.#request.addTrailers({
+      "Lambda-Runtime-Function-Error-Type": error.errorType,
+      "Lambda-Runtime-Function-Error-Body": Buffer.from(JSON.stringify(error)).toString("base64"),
+    });
+    this.#request.end();
+    return this.#answered;
+  }
+}
+
+globalThis.awslambda = {
+  streamifyResponse(handler, options) {
+    handler[STREAMING] = "response";
+    if (options?.highWaterMark) handler[Symbol.for("aws.lambda.runtime.handler.streaming.highWaterMark")] = options.highWaterMark;
+    return handler;
+  },
+  HttpResponseStream: {
+    from(stream, head) {
+      stream.setContentType(WITH_HEAD);
+      stream._onBeforeFirstWrite = (write) => {
+        write(JSON.stringify(head));
+        write(Buffer.alloc(8));
+      };
+      return stream;
+    },
+  },
+};
+
 function contextOf(headers, finish) {
   const deadline = Number(headers["lambda-runtime-deadline-ms"]);
   const client = headers["lambda-runtime-client-context"];
@@ -171,6 +258,21 @@ function contextOf(headers, finish) {
     fail: (error) => finish(error ?? new Error("handler failed"), null, true),
     done: (error, result) => finish(error, result, true),
   };
+}
+
+// Runs one event of a handler that streams its answer.
+async function stream(handler, headers, event, invocation) {
+  const answer = new ResponseStream(invocation);
+  const finished = new Promise((resolve, reject) => answer.on("finish", resolve).on("error", reject));
+  finished.catch(() => {});
+  try {
+    await handler(event, answer, contextOf(headers, () => {}));
+    await finished;
+  } catch (error) {
+    const described = describe(error);
+    stamp("ERROR", `Invoke Error\t${JSON.stringify(described)}`);
+    await (answer.isOpen ? answer.fail(described) : postError(`${invocation}/error`, described));
+  }
 }
 
 // Runs one event to its end. A callback's answer waits for the event loop to run empty, as AWS's
@@ -231,6 +333,10 @@ async function main() {
     const trace = headers["lambda-runtime-trace-id"];
     if (trace) process.env._X_AMZN_TRACE_ID = trace;
     const invocation = `/invocation/${requestId}`;
+    if (handler[STREAMING]) {
+      await stream(handler, headers, JSON.parse(body.toString("utf8")), invocation);
+      continue;
+    }
     const { error, result } = await run(handler, headers, JSON.parse(body.toString("utf8")));
     if (error !== undefined) {
       const described = describe(error);

@@ -18,7 +18,7 @@ use super::interpreter::Launch;
 use super::log::Log;
 use super::process::{Handed, Process, Start};
 use super::report::{self, Failure, Measured};
-use super::{Job, Outcome, Part};
+use super::{Job, Kind, Outcome, Part};
 use crate::clock::{Stopwatch, wall_ms};
 
 /// AWS: real time an environment has for its initialization, before the function's timeout counts.
@@ -27,7 +27,7 @@ const INIT_MAX: Duration = Duration::from_secs(10);
 /// What it takes to make an environment.
 pub(super) struct Setup {
     pub(super) id: u64,
-    pub(super) deployment: String,
+    pub(super) kind: Kind,
     pub(super) launch: Launch,
     pub(super) root: PathBuf,
     pub(super) scratch: PathBuf,
@@ -81,9 +81,9 @@ impl Environment {
         self.setup.id
     }
 
-    /// What it runs.
-    pub(super) fn deployment(&self) -> &str {
-        &self.setup.deployment
+    /// Which jobs it can run.
+    pub(super) fn kind(&self) -> &Kind {
+        &self.setup.kind
     }
 
     /// Kills its process and removes its files. Nothing is started in it any more.

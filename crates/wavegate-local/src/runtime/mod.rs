@@ -74,6 +74,24 @@ pub struct Job {
     pub client_context: Option<String>,
     /// The caller's trace, as its header has it; the invocation's own when absent.
     pub trace: Option<String>,
+    /// Whether it runs in an environment that was provisioned for its version.
+    pub is_provisioned: bool,
+}
+
+impl Job {
+    fn kind(&self) -> Kind {
+        Kind {
+            deployment: self.route.deployed.deployment.clone(),
+            is_provisioned: self.is_provisioned,
+        }
+    }
+}
+
+/// Which environments can run a job.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Kind {
+    deployment: String,
+    is_provisioned: bool,
 }
 
 /// A part of an answer, for a caller that takes it as it comes.
@@ -114,7 +132,7 @@ struct Inner {
 
 #[derive(Debug, Default)]
 struct Pool {
-    idle: HashMap<String, Vec<(Arc<Environment>, Stopwatch)>>,
+    idle: HashMap<Kind, Vec<(Arc<Environment>, Stopwatch)>>,
     all: BTreeMap<u64, Arc<Environment>>,
     next_id: u64,
     is_closed: bool,
@@ -165,7 +183,7 @@ impl Runtime {
                 },
             );
         };
-        let environment = match self.take_idle(&job.route.deployed.deployment) {
+        let environment = match self.take_idle(&job.kind()) {
             Some(environment) => environment,
             None => match self.make_environment(job, root).await {
                 Ok(environment) => environment,
@@ -182,8 +200,8 @@ impl Runtime {
     pub fn reap(&self, live: &BTreeSet<String>) {
         let mut ended = Vec::new();
         let mut pool = self.pool();
-        pool.idle.retain(|deployment, idle| {
-            let is_live = live.contains(deployment);
+        pool.idle.retain(|kind, idle| {
+            let is_live = live.contains(&kind.deployment);
             idle.retain(|(environment, since)| {
                 let stays = is_live && since.elapsed() < IDLE_MAX;
                 if !stays {
@@ -239,8 +257,8 @@ impl Runtime {
     }
 
     /// The idle environment that was used last: the others can grow old.
-    fn take_idle(&self, deployment: &str) -> Option<Arc<Environment>> {
-        let (environment, _) = self.pool().idle.get_mut(deployment)?.pop()?;
+    fn take_idle(&self, kind: &Kind) -> Option<Arc<Environment>> {
+        let (environment, _) = self.pool().idle.get_mut(kind)?.pop()?;
         Some(environment)
     }
 
@@ -264,11 +282,12 @@ impl Runtime {
             stream: &log_stream(job),
             clients: self.inner.interpreters.directory(),
             path: self.inner.interpreters.path(),
+            id,
         };
-        let variables = variables::of(settings, &job.route, &place);
+        let variables = variables::of(settings, job, &place);
         let environment = Environment::new(Setup {
             id,
-            deployment: job.route.deployed.deployment.clone(),
+            kind: job.kind(),
             launch,
             root: root.to_owned(),
             log: self.begin_log(job, place.stream),
@@ -324,7 +343,7 @@ impl Lease<'_> {
             environment.end();
             return;
         }
-        let idle = pool.idle.entry(environment.deployment().to_owned()).or_default();
+        let idle = pool.idle.entry(environment.kind().clone()).or_default();
         idle.push((environment, Stopwatch::start()));
     }
 }

@@ -3,8 +3,8 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use super::{RuntimeSettings, log_group};
-use crate::lambda::model::Route;
+use super::{Job, RuntimeSettings, log_group};
+use crate::iam;
 
 /// AWS's X-Ray daemon. Nothing answers there: what is sent to it is lost, as it is without tracing.
 const XRAY: (&str, &str) = ("127.0.0.1", "2000");
@@ -21,14 +21,17 @@ pub(super) struct Place<'a> {
     pub(super) clients: &'a Path,
     /// Where programs are looked for.
     pub(super) path: &'a OsString,
+    /// The environment's number.
+    pub(super) id: u64,
 }
 
 /// The variables of a function's process.
 pub(super) fn of(
     settings: &RuntimeSettings,
-    route: &Route,
+    job: &Job,
     place: &Place<'_>,
 ) -> Vec<(OsString, OsString)> {
+    let route = &job.route;
     let configuration = &route.deployed.configuration;
     let runtime = configuration.runtime.as_deref().unwrap_or_default();
     let mut all: Vec<(OsString, OsString)> = Vec::new();
@@ -59,15 +62,17 @@ pub(super) fn of(
     set("LAMBDA_RUNTIME_DIR", place.clients.into());
     set("AWS_REGION", settings.region.clone().into());
     set("AWS_DEFAULT_REGION", settings.region.clone().into());
-    set("AWS_ACCESS_KEY_ID", crate::iam::FUNCTION_KEY.into());
-    set("AWS_SECRET_ACCESS_KEY", "local".into());
-    set("AWS_SESSION_TOKEN", "local".into());
+    let (key, secret, token) = iam::function_keys(place.id);
+    set("AWS_ACCESS_KEY_ID", key.into());
+    set("AWS_SECRET_ACCESS_KEY", secret.into());
+    set("AWS_SESSION_TOKEN", token.into());
     set("AWS_LAMBDA_FUNCTION_NAME", route.function.clone().into());
     set("AWS_LAMBDA_FUNCTION_VERSION", route.version.clone().into());
     set("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", configuration.memory_size.to_string().into());
     set("AWS_LAMBDA_LOG_GROUP_NAME", log_group(route).into());
     set("AWS_LAMBDA_LOG_STREAM_NAME", place.stream.into());
-    set("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".into());
+    let kind = if job.is_provisioned { "provisioned-concurrency" } else { "on-demand" };
+    set("AWS_LAMBDA_INITIALIZATION_TYPE", kind.into());
     if let Some(logging) = &configuration.logging_config
         && logging["LogFormat"] == "JSON"
     {

@@ -4,10 +4,13 @@
 //! A page in the owner's browser can send requests to loopback. Under a name of its own that leads here
 //! (DNS rebinding) it could even read the answers: so the `Host` must be one of three, with this very
 //! port. Under the real address it cannot read them, but simple requests would still act: browsers mark
-//! those with `Origin` or `Sec-Fetch-Site`, which no AWS client sends.
+//! those with `Origin` or `Sec-Fetch-Site`, which no AWS client sends. Function URLs are for web pages, too:
+//! they have hosts of their own besides the three, under `localhost`, which no name server gives away.
 
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::{HeaderMap, HeaderValue, Request};
+
+use crate::doorway;
 
 /// How the keys of AWS begin: those that stay, and those of a session.
 const REAL_KEYS: [&str; 2] = ["AKIA", "ASIA"];
@@ -58,16 +61,8 @@ impl Refusal {
 
 /// Judges a request by its head, before anything of it is looked at.
 pub(super) fn judge<B>(request: &Request<B>, port: u16) -> Result<(), Refusal> {
+    judge_host(request, port, is_own_name)?;
     let headers = request.headers();
-    let mut hosts = headers.get_all(HOST).iter();
-    let is_for_us = |host: &HeaderValue| host.to_str().is_ok_and(|host| is_own(host, port));
-    if !hosts.next().is_some_and(is_for_us) || hosts.next().is_some() {
-        return Err(Refusal::Host);
-    }
-    // A target with a host in it wins over the header, says RFC 9112.
-    if request.uri().authority().is_some_and(|authority| !is_own(authority.as_str(), port)) {
-        return Err(Refusal::Host);
-    }
     if headers.contains_key(ORIGIN) {
         return Err(Refusal::Origin);
     }
@@ -75,16 +70,54 @@ pub(super) fn judge<B>(request: &Request<B>, port: u16) -> Result<(), Refusal> {
     if headers.get_all("sec-fetch-site").iter().any(|site| site != "none") {
         return Err(Refusal::Fetch);
     }
-    if key_of(headers, request.uri().query()).is_some_and(looks_real) {
+    judge_key(request)
+}
+
+/// Judges a request to a function URL: web pages may call those.
+pub(super) fn judge_public<B>(request: &Request<B>, port: u16) -> Result<(), Refusal> {
+    judge_host(request, port, |name| is_own_name(name) || doorway::is_host(name))?;
+    judge_key(request)
+}
+
+/// The host that a request names, without its port.
+pub(super) fn host<B>(request: &Request<B>) -> Option<&str> {
+    let host = match request.uri().authority() {
+        // A target with a host in it wins over the header, says RFC 9112.
+        Some(authority) => authority.as_str(),
+        None => request.headers().get(HOST)?.to_str().ok()?,
+    };
+    Some(host.rsplit_once(':').map_or(host, |(name, _)| name))
+}
+
+fn judge_host<B>(
+    request: &Request<B>,
+    port: u16,
+    is_name: impl Fn(&str) -> bool,
+) -> Result<(), Refusal> {
+    let is_ours = |host: &str| {
+        let Some((name, digits)) = host.rsplit_once(':') else { return false };
+        is_name(name) && digits == port.to_string()
+    };
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let is_for_us = |host: &HeaderValue| host.to_str().is_ok_and(is_ours);
+    if !hosts.next().is_some_and(is_for_us) || hosts.next().is_some() {
+        return Err(Refusal::Host);
+    }
+    if request.uri().authority().is_some_and(|authority| !is_ours(authority.as_str())) {
+        return Err(Refusal::Host);
+    }
+    Ok(())
+}
+
+fn judge_key<B>(request: &Request<B>) -> Result<(), Refusal> {
+    if key_of(request.headers(), request.uri().query()).is_some_and(looks_real) {
         return Err(Refusal::RealKey);
     }
     Ok(())
 }
 
-fn is_own(host: &str, port: u16) -> bool {
-    let Some((name, digits)) = host.rsplit_once(':') else { return false };
-    let is_name = name == "127.0.0.1" || name == "[::1]" || name.eq_ignore_ascii_case("localhost");
-    is_name && digits == port.to_string()
+fn is_own_name(name: &str) -> bool {
+    name == "127.0.0.1" || name == "[::1]" || name.eq_ignore_ascii_case("localhost")
 }
 
 /// The access key of a signature, in the header or in the address.
@@ -181,6 +214,28 @@ mod tests {
         }
         assert_eq!(judged("/", &[own, ("sec-fetch-site", "none")]), Ok(()));
         assert_eq!(judged("/", &[own, form]), Ok(()));
+    }
+
+    #[test]
+    fn a_function_url_is_for_web_pages_too_but_not_under_any_name() {
+        let judged = |host: &str| {
+            let request = Request::builder().uri("/").header("host", host);
+            judge_public(&request.header("origin", "https://a.example").body(()).unwrap(), 4566)
+        };
+        for host in ["127.0.0.1:4566", "abc.lambda-url.us-east-1.localhost:4566"] {
+            assert_eq!(judged(host), Ok(()), "{host}");
+        }
+        for host in [
+            "abc.lambda-url.us-east-1.localhost:80",
+            "abc.lambda-url.us-east-1.localhost",
+            ".lambda-url.us-east-1.localhost:4566",
+            "a.b.lambda-url.us-east-1.localhost:4566",
+            "abc.lambda-url.evil.example.localhost:4566",
+            "abc.lambda-url.us-east-1.localhost.evil.example:4566",
+            "evil.example:4566",
+        ] {
+            assert_eq!(judged(host), Err(Refusal::Host), "{host}");
+        }
     }
 
     #[test]

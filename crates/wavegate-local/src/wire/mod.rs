@@ -24,6 +24,7 @@ mod xml;
 use std::borrow::Cow;
 
 use axum::body::Bytes;
+use tokio::sync::mpsc;
 
 pub(crate) use call::{Input, Output, Route};
 pub(crate) use fault::Fault;
@@ -112,17 +113,19 @@ fn find(form: &[u8], name: &str) -> Option<String> {
 }
 
 /// An answer.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Bytes,
+    /// What comes behind the body, as it is made.
+    pub(crate) stream: Option<mpsc::Receiver<Bytes>>,
 }
 
 impl Answer {
     /// An answer without a body.
     pub(crate) fn empty(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: Bytes::new() }
+        Self { status, headers: Vec::new(), body: Bytes::new(), stream: None }
     }
 
     /// A JSON answer.
@@ -141,6 +144,13 @@ impl Answer {
     pub(crate) fn with_body(mut self, kind: &str, body: impl Into<Bytes>) -> Self {
         self.headers.push(("content-type".to_owned(), kind.to_owned()));
         self.body = body.into();
+        self
+    }
+
+    /// Puts in a body that is still being made.
+    pub(crate) fn with_stream(mut self, kind: &str, stream: mpsc::Receiver<Bytes>) -> Self {
+        self.headers.push(("content-type".to_owned(), kind.to_owned()));
+        self.stream = Some(stream);
         self
     }
 

@@ -64,6 +64,7 @@ impl Bench {
             payload: event.to_string().into(),
             client_context: Some(r#"{"custom":{"k":"v"}}"#.into()),
             trace: None,
+            is_provisioned: false,
         };
         self.runtime.invoke(job).await
     }

@@ -102,7 +102,7 @@ async fn what_is_allowed_works_and_what_functions_do_themselves_is_not_rehearsed
     let denied = signed(&mut client, "lambda", "GET", &path, String::new()).await;
     assert!(denied.error().2.ends_with("with an explicit deny in an identity-based policy"));
     // A function's own keys are its role's, which is not rehearsed.
-    let own = signature("local", "lambda");
+    let own = signature("WGFN0000000000000001", "lambda");
     let path = format!("{functions}/shop-a/invocations");
     let invoked = client.send("POST", &path, &[("authorization", &own)], "{}").await;
     assert_eq!((invoked.status, &invoked.body[..]), (200, &b"1"[..]));

@@ -4,9 +4,9 @@ use std::io::{Cursor, Write as _};
 use std::path::Path;
 
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper::{HeaderMap, Request};
+use hyper::{HeaderMap, Request, Response};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -63,6 +63,19 @@ impl Client {
         headers: &[(&str, &str)],
         body: impl Into<Bytes>,
     ) -> Answer {
+        let (parts, body) = self.open(method, path, headers, body).await.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+    }
+
+    /// An answer whose body is still to come.
+    pub(crate) async fn open(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Response<Incoming> {
         let mut request = Request::builder().method(method).uri(path);
         if !headers.iter().any(|(name, _)| *name == "host") {
             request = request.header("host", &self.host);
@@ -72,9 +85,7 @@ impl Client {
         }
         let request = request.body(Full::new(body.into())).unwrap();
         self.sender.ready().await.unwrap();
-        let (parts, body) = self.sender.send_request(request).await.unwrap().into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+        self.sender.send_request(request).await.unwrap()
     }
 
     pub(crate) async fn call(&mut self, method: &str, path: &str, body: Value) -> Answer {
@@ -131,6 +142,12 @@ impl Client {
     pub(crate) async fn invoke(&mut self, name: &str, event: Value) -> Answer {
         let path = format!("/2015-03-31/functions/{name}/invocations");
         self.send("POST", &path, &[("x-amz-log-type", "Tail")], event.to_string()).await
+    }
+
+    /// The whole log of a function, over all its environments.
+    pub(crate) fn written(directory: &Path, function: &str) -> String {
+        let files = std::fs::read_dir(directory.join("logs").join(function)).unwrap();
+        files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect()
     }
 
     pub(crate) async fn status(&mut self) -> Value {

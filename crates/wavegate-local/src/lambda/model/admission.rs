@@ -1,5 +1,7 @@
 //! Which version an invocation gets, and whether it may run now.
 
+use std::collections::BTreeMap;
+
 use super::record::{AliasRecord, Deployed};
 use super::{ACCOUNT_CONCURRENCY, Lambda};
 use crate::ids::Ids;
@@ -21,6 +23,19 @@ pub struct Route {
     pub invoked_arn: String,
     /// What runs. While `$LATEST` is being updated this is what it was before.
     pub deployed: Deployed,
+}
+
+/// A place that one invocation has taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admission {
+    /// The function's plain name.
+    pub function: String,
+    /// The version that runs.
+    pub version: String,
+    /// Whether it runs in an environment that was provisioned for it.
+    pub is_provisioned: bool,
+    /// The function's invocations under way, this one included.
+    pub concurrent: u32,
 }
 
 impl Lambda {
@@ -68,37 +83,100 @@ impl Lambda {
         })
     }
 
-    /// Takes a place for one invocation of a function, within its reserved concurrency or what the
-    /// account leaves unreserved. Returns how many of the function's invocations now run.
-    pub fn admit(&mut self, function: &str) -> Result<u32, ApiError> {
-        let running = self.running.get(function).copied().unwrap_or(0);
-        if let Some(reserved) = self.functions.get(function).and_then(|record| record.reserved) {
-            if running >= reserved {
-                return Err(ApiError::too_many_invocations(
-                    "ReservedFunctionConcurrentInvocationLimitExceeded",
-                ));
-            }
+    /// Takes a place for one invocation: among the environments that were provisioned for its version
+    /// if one of those is free, else within the function's reserved concurrency or what the account
+    /// leaves unreserved.
+    pub fn admit(&mut self, now: i64, route: &Route) -> Result<Admission, ApiError> {
+        let key = (route.function.clone(), route.version.clone());
+        let provisioned = self.running_provisioned.get(&key).copied().unwrap_or(0);
+        let is_provisioned = provisioned < self.ready(now, route);
+        if is_provisioned {
+            self.running_provisioned.insert(key, provisioned + 1);
         } else {
-            let is_reserved =
-                |name: &String| self.functions.get(name).is_some_and(|it| it.reserved.is_some());
-            let used: u32 =
-                self.running.iter().filter(|(name, _)| !is_reserved(name)).map(|(_, n)| n).sum();
-            let reserved: u32 = self.functions.values().filter_map(|record| record.reserved).sum();
-            if used >= ACCOUNT_CONCURRENCY.saturating_sub(reserved) {
-                return Err(ApiError::too_many_invocations("ConcurrentInvocationLimitExceeded"));
-            }
+            self.find_room(&route.function)?;
         }
-        self.running.insert(function.to_owned(), running + 1);
-        Ok(running + 1)
+        let running = self.running.entry(route.function.clone()).or_default();
+        *running += 1;
+        Ok(Admission {
+            function: route.function.clone(),
+            version: route.version.clone(),
+            is_provisioned,
+            concurrent: *running,
+        })
+    }
+
+    /// Environments that stand ready for a version: its own, or those of an alias that has it.
+    fn ready(&self, now: i64, route: &Route) -> u32 {
+        let Some(function) = self.functions.get(&route.function) else { return 0 };
+        let provisioned = &function.beside.provisioned;
+        let through = function
+            .aliases
+            .values()
+            .filter(|alias| alias.function_version == route.version)
+            .filter_map(|alias| provisioned.get(&alias.name));
+        provisioned
+            .get(&route.version)
+            .into_iter()
+            .chain(through)
+            .filter(|record| record.ready_at_ms <= now)
+            .map(|record| record.requested)
+            .sum()
+    }
+
+    /// Whether a function may run once more without provisioned environments. What is provisioned is
+    /// taken from what the function has reserved, whether it is used or not.
+    fn find_room(&self, function: &str) -> Result<(), ApiError> {
+        let record = self.functions.get(function);
+        if let Some(reserved) = record.and_then(|record| record.reserved) {
+            let provisioned: u32 = record
+                .into_iter()
+                .flat_map(|record| record.beside.provisioned.values())
+                .map(|provisioned| provisioned.requested)
+                .sum();
+            return if self.on_demand(function) >= reserved.saturating_sub(provisioned) {
+                Err(ApiError::too_many_invocations(
+                    "ReservedFunctionConcurrentInvocationLimitExceeded",
+                ))
+            } else {
+                Ok(())
+            };
+        }
+        let is_reserved =
+            |name: &String| self.functions.get(name).is_some_and(|it| it.reserved.is_some());
+        let used: u32 =
+            self.running.iter().filter(|(name, _)| !is_reserved(name)).map(|(_, n)| n).sum();
+        let reserved: u32 = self.functions.values().filter_map(|record| record.reserved).sum();
+        if used >= ACCOUNT_CONCURRENCY.saturating_sub(reserved) {
+            return Err(ApiError::too_many_invocations("ConcurrentInvocationLimitExceeded"));
+        }
+        Ok(())
+    }
+
+    /// Invocations of a function that run outside of provisioned environments.
+    fn on_demand(&self, function: &str) -> u32 {
+        let provisioned: u32 = self
+            .running_provisioned
+            .iter()
+            .filter(|((name, _), _)| name == function)
+            .map(|(_, running)| running)
+            .sum();
+        self.running.get(function).copied().unwrap_or(0).saturating_sub(provisioned)
     }
 
     /// Gives the place of a finished invocation back.
-    pub fn release(&mut self, function: &str) {
-        if let Some(running) = self.running.get_mut(function) {
-            *running = running.saturating_sub(1);
-            if *running == 0 {
-                self.running.remove(function);
+    pub fn release(&mut self, place: &Admission) {
+        fn less<K: Ord>(counts: &mut BTreeMap<K, u32>, key: &K) {
+            if let Some(running) = counts.get_mut(key) {
+                *running = running.saturating_sub(1);
+                if *running == 0 {
+                    counts.remove(key);
+                }
             }
+        }
+        less(&mut self.running, &place.function);
+        if place.is_provisioned {
+            let key = (place.function.clone(), place.version.clone());
+            less(&mut self.running_provisioned, &key);
         }
     }
 

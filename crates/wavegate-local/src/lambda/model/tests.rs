@@ -1,6 +1,7 @@
 //! The rules, as recorded on AWS.
 
 mod beside;
+mod running;
 
 use std::collections::BTreeMap;
 
@@ -444,22 +445,6 @@ fn what_is_asked_for_is_what_the_arn_says() {
         let shown = bench.lambda.get_function_configuration(bench.now, name, qualifier).unwrap();
         assert_eq!((shown.function_arn, shown.version.as_str()), (arn, version));
     }
-}
-
-#[test]
-fn reserved_concurrency_bounds_a_function_and_leaves_the_rest_a_minimum() {
-    let mut bench = Bench::with_versions(1);
-    bench.lambda.put_concurrency(bench.now, "fn", 2).unwrap();
-    assert_eq!(bench.lambda.admit("fn"), Ok(1));
-    assert_eq!(bench.lambda.admit("fn"), Ok(2));
-    let refused = bench.lambda.admit("fn").unwrap_err();
-    assert_eq!((refused.status, refused.code), (429, "TooManyRequestsException"));
-    assert_eq!(refused.reason, Some("ReservedFunctionConcurrentInvocationLimitExceeded"));
-    bench.lambda.release("fn");
-    assert_eq!(bench.lambda.admit("fn"), Ok(2));
-    assert!(bench.lambda.put_concurrency(bench.now, "fn", 901).is_err());
-    bench.lambda.put_concurrency(bench.now, "fn", 0).unwrap();
-    assert!(bench.lambda.admit("fn").is_err());
 }
 
 #[test]

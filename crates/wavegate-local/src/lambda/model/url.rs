@@ -1,4 +1,4 @@
-//! Function URLs: kept and shown. Nothing answers at them here.
+//! Function URLs: kept and shown. What answers at them asks for their target.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -128,9 +128,16 @@ impl Lambda {
         Ok(page(items, marker, max_items, |(arn, record)| self.show_url(&arn, record)))
     }
 
+    fn address(&self, record: &UrlRecord) -> String {
+        match &self.urls_at {
+            Some(prefix) => format!("{prefix}{}/", record.id),
+            None => format!("https://{}.lambda-url.{}.on.aws/", record.id, self.home.region),
+        }
+    }
+
     fn show_url(&self, arn: &str, record: &UrlRecord) -> Value {
         let mut shown = json!({
-            "FunctionUrl": format!("https://{}.lambda-url.{}.on.aws/", record.id, self.home.region),
+            "FunctionUrl": self.address(record),
             "FunctionArn": arn,
             "AuthType": record.auth_type,
             "InvokeMode": record.invoke_mode,

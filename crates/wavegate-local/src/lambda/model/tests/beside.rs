@@ -20,7 +20,7 @@ impl Bench {
         self.lambda.create_url(self.now, &mut self.ids, "fn", qualifier, input)
     }
 
-    fn provision(&mut self, qualifier: &str) -> Result<Value, ApiError> {
+    pub(super) fn provision(&mut self, qualifier: &str) -> Result<Value, ApiError> {
         self.lambda.put_provisioned(self.now, "fn", Some(qualifier), 1)
     }
 

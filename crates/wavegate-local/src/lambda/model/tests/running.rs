@@ -1,0 +1,68 @@
+//! Which places invocations take, and the rules for events.
+
+use serde_json::json;
+
+use super::*;
+
+impl Bench {
+    fn admit(&mut self, qualifier: Option<&str>) -> Result<Admission, ApiError> {
+        let route = self.lambda.route(self.now, &mut self.ids, "fn", qualifier).unwrap();
+        self.lambda.admit(self.now, &route)
+    }
+}
+
+#[test]
+fn reserved_concurrency_bounds_a_function_and_leaves_the_rest_a_minimum() {
+    let mut bench = Bench::with_versions(1);
+    bench.lambda.put_concurrency(bench.now, "fn", 2).unwrap();
+    let first = bench.admit(None).unwrap();
+    assert_eq!((first.concurrent, first.is_provisioned), (1, false));
+    assert_eq!(bench.admit(None).unwrap().concurrent, 2);
+    let refused = bench.admit(None).unwrap_err();
+    assert_eq!((refused.status, refused.code), (429, "TooManyRequestsException"));
+    assert_eq!(refused.reason, Some("ReservedFunctionConcurrentInvocationLimitExceeded"));
+    bench.lambda.release(&first);
+    assert_eq!(bench.admit(None).unwrap().concurrent, 2);
+    assert!(bench.lambda.put_concurrency(bench.now, "fn", 901).is_err());
+    assert!(!bench.lambda.is_shut("fn"));
+    bench.lambda.put_concurrency(bench.now, "fn", 0).unwrap();
+    assert!(bench.admit(None).is_err());
+    assert!(bench.lambda.is_shut("fn"));
+}
+
+#[test]
+fn what_is_provisioned_for_a_version_is_nobody_elses() {
+    let mut bench = Bench::with_versions(2);
+    bench.lambda.put_concurrency(bench.now, "fn", 2).unwrap();
+    bench.provision("1").unwrap();
+    assert!(!bench.admit(Some("1")).unwrap().is_provisioned, "not ready yet");
+    bench.now += SETTLE * 60;
+    let place = bench.admit(Some("1")).unwrap();
+    assert!(place.is_provisioned);
+    // One of the two places is provisioned, and the other one is taken.
+    assert!(bench.admit(Some("2")).is_err());
+    assert!(bench.admit(Some("1")).is_err());
+    bench.lambda.release(&place);
+    assert!(bench.admit(Some("2")).is_err());
+    assert!(bench.admit(Some("1")).unwrap().is_provisioned);
+}
+
+#[test]
+fn an_event_goes_by_the_rules_of_the_very_qualifier_it_names() {
+    let mut bench = Bench::with_versions(1);
+    let default = bench.lambda.delivery("fn", None);
+    assert_eq!((default.retries, default.age_max_ms), (2, 21_600_000));
+    assert_eq!((default.on_success, default.on_failure), (None, None));
+    let input = EventInvokeInput {
+        maximum_retry_attempts: Some(0),
+        maximum_event_age_in_seconds: Some(60),
+        destination_config: Some(json!({"OnFailure": {"Destination": format!("{ARN}:1")}})),
+    };
+    bench.lambda.put_event_invoke(bench.now, "fn", None, input).unwrap();
+    for qualifier in [None, Some("$LATEST")] {
+        let own = bench.lambda.delivery("fn", qualifier);
+        assert_eq!((own.retries, own.age_max_ms), (0, 60_000));
+        assert_eq!((own.on_success, own.on_failure), (None, Some(format!("{ARN}:1"))));
+    }
+    assert_eq!(bench.lambda.delivery("fn", Some("1")).retries, 2);
+}
