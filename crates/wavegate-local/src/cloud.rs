@@ -30,7 +30,7 @@ use crate::iam::{self, Need, Policy};
 use crate::ids::SeededIds;
 use crate::invoke;
 use crate::lambda::error::ApiError;
-use crate::lambda::model::Lambda;
+use crate::lambda::model::{Key as LambdaKey, Lambda};
 use crate::lambda::name::Home;
 use crate::private;
 use crate::rate::RateLimit;
@@ -397,6 +397,7 @@ impl Cloud {
             path: state_path.clone(),
             source: message.into(),
         };
+        lambda.restore_rows(stored.lambda).map_err(corrupt)?;
         if let Some(value) = stored.cloudwatch {
             cloudwatch.restore(value).map_err(corrupt)?;
         }
@@ -672,24 +673,35 @@ impl Core {
     /// with the next change.
     fn save(&mut self) -> Result<bool, String> {
         let functions = self.lambda.take_changes();
+        let beside = self.lambda.take_row_changes();
         let rows = self.codedeploy.take_changes();
-        if functions.is_empty() && rows.is_empty() {
+        if functions.is_empty() && beside.is_empty() && rows.is_empty() {
             return Ok(false);
         }
-        let saved = self.write(&functions, &rows);
+        let saved = self.write(&functions, &beside, &rows);
         if saved.is_err() {
             self.lambda.not_stored(functions);
+            self.lambda.rows_not_stored(beside);
             self.codedeploy.not_stored(rows);
             return saved.map(|()| false);
         }
         Ok(!rows.is_empty())
     }
 
-    fn write(&mut self, functions: &BTreeSet<String>, rows: &[Key]) -> Result<(), String> {
+    fn write(
+        &mut self,
+        functions: &BTreeSet<String>,
+        beside: &[LambdaKey],
+        rows: &[Key],
+    ) -> Result<(), String> {
         let mut changes = Changes::default();
         for name in functions {
             changes.functions.push((name, self.lambda.record(name)));
             changes.retired = Some(self.lambda.retired());
+        }
+        for key in beside {
+            let record = self.lambda.row(key).map_err(|error| error.to_string())?;
+            changes.lambda.push((key.0.name(), &key.1, record));
         }
         for key in rows {
             let record = self.codedeploy.row(key).map_err(|error| error.to_string())?;

@@ -9,6 +9,9 @@ use crate::cloud::Cloud;
 use crate::lambda::error::ApiError;
 use crate::lambda::input::{Code, CodeLocation};
 
+/// AWS: bytes of a zip that comes with the request.
+const ZIPPED_MAX: usize = 52_428_800;
+
 /// Takes in the zip that `location` names, off the async threads.
 pub(crate) async fn take_in(cloud: &Arc<Cloud>, location: CodeLocation) -> Result<Code, ApiError> {
     let cloud = Arc::clone(cloud);
@@ -21,13 +24,23 @@ pub(crate) async fn take_in(cloud: &Arc<Cloud>, location: CodeLocation) -> Resul
 
 fn fetch(cloud: &Cloud, location: &CodeLocation) -> Result<Vec<u8>, ApiError> {
     match (&location.zip_file, &location.s3_bucket, &location.s3_key) {
-        (Some(zip), None, None) => STANDARD.decode(zip.trim_end()).map_err(|error| {
-            ApiError::new(
-                400,
-                "SerializationException",
-                format!("ZipFile is not valid base64: {error}"),
-            )
-        }),
+        (Some(zip), None, None) => {
+            let zip = STANDARD.decode(zip.trim_end()).map_err(|error| {
+                ApiError::new(
+                    400,
+                    "SerializationException",
+                    format!("ZipFile is not valid base64: {error}"),
+                )
+            })?;
+            if zip.len() > ZIPPED_MAX {
+                return Err(ApiError::new(
+                    413,
+                    "RequestEntityTooLargeException",
+                    format!("Zipped size must be smaller than {ZIPPED_MAX} bytes"),
+                ));
+            }
+            Ok(zip)
+        }
         (Some(_), _, _) => Err(ApiError::invalid(
             "Please do not provide other FunctionCode parameters when providing a ZipFile.",
         )),

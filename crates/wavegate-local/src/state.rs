@@ -14,7 +14,7 @@ use crate::lambda::model::FunctionRecord;
 use crate::private;
 
 /// The format this program writes.
-const FORMAT: i64 = 2;
+const FORMAT: i64 = 3;
 /// Real milliseconds to wait for another program that looks into the file.
 const BUSY_MS: u64 = 2000;
 
@@ -25,14 +25,17 @@ pub(crate) struct State {
     path: PathBuf,
 }
 
+/// Kind, key and record of a row.
+pub(crate) type Row = (String, String, serde_json::Value);
+
 /// What a state file held.
 #[derive(Debug, Default)]
 pub(crate) struct Stored {
     pub(crate) functions: Vec<(String, FunctionRecord)>,
     pub(crate) retired: BTreeMap<String, u64>,
     pub(crate) cloudwatch: Option<serde_json::Value>,
-    /// Kind, key and record of each row.
-    pub(crate) codedeploy: Vec<(String, String, serde_json::Value)>,
+    pub(crate) lambda: Vec<Row>,
+    pub(crate) codedeploy: Vec<Row>,
     pub(crate) high_water_ms: i64,
 }
 
@@ -41,6 +44,7 @@ pub(crate) struct Stored {
 pub(crate) struct Changes<'a> {
     pub(crate) functions: Vec<(&'a str, Option<&'a FunctionRecord>)>,
     /// Kind, key and record of each row.
+    pub(crate) lambda: Vec<(&'static str, &'a str, Option<String>)>,
     pub(crate) codedeploy: Vec<(&'static str, &'a str, Option<String>)>,
     pub(crate) retired: Option<&'a BTreeMap<String, u64>>,
 }
@@ -76,16 +80,8 @@ impl State {
                     None => transaction.execute("delete from function where name = ?1", [name])?,
                 };
             }
-            for (kind, key, record) in &changes.codedeploy {
-                match record {
-                    Some(record) => transaction
-                        .prepare_cached("insert or replace into codedeploy values (?1, ?2, ?3)")?
-                        .execute(params![kind, key, record])?,
-                    None => transaction
-                        .prepare_cached("delete from codedeploy where kind = ?1 and key = ?2")?
-                        .execute(params![kind, key])?,
-                };
-            }
+            put_rows(transaction, "lambda", &changes.lambda)?;
+            put_rows(transaction, "codedeploy", &changes.codedeploy)?;
             match changes.retired {
                 Some(retired) => put(transaction, "retired", &to_json(retired)?),
                 None => Ok(()),
@@ -110,12 +106,15 @@ impl State {
 
     fn prepare(&self, format: i64) -> rusqlite::Result<()> {
         self.connection.execute_batch("pragma journal_mode = wal; pragma synchronous = normal;")?;
-        // Format 1 had no CodeDeploy.
+        // Format 1 had no CodeDeploy, format 2 nothing of Lambda's besides functions.
         if format < FORMAT {
             self.connection.execute_batch(&format!(
                 "begin immediate;
                  create table if not exists meta (key text primary key, value text not null);
                  create table if not exists function (name text primary key, record text not null);
+                 create table if not exists lambda
+                   (kind text not null, key text not null, record text not null,
+                    primary key (kind, key));
                  create table if not exists codedeploy
                    (kind text not null, key text not null, record text not null,
                     primary key (kind, key));
@@ -135,15 +134,8 @@ impl State {
             let (name, record) = row?;
             functions.push((name, serde_json::from_str(&record)?));
         }
-        let mut statement = self.connection.prepare("select kind, key, record from codedeploy")?;
-        let rows = statement.query_map([], |row| {
-            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?))
-        })?;
-        let mut codedeploy = Vec::new();
-        for row in rows {
-            let (kind, key, record) = row?;
-            codedeploy.push((kind, key, serde_json::from_str(&record)?));
-        }
+        let lambda = self.rows("lambda")?;
+        let codedeploy = self.rows("codedeploy")?;
         let retired = self.get("retired")?.map(|text| serde_json::from_str(&text)).transpose()?;
         let cloudwatch =
             self.get("cloudwatch")?.map(|text| serde_json::from_str(&text)).transpose()?;
@@ -152,9 +144,25 @@ impl State {
             functions,
             retired: retired.unwrap_or_default(),
             cloudwatch,
+            lambda,
             codedeploy,
             high_water_ms: high_water.unwrap_or(0),
         })
+    }
+
+    /// Every row of a table.
+    fn rows(&self, table: &str) -> Result<Vec<Row>, Box<dyn std::error::Error + Send + Sync>> {
+        let query = format!("select kind, key, record from {table}");
+        let mut statement = self.connection.prepare(&query)?;
+        let rows = statement.query_map([], |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?))
+        })?;
+        let mut found = Vec::new();
+        for row in rows {
+            let (kind, key, record) = row?;
+            found.push((kind, key, serde_json::from_str(&record)?));
+        }
+        Ok(found)
     }
 
     fn get(&self, key: &str) -> rusqlite::Result<Option<String>> {
@@ -172,6 +180,25 @@ impl State {
         });
         result.map_err(|source| LocalError::Save { path: self.path.clone(), source })
     }
+}
+
+/// Writes rows of a table; absent ones are removed.
+fn put_rows(
+    transaction: &rusqlite::Transaction<'_>,
+    table: &str,
+    rows: &[(&'static str, &str, Option<String>)],
+) -> rusqlite::Result<()> {
+    for (kind, key, record) in rows {
+        match record {
+            Some(record) => transaction
+                .prepare_cached(&format!("insert or replace into {table} values (?1, ?2, ?3)"))?
+                .execute(params![kind, key, record])?,
+            None => transaction
+                .prepare_cached(&format!("delete from {table} where kind = ?1 and key = ?2"))?
+                .execute(params![kind, key])?,
+        };
+    }
+    Ok(())
 }
 
 fn put(transaction: &rusqlite::Transaction<'_>, key: &str, value: &str) -> rusqlite::Result<()> {
@@ -241,6 +268,7 @@ mod tests {
         let record = Some(r#"{"a":2}"#.to_owned());
         let changes = Changes {
             retired: Some(&retired),
+            lambda: vec![("layer", "l", record.clone())],
             codedeploy: vec![("group", "g", record.clone()), ("group", "gone", record)],
             ..Changes::default()
         };
@@ -254,6 +282,8 @@ mod tests {
         assert_eq!(stored.retired["gone"], 7);
         let row = ("group".to_owned(), "g".to_owned(), serde_json::json!({ "a": 2 }));
         assert_eq!(stored.codedeploy, [row]);
+        let row = ("layer".to_owned(), "l".to_owned(), serde_json::json!({ "a": 2 }));
+        assert_eq!(stored.lambda, [row]);
         assert_eq!(stored.cloudwatch, Some(serde_json::json!({ "a": 1 })));
     }
 

@@ -21,6 +21,9 @@ use super::input::Code;
 
 /// AWS: bytes of an unpacked package, layers included.
 pub const UNZIPPED_MAX: u64 = 262_144_000;
+/// AWS's refusal of what is no zip.
+const NO_ZIP: &str =
+    "Could not unzip uploaded file. Please check your file, then try to upload again.";
 /// Entries of one package; more would only serve to exhaust inodes.
 const ENTRIES_MAX: usize = 100_000;
 /// Bytes of a link's target; the kernel's own limit.
@@ -33,14 +36,33 @@ pub fn code_sha256(bytes: &[u8]) -> String {
     STANDARD.encode(Sha256::digest(bytes))
 }
 
+/// A SHA-256 in hexadecimal digits, as AWS reports an image's.
+pub(crate) fn hex_sha256(bytes: &[u8]) -> String {
+    crate::code::hex(&Sha256::digest(bytes))
+}
+
 /// What the model is told about a package.
 pub fn code_of_zip(bytes: &[u8]) -> Code {
     Code::Zip { sha256: code_sha256(bytes), size: bytes.len() as u64 }
 }
 
-/// What the model is told about an image. Its hash is that of the URI: images are not pulled.
+/// What the model is told about an image. Images are not pulled: its hash is the digest that the URI
+/// names, or else that of the URI.
 pub fn code_of_image(uri: &str) -> Code {
-    Code::Image { uri: uri.to_owned(), sha256: code_sha256(uri.as_bytes()) }
+    let named = uri.rsplit_once("@sha256:").map(|(_, digest)| digest.to_owned());
+    let sha256 = named.unwrap_or_else(|| hex_sha256(uri.as_bytes()));
+    Code::Image { uri: uri.to_owned(), sha256 }
+}
+
+/// The URI of exactly the image that a tag named.
+pub(crate) fn resolved_image(uri: &str, sha256: &str) -> String {
+    let path = uri.split_once('@').map_or(uri, |(path, _)| path);
+    // A colon before the last slash belongs to a port.
+    let repository = match path.rsplit_once(':') {
+        Some((repository, tag)) if !tag.contains('/') => repository,
+        _ => path,
+    };
+    format!("{repository}@sha256:{sha256}")
 }
 
 /// Unpacks a package into `root`, an empty directory.
@@ -56,7 +78,7 @@ fn unpack_within(bytes: &[u8], root: &Path, limit: u64) -> Result<(), ApiError> 
     if bytes.is_empty() {
         return Err(ApiError::invalid("Uploaded file must be a non-empty zip"));
     }
-    let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|_| refused("no zip archive"))?;
+    let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|_| ApiError::invalid(NO_ZIP))?;
     if archive.is_empty() {
         return Err(ApiError::invalid("Uploaded file must be a non-empty zip"));
     }
@@ -216,10 +238,7 @@ fn set_mode(file: &std::fs::File, mode: u32) -> io::Result<()> {
 
 /// AWS's sentence, and behind it what it leaves the reader to guess.
 fn refused(why: &str) -> ApiError {
-    ApiError::invalid(format!(
-        "Could not unzip uploaded file. Please check your file, then try to upload again. \
-         (The package was refused: {why})"
-    ))
+    ApiError::invalid(format!("{NO_ZIP} (The package was refused: {why})"))
 }
 
 fn disk<T>(result: io::Result<T>, path: &str) -> Result<T, ApiError> {
@@ -325,7 +344,7 @@ mod tests {
     #[test]
     fn what_is_no_zip_is_refused_in_words() {
         assert_eq!(try_unpack(b"").unwrap_err().message, "Uploaded file must be a non-empty zip");
-        assert!(try_unpack(b"hello").unwrap_err().message.starts_with("Could not unzip"));
+        assert_eq!(try_unpack(b"hello").unwrap_err().message, NO_ZIP);
         let mut cut = files(&[("app.py", &"x".repeat(5000))]);
         cut.truncate(60);
         assert!(try_unpack(&cut).is_err());
@@ -348,6 +367,17 @@ mod tests {
         assert_eq!(try_within(3 << 20), Ok(()));
         let refused = try_within((3 << 20) - 1).unwrap_err();
         assert_eq!(refused.message, "Unzipped size must be smaller than 3145727 bytes");
+    }
+
+    #[test]
+    fn an_image_resolves_to_its_digest() {
+        let (tagged, digest) = ("localhost:5000/shop:v1", hex_sha256(b"localhost:5000/shop:v1"));
+        let code = code_of_image(tagged);
+        assert_eq!(code.sha256(), digest);
+        let resolved = resolved_image(tagged, &digest);
+        assert_eq!(resolved, format!("localhost:5000/shop@sha256:{digest}"));
+        assert_eq!(code_of_image(&resolved).sha256(), digest);
+        assert_eq!(resolved_image("localhost:5000/shop", "0"), "localhost:5000/shop@sha256:0");
     }
 
     proptest::proptest! {

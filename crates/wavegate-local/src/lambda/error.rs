@@ -44,6 +44,15 @@ impl ApiError {
         Self::new(400, "InvalidParameterValueException", message)
     }
 
+    /// 400 for a qualifier where none may stand.
+    pub(crate) fn qualified() -> Self {
+        Self::invalid(
+            "This operation is permitted on Lambda functions only. Aliases and versions do not \
+             support this operation. Please specify either a function name or an unqualified \
+             function ARN.",
+        )
+    }
+
     /// 412 for a stale `RevisionId`; `call` names the call that tells the current one.
     pub fn precondition(call: &str) -> Self {
         Self::new(

@@ -59,6 +59,9 @@ pub struct CodeLocation {
     pub s3_key: Option<String>,
     /// URI of a container image.
     pub image_uri: Option<String>,
+    /// The key that the package is encrypted with.
+    #[serde(rename = "SourceKMSKeyArn")]
+    pub source_kms_key_arn: Option<String>,
 }
 
 /// `Environment`.
@@ -129,7 +132,7 @@ pub struct ConfigurationInput {
     pub kms_key_arn: Option<String>,
     /// `TracingConfig`.
     pub tracing_config: Option<TracingConfig>,
-    /// `Layers`; refused unless empty.
+    /// `Layers`: ARNs of layer versions; an empty list takes all away.
     pub layers: Option<Vec<String>>,
     /// `FileSystemConfigs`; refused unless empty.
     pub file_system_configs: Option<Vec<Value>>,
@@ -139,8 +142,18 @@ pub struct ConfigurationInput {
     pub ephemeral_storage: Option<EphemeralStorage>,
     /// `SnapStart`.
     pub snap_start: Option<SnapStart>,
-    /// `LoggingConfig`, kept as it came.
+    /// `LoggingConfig`; what it leaves out stays.
     pub logging_config: Option<Value>,
+    /// `TenancyConfig`, kept as it came.
+    pub tenancy_config: Option<Value>,
+    /// `CapacityProviderConfig`; refused.
+    pub capacity_provider_config: Option<Value>,
+    /// `DurableConfig`; refused.
+    pub durable_config: Option<Value>,
+    /// `RuntimeConfig`; refused.
+    pub runtime_config: Option<Value>,
+    /// `AcceleratorConfig`; refused.
+    pub accelerator_config: Option<Value>,
 }
 
 /// `CreateFunction`.
@@ -159,6 +172,8 @@ pub struct CreateFunction {
     pub tags: BTreeMap<String, String>,
     /// `Architectures`.
     pub architectures: Option<Vec<String>>,
+    /// The code signing configuration that its packages are held against.
+    pub code_signing_config_arn: Option<String>,
     /// Everything that can be changed later.
     #[serde(flatten)]
     pub configuration: ConfigurationInput,
@@ -257,6 +272,10 @@ pub struct AddPermission {
     pub source_account: Option<String>,
     /// `AuthType` of a function URL.
     pub function_url_auth_type: Option<String>,
+    /// Whether only calls through a function URL are allowed.
+    pub invoked_via_function_url: Option<bool>,
+    /// A token that Alexa skills show.
+    pub event_source_token: Option<String>,
     /// Organization that may call.
     #[serde(rename = "PrincipalOrgID")]
     pub principal_org_id: Option<String>,

@@ -7,20 +7,29 @@
 //! computed from the time that is passed in: an operation that finds them due applies them, with
 //! the revision id that was drawn when they were started, so reads stay reads.
 //!
-//! Deliberately absent: layers and file systems (refused), networks, anything that polls, serves or
-//! keeps warm what stands beside a function (see `beside`), and any judgement of roles or policies.
+//! Deliberately absent: file systems (refused), networks, anything that polls, serves or keeps warm
+//! what stands beside a function (see `beside`), and any judgement of roles, policies or signatures.
 
 mod admission;
 mod alias;
 mod beside;
+mod check;
+mod code_signing;
+mod concurrency;
 mod configuration;
 mod delivery;
 mod event_invoke;
 mod function;
+mod layer;
+mod layer_policy;
 mod mapping;
 mod policy;
 mod provisioned;
 mod record;
+mod rows;
+mod settings;
+mod source;
+mod tags;
 mod url;
 mod url_target;
 mod version;
@@ -28,12 +37,17 @@ mod version;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use admission::{Admission, Route};
-pub use beside::{Beside, EventInvokeRecord, MappingRecord, ProvisionedRecord, UrlRecord};
+pub use beside::{Beside, EventInvokeRecord, ProvisionedRecord, UrlRecord};
+pub use code_signing::{CodeSigningInput, CodeSigningRecord};
 pub use configuration::Configuration;
 pub use delivery::Delivery;
 pub use event_invoke::EventInvokeInput;
-pub use mapping::MappingInput;
+pub use layer::{LayerFilter, LayerRecord, LayerUse, LayerVersionRecord, PublishLayer};
+pub use layer_policy::AddLayerPermission;
+pub use mapping::{MappingInput, MappingRecord};
 pub use record::{AliasRecord, Deployed, FunctionRecord, PolicyRecord, VersionRecord};
+pub(crate) use rows::Key;
+pub use settings::{RuntimeManagementInput, Settings};
 pub use url::UrlInput;
 pub use url_target::UrlTarget;
 
@@ -49,7 +63,8 @@ pub const UNRESERVED_MINIMUM: u32 = 100;
 /// AWS: items in one page of any Lambda list, whatever `MaxItems` says.
 pub const PAGE: usize = 50;
 
-/// The functions of one account in one region, with their versions and aliases.
+/// The functions of one account in one region, with their versions and aliases, and what else Lambda
+/// keeps there.
 #[derive(Debug)]
 pub struct Lambda {
     home: Home,
@@ -64,6 +79,13 @@ pub struct Lambda {
     changed: BTreeSet<String>,
     /// What function URLs begin with where they are served; AWS's own form when absent.
     urls_at: Option<String>,
+    /// Layers by name.
+    layers: BTreeMap<String, LayerRecord>,
+    /// Code signing configurations by id.
+    code_signing: BTreeMap<String, CodeSigningRecord>,
+    /// Event source mappings by id.
+    mappings: BTreeMap<String, MappingRecord>,
+    changed_rows: BTreeSet<Key>,
 }
 
 impl Lambda {
@@ -79,6 +101,10 @@ impl Lambda {
             running_provisioned: BTreeMap::new(),
             changed: BTreeSet::new(),
             urls_at: None,
+            layers: BTreeMap::new(),
+            code_signing: BTreeMap::new(),
+            mappings: BTreeMap::new(),
+            changed_rows: BTreeSet::new(),
         }
     }
 
@@ -95,6 +121,7 @@ impl Lambda {
     ) {
         self.functions = functions.into_iter().collect();
         self.retired = retired;
+        self.adopt_mappings();
     }
 
     /// Names of functions that were created, changed or deleted since the last call.
@@ -133,10 +160,12 @@ impl Lambda {
         latest.filter_map(|version| version.configuration.runtime.clone()).collect()
     }
 
-    /// Every code hash that a function or version still uses.
+    /// Every code hash that a function, a version or a layer still uses.
     pub fn code_in_use(&self) -> BTreeSet<String> {
         let versions = self.functions.values().flat_map(FunctionRecord::all_versions);
-        versions.flat_map(VersionRecord::code_hashes).map(ToOwned::to_owned).collect()
+        let layers = self.layers.values().flat_map(|layer| layer.versions.values());
+        let hashes = versions.flat_map(VersionRecord::code_hashes);
+        hashes.chain(layers.map(|it| it.code.sha256())).map(ToOwned::to_owned).collect()
     }
 
     /// Every deployment (see [`VersionRecord::deployment`]) that an invocation could still reach.
@@ -150,9 +179,7 @@ impl Lambda {
         let target = self.home.resolve(text, None)?;
         match target.qualifier.as_deref() {
             None | Some(LATEST) => Ok(target.name),
-            Some(_) => Err(ApiError::invalid(format!(
-                "This operation does not support a qualifier in the function name: {text}"
-            ))),
+            Some(_) => Err(ApiError::qualified()),
         }
     }
 

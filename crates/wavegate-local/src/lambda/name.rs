@@ -4,12 +4,10 @@
 use super::error::{ApiError, Constraints};
 
 /// AWS's pattern for `FunctionName`, as its validation messages print it.
-const NAME_PATTERN: &str = "(arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?([a-zA-Z0-9-_\\.]+)(:(\\$LATEST|[a-zA-Z0-9-_]+))?";
-const QUALIFIER_PATTERN: &str = "(|[a-zA-Z0-9$_-]+)";
-/// AWS: a plain name has at most 64 characters.
+const NAME_PATTERN: &str = "(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?([a-zA-Z0-9-_\\.]+)(:(\\$LATEST(\\.PUBLISHED)?|[a-zA-Z0-9-_]+))?";
+const QUALIFIER_PATTERN: &str = "\\$(LATEST(\\.PUBLISHED)?)|[a-zA-Z0-9-_$]+";
+/// AWS: a new function's plain name has at most 64 characters.
 const NAME_LENGTH: usize = 64;
-/// AWS: a full ARN with qualifier has at most 140 characters.
-const ARN_LENGTH: usize = 140;
 
 /// The unqualified, unpublished version.
 pub const LATEST: &str = "$LATEST";
@@ -26,10 +24,27 @@ pub struct Home {
 impl Home {
     /// The ARN of a function, with a qualifier when given.
     pub fn arn(&self, name: &str, qualifier: Option<&str>) -> String {
-        let base = format!("arn:aws:lambda:{}:{}:function:{name}", self.region, self.account);
+        let base = self.resource_arn("function", name);
         match qualifier {
             Some(qualifier) => format!("{base}:{qualifier}"),
             None => base,
+        }
+    }
+
+    /// The ARN of something of Lambda's: a `layer`, an `event-source-mapping`.
+    pub fn resource_arn(&self, kind: &str, id: &str) -> String {
+        let partition = self.partition();
+        format!("arn:{partition}:lambda:{}:{}:{kind}:{id}", self.region, self.account)
+    }
+
+    /// The partition that the region belongs to.
+    pub fn partition(&self) -> &'static str {
+        if self.region.starts_with("cn-") {
+            "aws-cn"
+        } else if self.region.starts_with("us-gov-") {
+            "aws-us-gov"
+        } else {
+            "aws"
         }
     }
 
@@ -39,7 +54,7 @@ impl Home {
     /// `ValidationException` for texts that are no name, `InvalidParameterValueException` for two
     /// different qualifiers, and AWS's refusals for another region or account.
     pub fn resolve(&self, text: &str, qualifier: Option<&str>) -> Result<Target, ApiError> {
-        let parts = split(text).ok_or_else(|| bad_name(text))?;
+        let parts = self.split(text).ok_or_else(|| bad_name(text))?;
         if let Some(region) = parts.region.filter(|region| *region != self.region) {
             return Err(ApiError::not_found(format!(
                 "Functions from '{region}' are not reachable in this region ('{}')",
@@ -70,6 +85,32 @@ impl Home {
         };
         Ok(Target { name: parts.name.to_owned(), qualifier: qualifier.map(ToOwned::to_owned) })
     }
+
+    /// Takes a name apart as AWS's pattern does: everything before the name may be left out.
+    fn split<'a>(&self, text: &'a str) -> Option<Parts<'a>> {
+        let mut rest: Vec<&str> = text.split(':').collect();
+        if rest.len() > 3 && rest[0] == "arn" && rest[2] == "lambda" {
+            if !(rest[1].is_empty() || rest[1].starts_with("aws")) {
+                return None;
+            }
+            rest.drain(..3);
+        }
+        let mut take = |is_part: &dyn Fn(&str) -> bool| {
+            (rest.len() > 1 && is_part(rest[0])).then(|| rest.remove(0))
+        };
+        let region = take(&|part| part == self.region || is_region(part));
+        let account = take(&is_account);
+        take(&|part| part == "function");
+        let (name, qualifier) = match rest.as_slice() {
+            [name] => (*name, None),
+            [name, qualifier] => (*name, Some(*qualifier)),
+            _ => return None,
+        };
+        let name_ok = !name.is_empty() && name.bytes().all(|byte| is_word(byte) || byte == b'.');
+        let qualifier_ok = qualifier
+            .is_none_or(|text| text == LATEST || (!text.is_empty() && text.bytes().all(is_word)));
+        (name_ok && qualifier_ok).then_some(Parts { region, account, name, qualifier })
+    }
 }
 
 /// A function of this cloud, and which of its versions or aliases is meant.
@@ -88,48 +129,49 @@ struct Parts<'a> {
     qualifier: Option<&'a str>,
 }
 
-fn split(text: &str) -> Option<Parts<'_>> {
-    if text.len() > ARN_LENGTH {
-        return None;
+/// Checks the plain name of a function that is to be.
+pub(crate) fn check_new(name: &str) -> Result<(), ApiError> {
+    if !name.bytes().all(is_word) {
+        return Err(bad_name(name));
     }
-    let mut rest: Vec<&str> = text.split(':').collect();
-    let mut region = None;
-    if rest.first() == Some(&"arn") {
-        if rest.len() < 7 || !rest[1].starts_with("aws") || rest[2] != "lambda" {
-            return None;
-        }
-        region = Some(rest[3]);
-        rest.drain(..4);
+    if name.len() > NAME_LENGTH {
+        // AWS tells this one in the words of its front door, but as a parameter's error.
+        return Err(ApiError::invalid(format!(
+            "1 validation error detected: Value '{name}' at 'functionName' failed to satisfy \
+             constraint: Member must have length less than or equal to {NAME_LENGTH}"
+        )));
     }
-    let is_account =
-        |part: &str| part.len() == 12 && part.bytes().all(|byte| byte.is_ascii_digit());
-    let mut account = None;
-    if rest.len() > 1 && is_account(rest[0]) {
-        account = Some(rest.remove(0));
-    } else if region.is_some() {
-        return None;
-    }
-    if rest.len() > 1 && rest[0] == "function" {
-        rest.remove(0);
-    } else if region.is_some() {
-        return None;
-    }
-    let (name, qualifier) = match rest.as_slice() {
-        [name] => (*name, None),
-        [name, qualifier] => (*name, Some(*qualifier)),
-        _ => return None,
-    };
-    let name_ok = !name.is_empty()
-        && name.len() <= NAME_LENGTH
-        && name.bytes().all(|byte| is_word(byte) || byte == b'.');
-    let qualifier_ok = qualifier
-        .is_none_or(|text| text == LATEST || (!text.is_empty() && text.bytes().all(is_word)));
-    (name_ok && qualifier_ok).then_some(Parts { region, account, name, qualifier })
+    Ok(())
 }
 
 /// Whether a byte may stand in names of aliases and functions: `[a-zA-Z0-9-_]`.
 pub(crate) fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'
+}
+
+/// Whether a qualifier can only be an alias: a name that is no number.
+pub(crate) fn is_alias(qualifier: &str) -> bool {
+    !qualifier.is_empty()
+        && qualifier.bytes().all(is_word)
+        && !qualifier.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Twelve digits.
+pub(crate) fn is_account(part: &str) -> bool {
+    part.len() == 12 && part.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// `us-east-1`, `us-gov-west-1`, `eusc-de-east-1`.
+fn is_region(part: &str) -> bool {
+    let lower = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase());
+    let mut parts: Vec<&str> = part.strip_prefix("eusc-").unwrap_or(part).split('-').collect();
+    let is_special = |part: &&str| *part == "gov" || (part.starts_with("iso") && part.len() < 5);
+    if parts.len() == 4 && parts.get(1).is_some_and(is_special) {
+        parts.remove(1);
+    }
+    let [country, place, number] = parts.as_slice() else { return false };
+    let is_digit = number.len() == 1 && number.bytes().all(|byte| byte.is_ascii_digit());
+    country.len() == 2 && lower(country) && lower(place) && is_digit
 }
 
 fn bad_name(text: &str) -> ApiError {
@@ -164,6 +206,8 @@ mod tests {
             ("000000000000:fn", None),
             ("000000000000:function:fn", None),
             ("arn:aws:lambda:us-east-1:000000000000:function:fn", None),
+            ("us-east-1:000000000000:fn", None),
+            ("arn:aws:lambda:fn", None),
             ("fn:live", Some("live")),
             ("fn:$LATEST", Some(LATEST)),
             ("arn:aws:lambda:us-east-1:000000000000:function:fn:7", Some("7")),
@@ -176,11 +220,37 @@ mod tests {
 
     #[test]
     fn what_is_no_name_is_refused() {
-        let long = "x".repeat(65);
-        for text in ["", "a b", "fn:a:b", "arn:aws:s3:::bucket", "fn:", "../x", long.as_str()] {
+        for text in [
+            "",
+            "a b",
+            "fn:a:b",
+            "arn:aws:s3:::bucket",
+            "fn:",
+            "../x",
+            "fn:$LATES",
+            "arn:aws:lambda::000000000000:function:fn",
+            "arn:aws:lambda:us-east-1::function:fn",
+            "arn:aws:lambda:nowhere:000000000000:function:fn",
+            "function:fn:$LATEST:more",
+        ] {
             let error = home().resolve(text, None).unwrap_err();
             assert_eq!((error.status, error.code), (400, "ValidationException"), "{text}");
         }
+    }
+
+    #[test]
+    fn an_arn_that_ends_too_early_names_a_function_called_function() {
+        let arn = "arn:aws:lambda:us-east-1:000000000000:function";
+        assert_eq!(home().resolve(arn, None).unwrap().name, "function");
+    }
+
+    #[test]
+    fn only_a_new_name_is_measured() {
+        let (fits, long) = ("x".repeat(64), "x".repeat(65));
+        assert_eq!((check_new(&fits), home().resolve(&long, None).is_ok()), (Ok(()), true));
+        let error = check_new(&long).unwrap_err();
+        assert_eq!(error.code, "InvalidParameterValueException");
+        assert!(error.message.ends_with("Member must have length less than or equal to 64"));
     }
 
     #[test]

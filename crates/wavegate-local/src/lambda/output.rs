@@ -55,7 +55,47 @@ pub struct FunctionConfiguration {
     pub architectures: Vec<String>,
     pub ephemeral_storage: EphemeralStorage,
     pub snap_start: SnapStartResponse,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runtime_version_config: Option<RuntimeVersionConfig>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub layers: Vec<Layer>,
     pub logging_config: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenancy_config: Option<Value>,
+}
+
+impl FunctionConfiguration {
+    /// What lists show: AWS leaves out how the version fares and what runs it.
+    pub(crate) fn listed(self) -> Self {
+        Self {
+            state: None,
+            state_reason: None,
+            state_reason_code: None,
+            last_update_status: None,
+            last_update_status_reason: None,
+            last_update_status_reason_code: None,
+            runtime_version_config: None,
+            ..self
+        }
+    }
+}
+
+/// `RuntimeVersionConfig`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct RuntimeVersionConfig {
+    /// The version of the runtime.
+    pub runtime_version_arn: String,
+}
+
+/// A layer, as functions show it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Layer {
+    /// The ARN that ends in the layer's version.
+    pub arn: String,
+    /// Bytes of its zip.
+    pub code_size: u64,
 }
 
 /// `SnapStart` as answers tell it.
@@ -74,6 +114,9 @@ pub struct SnapStartResponse {
 pub struct Function {
     /// The configuration.
     pub configuration: FunctionConfiguration,
+    /// The key that the package is encrypted with, which AWS tells beside the place of the code.
+    #[serde(skip)]
+    pub source_kms_key_arn: Option<String>,
     /// Tags, absent when there are none.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,

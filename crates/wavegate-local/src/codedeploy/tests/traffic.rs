@@ -127,7 +127,8 @@ fn a_shift_that_came_late_does_not_shorten_the_next_interval() {
 #[test]
 fn with_provisioned_concurrency_traffic_has_moved_when_the_new_versions_is_ready() {
     let mut bench = Bench::new();
-    bench.lambda.put_provisioned(bench.now, "shop", Some("live"), 1).unwrap();
+    let (now, ids) = (bench.now, &mut bench.ids);
+    bench.lambda.put_provisioned(now, ids, "shop", Some("live"), 1).unwrap();
     bench.pass(MINUTE);
     let hooks = json!([{ "AfterAllowTraffic": "after" }]);
     let id = bench.deploy_spec("", &spec("1", "2", &hooks), json!({}));

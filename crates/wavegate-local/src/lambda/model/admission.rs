@@ -6,7 +6,7 @@ use super::record::{AliasRecord, Deployed};
 use super::{ACCOUNT_CONCURRENCY, Lambda};
 use crate::ids::Ids;
 use crate::lambda::error::ApiError;
-use crate::lambda::name::Target;
+use crate::lambda::name::{LATEST, Target};
 
 /// Where one invocation goes.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,6 +49,10 @@ impl Lambda {
     ) -> Result<Route, ApiError> {
         let Target { name, qualifier } = self.home.resolve(name, qualifier)?;
         let function = self.functions.get(&name);
+        if function.is_none() {
+            let arn = self.home.arn(&name, Some(qualifier.as_deref().unwrap_or(LATEST)));
+            return Err(ApiError::no_function(&arn));
+        }
         let alias = qualifier.as_deref().and_then(|alias| function?.aliases.get(alias));
         let is_over =
             |alias: &AliasRecord| alias.settling.as_ref().is_some_and(|end| end.done_at_ms <= now);

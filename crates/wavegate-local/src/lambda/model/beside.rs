@@ -1,16 +1,17 @@
-//! What stands beside a function and points at it or at one of its qualifiers: event source
-//! mappings, function URLs, provisioned concurrency, settings for asynchronous events.
+//! What stands beside a function and points at it or at one of its qualifiers: function URLs,
+//! provisioned concurrency, settings for asynchronous events.
 //!
 //! These records are part of the function's own, and so of the format on disk. Deliberately absent:
-//! anything that acts on them. No source is polled, no URL is served, nothing is kept warm, and
-//! asynchronous events are tried as AWS does by default; the records are there for whoever looks.
+//! anything that acts on them. No URL is served, nothing is kept warm, and asynchronous events are
+//! tried as AWS does by default; the records are there for whoever looks.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::Lambda;
+use super::mapping::MappingRecord;
 use crate::lambda::error::ApiError;
 use crate::lambda::name::Target;
 
@@ -19,7 +20,8 @@ use crate::lambda::name::Target;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Beside {
-    /// Event source mappings by id. A deleted function takes them along; on AWS they stay, and fail.
+    /// Event source mappings by id, as older states keep them: they have rows of their own now.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub mappings: BTreeMap<String, MappingRecord>,
     /// Function URLs.
     pub urls: BTreeMap<String, UrlRecord>,
@@ -30,27 +32,12 @@ pub struct Beside {
 }
 
 impl Beside {
-    /// Forgets what belonged to a qualifier that is gone. Mappings stay, as on AWS.
+    /// Forgets what belonged to a qualifier that is gone.
     pub(super) fn forget(&mut self, qualifier: &str) {
         self.urls.remove(qualifier);
         self.provisioned.remove(qualifier);
         self.event_invoke.remove(qualifier);
     }
-}
-
-/// An event source mapping.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct MappingRecord {
-    /// What it calls: a version, an alias, or nothing for the function itself.
-    pub qualifier: Option<String>,
-    /// Whether it is switched on.
-    pub enabled: bool,
-    /// Virtual time of the last change.
-    pub changed_ms: i64,
-    /// What is under way since then: `Creating`, `Enabling`, `Disabling`, `Updating`.
-    pub under_way: String,
-    /// Everything else, as the caller gave it.
-    pub given: Map<String, Value>,
 }
 
 /// A function URL.
@@ -79,6 +66,9 @@ pub struct ProvisionedRecord {
     pub ready_at_ms: i64,
     /// Virtual time of the last change.
     pub changed_ms: i64,
+    /// Its alias went to another version, and what it left is still there.
+    #[serde(default)]
+    pub is_moving: bool,
 }
 
 /// Settings for asynchronous events.

@@ -1,47 +1,20 @@
-//! A function's configuration: its checks and defaults.
+//! A function's configuration: its defaults, its changes, and how AWS shows it.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::layer::LayerUse;
 use super::record::VersionRecord;
-use crate::lambda::error::{ApiError, Constraints};
+use crate::lambda::archive::hex_sha256;
 use crate::lambda::input::{
     ConfigurationInput, DeadLetterConfig, Environment, EphemeralStorage, TracingConfig,
 };
 use crate::lambda::name::{Home, LATEST};
-use crate::lambda::output::{FunctionConfiguration, SnapStartResponse};
-
-const ROLE_PATTERN: &str = "arn:(aws[a-zA-Z-]*)?:iam::\\d{12}:role/?[a-zA-Z_0-9+=,.@\\-_/]+";
-const HANDLER_PATTERN: &str = "[^\\s]+";
-const VARIABLE_PATTERN: &str = "[a-zA-Z]([a-zA-Z0-9_])+";
-/// AWS's service model: seconds a function may run.
-const TIMEOUT_MAX: i64 = 5400;
-/// AWS's service model: megabytes of memory.
-const MEMORY_MAX: i64 = 32_768;
-/// AWS: bytes of all environment variables together.
-const ENVIRONMENT_MAX: usize = 4096;
-/// AWS: names a function may not set, since the runtime sets them.
-const RESERVED_VARIABLES: [&str; 17] = [
-    "_HANDLER",
-    "_X_AMZN_TRACE_ID",
-    "AWS_ACCESS_KEY",
-    "AWS_ACCESS_KEY_ID",
-    "AWS_DEFAULT_REGION",
-    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
-    "AWS_LAMBDA_FUNCTION_NAME",
-    "AWS_LAMBDA_FUNCTION_VERSION",
-    "AWS_LAMBDA_INITIALIZATION_TYPE",
-    "AWS_LAMBDA_LOG_GROUP_NAME",
-    "AWS_LAMBDA_LOG_STREAM_NAME",
-    "AWS_LAMBDA_RUNTIME_API",
-    "AWS_REGION",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SECRET_KEY",
-    "AWS_SESSION_TOKEN",
-    "LAMBDA_TASK_ROOT",
-];
+use crate::lambda::output::{
+    FunctionConfiguration, Layer, RuntimeVersionConfig, SnapStartResponse,
+};
 
 /// Everything about a function that `UpdateFunctionConfiguration` can change, and what was fixed at
 /// its creation.
@@ -65,6 +38,17 @@ pub struct Configuration {
     pub snap_start: String,
     pub logging_config: Option<Value>,
     pub architectures: Vec<String>,
+    /// Whether an environment was ever given: AWS shows an empty one then.
+    #[serde(default)]
+    pub has_environment: bool,
+    /// The layers, in the order they are laid over each other.
+    #[serde(default)]
+    pub layers: Vec<LayerUse>,
+    #[serde(default)]
+    pub tenancy_config: Option<Value>,
+    /// The key that the package is encrypted with.
+    #[serde(default)]
+    pub source_kms_key_arn: Option<String>,
 }
 
 impl Default for Configuration {
@@ -88,12 +72,16 @@ impl Default for Configuration {
             snap_start: "None".to_owned(),
             logging_config: None,
             architectures: vec!["x86_64".to_owned()],
+            has_environment: false,
+            layers: Vec::new(),
+            tenancy_config: None,
+            source_kms_key_arn: None,
         }
     }
 }
 
 impl Configuration {
-    /// Takes over what the input sets.
+    /// Takes over what the input sets, but for the layers, which the account knows.
     pub(super) fn apply(&mut self, input: ConfigurationInput) {
         fn set<T>(field: &mut T, value: Option<T>) {
             if let Some(value) = value {
@@ -104,6 +92,7 @@ impl Configuration {
         set(&mut self.description, input.description);
         set(&mut self.timeout, input.timeout);
         set(&mut self.memory_size, input.memory_size);
+        self.has_environment |= input.environment.is_some();
         set(&mut self.variables, input.environment.map(|environment| environment.variables));
         set(&mut self.tracing_mode, input.tracing_config.map(|tracing| tracing.mode));
         set(&mut self.ephemeral_mb, input.ephemeral_storage.map(|storage| storage.size));
@@ -111,9 +100,14 @@ impl Configuration {
         self.runtime = input.runtime.or(self.runtime.take());
         self.handler = input.handler.or(self.handler.take());
         self.vpc_config = input.vpc_config.or(self.vpc_config.take());
-        self.image_config = input.image_config.or(self.image_config.take());
-        self.logging_config = input.logging_config.or(self.logging_config.take());
-        // Empty texts clear these two.
+        self.tenancy_config = input.tenancy_config.or(self.tenancy_config.take());
+        if let Some(logging) = input.logging_config {
+            self.logging_config = Some(merged(self.logging_config.take(), logging));
+        }
+        // Empty ones clear these three.
+        if let Some(image) = input.image_config {
+            self.image_config = Some(image).filter(|image| *image != json!({}));
+        }
         if let Some(dead_letter) = input.dead_letter_config {
             self.dead_letter_target = dead_letter.target_arn.filter(|arn| !arn.is_empty());
         }
@@ -121,133 +115,6 @@ impl Configuration {
             self.kms_key_arn = Some(key).filter(|key| !key.is_empty());
         }
     }
-}
-
-/// Checks what the input sets, as AWS's front door does, then what the local cloud cannot do.
-pub(super) fn check(input: &ConfigurationInput) -> Result<(), ApiError> {
-    let mut constraints = Constraints::default();
-    check_constraints(input, &mut constraints);
-    constraints.finish()?;
-    if let Some(environment) = &input.environment {
-        check_environment(environment)?;
-    }
-    if input.layers.as_ref().is_some_and(|layers| !layers.is_empty()) {
-        return Err(ApiError::invalid(
-            "The local cloud has no layers: put their content into the deployment package",
-        ));
-    }
-    if input.file_system_configs.as_ref().is_some_and(|configs| !configs.is_empty()) {
-        return Err(ApiError::invalid("The local cloud has no file systems to mount"));
-    }
-    input.runtime.as_deref().map_or(Ok(()), check_runtime)
-}
-
-fn check_constraints(input: &ConfigurationInput, constraints: &mut Constraints) {
-    if let Some(role) = &input.role {
-        constraints.pattern("role", role, is_role(role), ROLE_PATTERN);
-    }
-    if let Some(handler) = &input.handler {
-        let ok = !handler.is_empty() && !handler.contains(char::is_whitespace);
-        constraints.pattern("handler", handler, ok, HANDLER_PATTERN);
-        constraints.max_length("handler", handler, 128);
-    }
-    if let Some(description) = &input.description {
-        constraints.max_length("description", description, 256);
-    }
-    if let Some(timeout) = input.timeout {
-        constraints.range("timeout", timeout, 1, TIMEOUT_MAX);
-    }
-    if let Some(memory) = input.memory_size {
-        constraints.range("memorySize", memory, 128, MEMORY_MAX);
-    }
-    if let Some(storage) = &input.ephemeral_storage {
-        constraints.range("ephemeralStorage.size", storage.size, 512, 10_240);
-    }
-    if let Some(tracing) = &input.tracing_config {
-        one_of(constraints, "tracingConfig.mode", &tracing.mode, &["Active", "PassThrough"]);
-    }
-    if let Some(snap_start) = &input.snap_start {
-        let allowed = ["PublishedVersions", "None"];
-        one_of(constraints, "snapStart.applyOn", &snap_start.apply_on, &allowed);
-    }
-    for name in input.environment.iter().flat_map(|environment| environment.variables.keys()) {
-        let ok = name.len() > 1
-            && name.as_bytes()[0].is_ascii_alphabetic()
-            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        // Reserved names such as _HANDLER have their own, clearer error.
-        if !RESERVED_VARIABLES.contains(&name.as_str()) {
-            constraints.pattern("environment.variables", name, ok, VARIABLE_PATTERN);
-        }
-    }
-}
-
-/// Notes a value outside an enum.
-pub(super) fn one_of(constraints: &mut Constraints, field: &str, value: &str, allowed: &[&str]) {
-    if !allowed.contains(&value) {
-        let text = format!("Member must satisfy enum value set: [{}]", allowed.join(", "));
-        constraints.broken(field, value, &text);
-    }
-}
-
-fn is_role(text: &str) -> bool {
-    let parts: Vec<&str> = text.splitn(6, ':').collect();
-    let [arn, partition, service, region, account, resource] = parts.as_slice() else {
-        return false;
-    };
-    let resource_ok = resource.strip_prefix("role").is_some_and(|rest| {
-        !rest.is_empty()
-            && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@-/".contains(&byte))
-    });
-    *arn == "arn"
-        && (partition.is_empty() || partition.starts_with("aws"))
-        && *service == "iam"
-        && region.is_empty()
-        && account.len() == 12
-        && account.bytes().all(|byte| byte.is_ascii_digit())
-        && resource_ok
-}
-
-fn check_environment(environment: &Environment) -> Result<(), ApiError> {
-    let trouble = "Lambda was unable to configure your environment variables because the \
-                   environment variables you have provided";
-    let reserved: Vec<&str> = environment
-        .variables
-        .keys()
-        .map(String::as_str)
-        .filter(|name| RESERVED_VARIABLES.contains(name))
-        .collect();
-    if !reserved.is_empty() {
-        return Err(ApiError::invalid(format!(
-            "{trouble} contains reserved keys that are currently not supported for modification. \
-             Reserved keys used in this request: {}",
-            reserved.join(", ")
-        )));
-    }
-    let size: usize =
-        environment.variables.iter().map(|(name, value)| name.len() + value.len()).sum();
-    if size > ENVIRONMENT_MAX {
-        // AWS prints the variables here; their values do not belong into errors and logs.
-        return Err(ApiError::invalid(format!("{trouble} exceeded the 4KB limit ({size} bytes)")));
-    }
-    Ok(())
-}
-
-fn check_runtime(runtime: &str) -> Result<(), ApiError> {
-    let numbered = |prefix: &str, suffix: &str| {
-        runtime.strip_prefix(prefix).and_then(|rest| rest.strip_suffix(suffix)).is_some_and(
-            |version| !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit()),
-        )
-    };
-    if numbered("python3.", "")
-        || numbered("nodejs", ".x")
-        || ["provided", "provided.al2", "provided.al2023"].contains(&runtime)
-    {
-        return Ok(());
-    }
-    Err(ApiError::invalid(format!(
-        "Value {runtime} at 'runtime' failed to satisfy constraint: the local cloud runs \
-         python3.N, nodejsN.x, provided, provided.al2 and provided.al2023"
-    )))
 }
 
 /// How AWS shows a version at a moment for which it is settled.
@@ -276,13 +143,13 @@ pub(super) fn show(
         last_modified: timestamp(version.last_modified_ms),
         code_sha256: version.code.sha256().to_owned(),
         version: version.version.clone(),
-        vpc_config: configuration.vpc_config.clone(),
+        vpc_config: configuration.vpc_config.as_ref().map(vpc),
         dead_letter_config: configuration
             .dead_letter_target
             .clone()
             .map(|arn| DeadLetterConfig { target_arn: Some(arn) }),
         environment: Some(&configuration.variables)
-            .filter(|variables| !variables.is_empty())
+            .filter(|variables| configuration.has_environment || !variables.is_empty())
             .map(|variables| Environment { variables: variables.clone() }),
         kms_key_arn: configuration.kms_key_arn.clone(),
         tracing_config: TracingConfig { mode: configuration.tracing_mode.clone() },
@@ -308,18 +175,65 @@ pub(super) fn show(
             apply_on: configuration.snap_start.clone(),
             optimization_status: if snap_start_on { "On" } else { "Off" },
         },
+        runtime_version_config: runtime_version(home, version),
+        layers: configuration.layers.iter().map(Layer::from).collect(),
         logging_config: logging(name, configuration.logging_config.as_ref()),
+        tenancy_config: configuration.tenancy_config.clone(),
     }
 }
 
-fn logging(name: &str, set: Option<&Value>) -> Value {
-    let mut config = json!({ "LogFormat": "Text", "LogGroup": format!("/aws/lambda/{name}") });
-    if let (Some(config), Some(Value::Object(set))) = (config.as_object_mut(), set) {
-        for (key, value) in set {
-            config.insert(key.clone(), value.clone());
+/// Lays what a caller sets over what was set before.
+fn merged(before: Option<Value>, now: Value) -> Value {
+    match (before, now) {
+        (Some(Value::Object(mut all)), Value::Object(now)) => {
+            all.extend(now);
+            Value::Object(all)
         }
+        (_, now) => now,
+    }
+}
+
+/// Log levels are there for JSON only.
+fn logging(name: &str, set: Option<&Value>) -> Value {
+    let of = |key: &str, default: &str| match set.and_then(|set| set.get(key)) {
+        Some(Value::String(value)) => json!(value),
+        _ => json!(default),
+    };
+    let mut config = json!({
+        "LogFormat": of("LogFormat", "Text"),
+        "LogGroup": of("LogGroup", &format!("/aws/lambda/{name}")),
+    });
+    if config["LogFormat"] == "JSON" {
+        config["ApplicationLogLevel"] = of("ApplicationLogLevel", "INFO");
+        config["SystemLogLevel"] = of("SystemLogLevel", "INFO");
     }
     config
+}
+
+/// A network as AWS shows it. The local cloud has none: the id of the network is made of its first
+/// subnet's, so that it is the same at every look.
+fn vpc(given: &Value) -> Value {
+    let list = |key: &str| given.get(key).filter(|list| list.is_array()).cloned();
+    let subnets = list("SubnetIds").unwrap_or_else(|| json!([]));
+    let id = subnets[0]
+        .as_str()
+        .map_or_else(String::new, |subnet| format!("vpc-{}", &hex_sha256(subnet.as_bytes())[..17]));
+    json!({
+        "SubnetIds": subnets,
+        "SecurityGroupIds": list("SecurityGroupIds").unwrap_or_else(|| json!([])),
+        "VpcId": id,
+        "Ipv6AllowedForDualStack": given["Ipv6AllowedForDualStack"].as_bool().unwrap_or(false),
+    })
+}
+
+/// The version of the runtime: one for each runtime, since the local cloud runs what is installed.
+fn runtime_version(home: &Home, version: &VersionRecord) -> Option<RuntimeVersionConfig> {
+    let runtime = version.configuration.runtime.as_deref()?;
+    let runtime_version_arn = version.pinned_runtime.clone().unwrap_or_else(|| {
+        let hash = hex_sha256(runtime.as_bytes());
+        format!("arn:{}:lambda:{}::runtime:{hash}", home.partition(), home.region)
+    });
+    Some(RuntimeVersionConfig { runtime_version_arn })
 }
 
 /// `LastModified` as AWS prints it.

@@ -1,23 +1,34 @@
-//! Functions: create, read, update, delete, list, tags, concurrency, account settings.
+//! Functions: create, read, update, delete, list.
 
 use std::collections::BTreeMap;
 
 use super::beside::Beside;
+use super::check::{self, one_of};
 use super::configuration::{self, Configuration};
 use super::record::{Deployed, FunctionRecord, Update, VersionRecord, version_number};
-use super::{ACCOUNT_CONCURRENCY, Lambda, UNRESERVED_MINIMUM, page, transition};
+use super::settings::Settings;
+use super::tags::check_tags;
+use super::{Lambda, page, transition};
 use crate::ids::Ids;
 use crate::lambda::error::{ApiError, Constraints};
 use crate::lambda::input::{Code, CreateFunction, UpdateFunctionCode, UpdateFunctionConfiguration};
-use crate::lambda::name::LATEST;
-use crate::lambda::output::{
-    AccountLimit, AccountSettings, AccountUsage, Concurrency, Function, FunctionConfiguration, Page,
-};
-
-/// AWS: tags of one resource.
-const TAGS_MAX: usize = 50;
+use crate::lambda::name::{self, LATEST, is_alias};
+use crate::lambda::output::{Concurrency, Function, FunctionConfiguration, Page};
 
 impl Lambda {
+    /// Checks whether `CreateFunction` would be accepted, before its code is taken in.
+    pub fn may_create(&self, input: &CreateFunction) -> Result<(), ApiError> {
+        let name = self.unqualified(&input.function_name)?;
+        name::check_new(&name)?;
+        let is_image = input.package_type.as_deref() == Some("Image");
+        check_package(input, is_image)?;
+        // AWS looks for a package only where there is to be one.
+        if !is_image && input.code.zip_file.is_none() && input.code.s3_bucket.is_none() {
+            return Err(ApiError::invalid("Please provide a source for function code."));
+        }
+        self.check_absent(&name)
+    }
+
     /// `CreateFunction`. The code was taken in before.
     pub fn create_function(
         &mut self,
@@ -27,20 +38,25 @@ impl Lambda {
         code: Code,
     ) -> Result<FunctionConfiguration, ApiError> {
         let name = self.unqualified(&input.function_name)?;
+        name::check_new(&name)?;
         check_new(&input, &code)?;
-        configuration::check(&input.configuration)?;
+        check::check(&input.configuration)?;
         check_tags(&input.tags)?;
-        if self.functions.contains_key(&name) {
-            return Err(ApiError::conflict(format!("Function already exist: {name}")));
+        self.check_absent(&name)?;
+        if let Some(arn) = &input.code_signing_config_arn {
+            self.check_code_signing(arn)?;
         }
         let mut configuration = Configuration {
             package_type: package_type(&code).to_owned(),
+            layers: self.use_layers(input.configuration.layers.as_deref().unwrap_or_default())?,
+            source_kms_key_arn: input.code.source_kms_key_arn,
             ..Configuration::default()
         };
         if let Some(architectures) = input.architectures {
             configuration.architectures = architectures;
         }
         configuration.apply(input.configuration);
+        check::check_snap_start(configuration.runtime.as_deref(), &configuration.snap_start)?;
         let latest = VersionRecord {
             version: LATEST.to_owned(),
             source_description: configuration.description.clone(),
@@ -51,6 +67,9 @@ impl Lambda {
             last_modified_ms: now,
             creating: Some(transition(now, self.settle_ms, ids)),
             updating: None,
+            update_runtime_on: None,
+            pinned_runtime: None,
+            scaling: None,
         };
         let function = FunctionRecord {
             name: name.clone(),
@@ -62,11 +81,15 @@ impl Lambda {
             reserved: None,
             policies: BTreeMap::new(),
             beside: Beside::default(),
+            code_signing_config: input.code_signing_config_arn,
+            settings: Settings::default(),
         };
         self.functions.insert(name.clone(), function);
         self.changed.insert(name.clone());
         if input.publish {
-            return self.publish_pending(now, ids, &name, None);
+            let version = self.publish_pending(now, ids, &name)?;
+            // AWS tells of the version by the ARN of the function.
+            return Ok(configuration::show(&self.home, &name, None, &version));
         }
         let function = &self.functions[&name];
         Ok(configuration::show(&self.home, &name, None, &function.latest))
@@ -79,10 +102,13 @@ impl Lambda {
         name: &str,
         qualifier: Option<&str>,
     ) -> Result<Function, ApiError> {
-        let configuration = self.get_function_configuration(now, name, qualifier)?;
-        let function = self.function(&configuration.function_name)?;
+        let target = self.home.resolve(name, qualifier)?;
+        let version = self.version(now, &target)?;
+        let qualifier = target.qualifier.as_deref();
+        let function = self.function(&target.name)?;
         Ok(Function {
-            configuration,
+            configuration: configuration::show(&self.home, &target.name, qualifier, &version),
+            source_kms_key_arn: version.configuration.source_kms_key_arn,
             tags: function.tags.clone(),
             concurrency: function
                 .reserved
@@ -114,9 +140,17 @@ impl Lambda {
     }
 
     /// Checks whether `UpdateFunctionCode` would be accepted, before its code is taken in.
-    pub fn may_update_code(&self, now: i64, name: &str) -> Result<(), ApiError> {
+    pub fn may_update_code(
+        &self,
+        now: i64,
+        name: &str,
+        input: &UpdateFunctionCode,
+    ) -> Result<(), ApiError> {
         let name = self.unqualified(name)?;
-        self.check_idle(&self.function(&name)?.latest.settled(now), &name)
+        let latest = self.function(&name)?.latest.settled(now);
+        check_revision(&latest, input.revision_id.as_deref())?;
+        check_kind(&latest.configuration.package_type, input.code.image_uri.is_some())?;
+        self.check_idle(&latest, &name)
     }
 
     /// `UpdateFunctionCode`. A dry run answers with what would be and changes nothing.
@@ -133,21 +167,19 @@ impl Lambda {
         let mut latest = self.function(&name)?.latest.settled(now);
         check_revision(&latest, input.revision_id.as_deref())?;
         self.check_idle(&latest, &name)?;
-        if latest.configuration.package_type != package_type(&code) {
-            return Err(ApiError::invalid(
-                "Please do not provide code of another package type than the function's: use \
-                 ZipFile or S3Bucket and S3Key for Zip, ImageUri for Image",
-            ));
-        }
+        check_kind(&latest.configuration.package_type, matches!(code, Code::Image { .. }))?;
         self.start_update(now, ids, &mut latest);
         latest.code = code;
         if let Some(architectures) = &input.architectures {
             latest.configuration.architectures.clone_from(architectures);
         }
+        latest.configuration.source_kms_key_arn.clone_from(&input.code.source_kms_key_arn);
         if !input.dry_run {
             self.function_mut(now, &name)?.latest = latest.clone();
             if input.publish {
-                return self.publish_pending(now, ids, &name, None);
+                let version = self.publish_pending(now, ids, &name)?;
+                let qualifier = Some(version.version.as_str());
+                return Ok(configuration::show(&self.home, &name, qualifier, &version));
             }
         }
         Ok(configuration::show(&self.home, &name, None, &latest))
@@ -162,12 +194,19 @@ impl Lambda {
         input: UpdateFunctionConfiguration,
     ) -> Result<FunctionConfiguration, ApiError> {
         let name = self.unqualified(name)?;
-        configuration::check(&input.configuration)?;
+        check::check(&input.configuration)?;
         let mut latest = self.function(&name)?.latest.settled(now);
         check_revision(&latest, input.revision_id.as_deref())?;
         self.check_idle(&latest, &name)?;
+        let layers = input.configuration.layers.as_deref();
+        let layers = layers.map(|layers| self.use_layers(layers)).transpose()?;
         self.start_update(now, ids, &mut latest);
-        latest.configuration.apply(input.configuration);
+        let configuration = &mut latest.configuration;
+        configuration.apply(input.configuration);
+        if let Some(layers) = layers {
+            configuration.layers = layers;
+        }
+        check::check_snap_start(configuration.runtime.as_deref(), &configuration.snap_start)?;
         self.function_mut(now, &name)?.latest = latest.clone();
         Ok(configuration::show(&self.home, &name, None, &latest))
     }
@@ -192,10 +231,12 @@ impl Lambda {
                 "$LATEST version cannot be deleted without deleting the function.",
             ));
         }
-        let function = self.function_mut(now, &target.name)?;
-        let Some(number) = version_number(&qualifier) else {
+        if is_alias(&qualifier) {
             return Err(ApiError::invalid("Deletion of aliases is not currently supported."));
-        };
+        }
+        let function = self.function_mut(now, &target.name)?;
+        // What can be neither a version nor an alias is absent.
+        let Some(number) = version_number(&qualifier) else { return Ok(()) };
         let aliases: Vec<&str> = function
             .aliases
             .values()
@@ -233,103 +274,16 @@ impl Lambda {
         });
         page(items, marker, max_items, |(function, version)| {
             let qualifier = all_versions.then_some(version.version.as_str());
-            configuration::show(&self.home, &function.name, qualifier, &version.settled(now))
+            let version = version.settled(now);
+            configuration::show(&self.home, &function.name, qualifier, &version).listed()
         })
     }
 
-    /// `PutFunctionConcurrency`.
-    pub fn put_concurrency(
-        &mut self,
-        now: i64,
-        name: &str,
-        reserved: u32,
-    ) -> Result<Concurrency, ApiError> {
-        let name = self.unqualified(name)?;
-        self.function(&name)?;
-        let others: u32 = self
-            .functions
-            .values()
-            .filter(|function| function.name != name)
-            .filter_map(|function| function.reserved)
-            .sum();
-        if others.saturating_add(reserved) > ACCOUNT_CONCURRENCY - UNRESERVED_MINIMUM {
-            return Err(ApiError::invalid(format!(
-                "Specified ReservedConcurrentExecutions for function decreases account's \
-                 UnreservedConcurrentExecution below its minimum value of [{UNRESERVED_MINIMUM}]."
-            )));
+    fn check_absent(&self, name: &str) -> Result<(), ApiError> {
+        if self.functions.contains_key(name) {
+            return Err(ApiError::conflict(format!("Function already exist: {name}")));
         }
-        self.function_mut(now, &name)?.reserved = Some(reserved);
-        Ok(Concurrency { reserved_concurrent_executions: Some(reserved) })
-    }
-
-    /// `GetFunctionConcurrency`.
-    pub fn get_concurrency(&self, name: &str) -> Result<Concurrency, ApiError> {
-        let name = self.unqualified(name)?;
-        Ok(Concurrency { reserved_concurrent_executions: self.function(&name)?.reserved })
-    }
-
-    /// `DeleteFunctionConcurrency`.
-    pub fn delete_concurrency(&mut self, now: i64, name: &str) -> Result<(), ApiError> {
-        let name = self.unqualified(name)?;
-        self.function_mut(now, &name)?.reserved = None;
         Ok(())
-    }
-
-    /// `TagResource`.
-    pub fn tag(
-        &mut self,
-        now: i64,
-        arn: &str,
-        tags: BTreeMap<String, String>,
-    ) -> Result<(), ApiError> {
-        let name = self.tagged(arn)?;
-        let mut all = self.function(&name)?.tags.clone();
-        all.extend(tags);
-        check_tags(&all)?;
-        self.function_mut(now, &name)?.tags = all;
-        Ok(())
-    }
-
-    /// `UntagResource`.
-    pub fn untag(&mut self, now: i64, arn: &str, keys: &[String]) -> Result<(), ApiError> {
-        let name = self.tagged(arn)?;
-        self.function_mut(now, &name)?.tags.retain(|key, _| !keys.contains(key));
-        Ok(())
-    }
-
-    /// `ListTags`.
-    pub fn list_tags(&self, arn: &str) -> Result<BTreeMap<String, String>, ApiError> {
-        Ok(self.function(&self.tagged(arn)?)?.tags.clone())
-    }
-
-    /// `GetAccountSettings`.
-    pub fn account_settings(&self) -> AccountSettings {
-        let reserved: u32 = self.functions.values().filter_map(|function| function.reserved).sum();
-        let versions = self.functions.values().flat_map(FunctionRecord::all_versions);
-        AccountSettings {
-            account_limit: AccountLimit {
-                total_code_size: 80_530_636_800,
-                code_size_unzipped: 262_144_000,
-                code_size_zipped: 52_428_800,
-                concurrent_executions: ACCOUNT_CONCURRENCY,
-                unreserved_concurrent_executions: ACCOUNT_CONCURRENCY.saturating_sub(reserved),
-            },
-            account_usage: AccountUsage {
-                total_code_size: versions.map(|version| version.code.size()).sum(),
-                function_count: self.functions.len(),
-            },
-        }
-    }
-
-    fn tagged(&self, arn: &str) -> Result<String, ApiError> {
-        let target = self.home.resolve(arn, None)?;
-        match target.qualifier {
-            None => Ok(target.name),
-            Some(_) => Err(ApiError::invalid(
-                "Tags on function aliases and versions are not supported. Please specify a \
-                 function ARN.",
-            )),
-        }
     }
 
     /// AWS refuses to change or publish while it is still busy with the function.
@@ -382,6 +336,19 @@ fn package_type(code: &Code) -> &'static str {
     }
 }
 
+/// AWS's answer to code of the other kind than the function's.
+fn check_kind(package_type: &str, is_image: bool) -> Result<(), ApiError> {
+    match (package_type, is_image) {
+        ("Image", false) => Err(ApiError::invalid(
+            "Please provide ImageUri when updating a function with packageType Image.",
+        )),
+        ("Zip", true) => Err(ApiError::invalid(
+            "Please don't provide ImageUri when updating a function with packageType Zip.",
+        )),
+        _ => Ok(()),
+    }
+}
+
 fn check_new(input: &CreateFunction, code: &Code) -> Result<(), ApiError> {
     if input.configuration.role.is_none() {
         let mut constraints = Constraints::default();
@@ -390,7 +357,7 @@ fn check_new(input: &CreateFunction, code: &Code) -> Result<(), ApiError> {
     }
     if let Some(given) = &input.package_type {
         let mut constraints = Constraints::default();
-        configuration::one_of(&mut constraints, "packageType", given, &["Zip", "Image"]);
+        one_of(&mut constraints, "packageType", given, &["Zip", "Image"]);
         constraints.finish()?;
         if given != package_type(code) {
             return Err(ApiError::invalid(format!(
@@ -399,15 +366,33 @@ fn check_new(input: &CreateFunction, code: &Code) -> Result<(), ApiError> {
             )));
         }
     }
+    check_package(input, matches!(code, Code::Image { .. }))?;
+    check_architectures(input.architectures.as_deref())
+}
+
+/// What a package needs to be told of, and what an image knows by itself.
+fn check_package(input: &CreateFunction, is_image: bool) -> Result<(), ApiError> {
     let config = &input.configuration;
-    let is_zip = matches!(code, Code::Zip { .. });
-    if is_zip && (config.runtime.is_none() || config.handler.is_none()) {
+    let has_layers = config.layers.as_ref().is_some_and(|layers| !layers.is_empty());
+    if is_image {
+        if config.runtime.is_some() || config.handler.is_some() || has_layers {
+            return Err(ApiError::invalid(
+                "Please don't provide Handler or Runtime or Layer when the intended function \
+                 PackageType is Image.",
+            ));
+        }
+        if input.code.zip_file.is_some() || input.code.s3_bucket.is_some() {
+            return Err(ApiError::invalid(
+                "Please provide ImageUri when creating a function with packageType Image.",
+            ));
+        }
+    } else if config.runtime.is_none() || config.handler.is_none() {
         return Err(ApiError::invalid(
             "Runtime and Handler are mandatory parameters for functions created with deployment \
              packages.",
         ));
     }
-    check_architectures(input.architectures.as_deref())
+    Ok(())
 }
 
 fn check_architectures(architectures: Option<&[String]>) -> Result<(), ApiError> {
@@ -418,21 +403,7 @@ fn check_architectures(architectures: Option<&[String]>) -> Result<(), ApiError>
         constraints.broken("architectures", &text, "Member must have length equal to 1");
     }
     for architecture in architectures {
-        configuration::one_of(
-            &mut constraints,
-            "architectures",
-            architecture,
-            &["x86_64", "arm64"],
-        );
+        one_of(&mut constraints, "architectures", architecture, &["x86_64", "arm64"]);
     }
     constraints.finish()
-}
-
-fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), ApiError> {
-    if tags.len() > TAGS_MAX {
-        return Err(ApiError::invalid(format!(
-            "Number of tags exceeds resource tag limit of {TAGS_MAX}."
-        )));
-    }
-    Ok(())
 }

@@ -1,16 +1,47 @@
 //! Event source mappings: kept and shown with AWS's states. Nothing is polled.
+//!
+//! A mapping stands on its own: it stays when its function is deleted, as on AWS.
 
-use serde::Deserialize;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::beside::{MappingRecord, no_such_resource, seconds};
+use super::beside::{no_such_resource, seconds};
+use super::rows::Kind;
+use super::source::{self, Source};
+use super::tags::check_tags;
 use super::{Lambda, page_of};
 use crate::ids::Ids;
 use crate::lambda::error::{ApiError, Constraints};
+use crate::lambda::name::Target;
 use crate::lambda::output::Page;
 
+const KIND: &str = "event-source-mapping";
+const DELETING: &str = "Deleting";
 /// AWS: items in one page of mappings.
 const PAGE: usize = 100;
+
+/// An event source mapping.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MappingRecord {
+    /// The function it calls.
+    #[serde(default)]
+    pub function: String,
+    /// What of it: a version, an alias, or nothing for the function itself.
+    pub qualifier: Option<String>,
+    /// Whether it is switched on.
+    pub enabled: bool,
+    /// Virtual time of the last change.
+    pub changed_ms: i64,
+    /// What is under way since then: `Creating`, `Enabling`, `Disabling`, `Updating`, `Deleting`.
+    pub under_way: String,
+    /// Everything else, as the caller gave it, completed by AWS's defaults.
+    pub given: Map<String, Value>,
+    /// Tags.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
+}
 
 /// `CreateEventSourceMapping` and `UpdateEventSourceMapping`.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -20,6 +51,8 @@ pub struct MappingInput {
     pub function_name: Option<String>,
     /// Whether it is switched on.
     pub enabled: Option<bool>,
+    /// Tags, at the creation only.
+    pub tags: BTreeMap<String, String>,
     /// Everything else.
     #[serde(flatten)]
     pub rest: Map<String, Value>,
@@ -31,47 +64,42 @@ impl Lambda {
         &mut self,
         now: i64,
         ids: &mut dyn Ids,
-        mut input: MappingInput,
+        input: MappingInput,
     ) -> Result<Value, ApiError> {
         let mut constraints = Constraints::default();
         if input.function_name.as_deref().unwrap_or_default().is_empty() {
             constraints.broken("functionName", "null", "Member must not be null");
         }
         constraints.finish()?;
-        let source = source(&input.rest).to_owned();
-        if source.is_empty() && !input.rest.contains_key("SelfManagedEventSource") {
-            return Err(ApiError::invalid("Unrecognized event source."));
-        }
-        let is_stream = [":kinesis:", ":dynamodb:"].iter().any(|service| source.contains(service));
-        if is_stream && !input.rest.contains_key("StartingPosition") {
-            return Err(ApiError::invalid(
-                "1 validation error detected: Value null at 'startingPosition' failed to satisfy \
-                 constraint: Member must not be null.",
-            ));
-        }
-        let given = input.function_name.take().unwrap_or_default();
-        let (target, key) = self.qualified(now, &given, None)?;
-        self.check_no_twin(&target.name, &key, &source, None)?;
-        let id = ids.uuid();
-        input.rest.remove("Tags");
-        input.rest.entry("BatchSize").or_insert_with(|| json!(if is_stream { 100 } else { 10 }));
+        let mut given = input.rest;
+        let source = Source::of(&given)?;
+        source.check_new(&given)?;
+        check_tags(&input.tags)?;
+        let target = self.mapped(now, &input.function_name.unwrap_or_default())?;
+        source.complete(ids, &mut given);
+        let enabled = input.enabled.unwrap_or(true);
         let mapping = MappingRecord {
+            function: target.name,
             qualifier: target.qualifier,
-            enabled: input.enabled.unwrap_or(true),
+            enabled,
             changed_ms: now,
-            under_way: "Creating".to_owned(),
-            given: input.rest,
+            // AWS: one that is made switched off is there at once.
+            under_way: if enabled { "Creating" } else { "Disabled" }.to_owned(),
+            given,
+            tags: input.tags,
         };
-        let shown = self.show_mapping(now, &target.name, &id, &mapping);
-        self.function_mut(now, &target.name)?.beside.mappings.insert(id, mapping);
+        self.check_no_twin(now, source, &mapping, None)?;
+        let id = ids.uuid();
+        let shown = self.show_mapping(now, &id, &mapping);
+        self.touch(Kind::Mapping, &id);
+        self.mappings.insert(id, mapping);
         Ok(shown)
     }
 
     /// `GetEventSourceMapping`.
     pub fn get_mapping(&self, now: i64, id: &str) -> Result<Value, ApiError> {
-        let name = self.owner(id)?;
-        let mapping = &self.function(&name)?.beside.mappings[id];
-        Ok(self.show_mapping(now, &name, id, mapping))
+        let mapping = self.mapping(now, id)?;
+        Ok(self.show_mapping(now, id, mapping))
     }
 
     /// `UpdateEventSourceMapping`: what is given replaces what was.
@@ -81,43 +109,42 @@ impl Lambda {
         id: &str,
         input: MappingInput,
     ) -> Result<Value, ApiError> {
-        let owner = self.owner(id)?;
-        let mut mapping = self.function(&owner)?.beside.mappings[id].clone();
-        let mut name = owner.clone();
+        let mut mapping = self.mapping(now, id)?.clone();
+        let source = Source::of(&mapping.given)?;
         let mut under_way = "Updating";
-        if let Some(given) = &input.function_name {
-            let (target, key) = self.qualified(now, given, None)?;
-            self.check_no_twin(&target.name, &key, source(&mapping.given), Some(id))?;
-            (name, mapping.qualifier) = (target.name, target.qualifier);
+        if let Some(name) = &input.function_name {
+            let target = self.mapped(now, name)?;
+            (mapping.function, mapping.qualifier) = (target.name, target.qualifier);
         }
-        if let Some(enabled) = input.enabled {
-            if enabled != mapping.enabled {
-                under_way = if enabled { "Enabling" } else { "Disabling" };
-            }
+        if let Some(enabled) = input.enabled.filter(|enabled| *enabled != mapping.enabled) {
+            under_way = if enabled { "Enabling" } else { "Disabling" };
             mapping.enabled = enabled;
         }
-        mapping.given.extend(input.rest);
+        mapping.given.extend(input.rest.into_iter().filter(|(key, _)| key != "UUID"));
+        source.check(&mapping.given)?;
+        self.check_no_twin(now, source, &mapping, Some(id))?;
         under_way.clone_into(&mut mapping.under_way);
         mapping.changed_ms = now;
-        let shown = self.show_mapping(now, &name, id, &mapping);
-        self.function_mut(now, &owner)?.beside.mappings.remove(id);
-        self.function_mut(now, &name)?.beside.mappings.insert(id.to_owned(), mapping);
+        let shown = self.show_mapping(now, id, &mapping);
+        self.touch(Kind::Mapping, id);
+        self.mappings.insert(id.to_owned(), mapping);
         Ok(shown)
     }
 
-    /// `DeleteEventSourceMapping`: gone at once; on AWS it stays `Deleting` for a while.
+    /// `DeleteEventSourceMapping`: it is `Deleting` for a while, then gone.
     pub fn delete_mapping(&mut self, now: i64, id: &str) -> Result<Value, ApiError> {
-        let name = self.owner(id)?;
-        let Some(mapping) = self.function_mut(now, &name)?.beside.mappings.remove(id) else {
-            return Err(no_such_resource());
-        };
-        let mut shown = self.show_mapping(now, &name, id, &mapping);
-        shown["State"] = json!("Deleting");
+        let mut mapping = self.mapping(now, id)?.clone();
+        DELETING.clone_into(&mut mapping.under_way);
+        mapping.changed_ms = now;
+        let shown = self.show_mapping(now, id, &mapping);
+        self.touch(Kind::Mapping, id);
+        self.mappings.insert(id.to_owned(), mapping);
+        self.forget_deleted(now);
         Ok(shown)
     }
 
     /// `ListEventSourceMappings`: all of the account, or those of one source, or those that call
-    /// exactly this function, version or alias.
+    /// exactly this function, version or alias. Neither needs to exist.
     pub fn list_mappings(
         &self,
         now: i64,
@@ -127,71 +154,99 @@ impl Lambda {
         max_items: Option<usize>,
     ) -> Result<Page<Value>, ApiError> {
         let target = name.map(|name| self.home.resolve(name, None)).transpose()?;
-        let all = self.functions.values().flat_map(|function| {
-            function.beside.mappings.iter().map(|(id, mapping)| (&function.name, id, mapping))
-        });
-        let mut found: Vec<_> = all
-            .filter(|(name, _, mapping)| {
-                target.as_ref().is_none_or(|target| {
-                    target.name == **name && target.qualifier == mapping.qualifier
-                })
+        let is_target = |mapping: &MappingRecord| {
+            target.as_ref().is_none_or(|target| {
+                target.name == mapping.function && target.qualifier == mapping.qualifier
             })
-            .filter(|(_, _, mapping)| source_arn.is_none_or(|arn| arn == source(&mapping.given)))
-            .map(|(name, id, mapping)| (id.clone(), self.show_mapping(now, name, id, mapping)))
-            .collect();
-        found.sort_by(|a, b| a.0.cmp(&b.0));
+        };
+        let items = self
+            .mappings
+            .iter()
+            .filter(|(_, mapping)| !self.is_gone(now, mapping) && is_target(mapping))
+            .filter(|(_, it)| source_arn.is_none_or(|arn| arn == source::arn(&it.given)))
+            .map(|(id, mapping)| (id.clone(), (id, mapping)));
         let limit = max_items.unwrap_or(PAGE).clamp(1, PAGE);
-        Ok(page_of(found.into_iter(), marker, limit, |shown| shown))
+        Ok(page_of(items, marker, limit, |(id, mapping)| self.show_mapping(now, id, mapping)))
     }
 
-    fn owner(&self, id: &str) -> Result<String, ApiError> {
-        let mut functions = self.functions.values();
-        let owner = functions.find(|function| function.beside.mappings.contains_key(id));
-        owner.map(|function| function.name.clone()).ok_or_else(no_such_resource)
+    /// Takes mappings over from the functions that an older state keeps them with.
+    pub(super) fn adopt_mappings(&mut self) {
+        for function in self.functions.values_mut() {
+            for (id, mut mapping) in std::mem::take(&mut function.beside.mappings) {
+                mapping.function.clone_from(&function.name);
+                self.changed.insert(function.name.clone());
+                self.changed_rows.insert((Kind::Mapping, id.clone()));
+                self.mappings.insert(id, mapping);
+            }
+        }
+    }
+
+    fn mapping(&self, now: i64, id: &str) -> Result<&MappingRecord, ApiError> {
+        let found = self.mappings.get(id).filter(|mapping| !self.is_gone(now, mapping));
+        found.ok_or_else(no_such_resource)
+    }
+
+    fn is_gone(&self, now: i64, mapping: &MappingRecord) -> bool {
+        mapping.under_way == DELETING && self.is_settled(now, mapping)
+    }
+
+    fn is_settled(&self, now: i64, mapping: &MappingRecord) -> bool {
+        now >= mapping.changed_ms.saturating_add(self.settle_ms)
+    }
+
+    /// Drops the records of mappings whose deletion is over.
+    fn forget_deleted(&mut self, now: i64) {
+        let is_gone = |mapping: &MappingRecord| self.is_gone(now, mapping);
+        let gone = self.mappings.iter().filter(|(_, mapping)| is_gone(mapping));
+        let gone: Vec<String> = gone.map(|(id, _)| id.clone()).collect();
+        for id in gone {
+            self.mappings.remove(&id);
+            self.touch(Kind::Mapping, &id);
+        }
+    }
+
+    /// The function, version or alias that a mapping is to call.
+    fn mapped(&self, now: i64, name: &str) -> Result<Target, ApiError> {
+        let target = self.home.resolve(name, None)?;
+        match self.version(now, &target) {
+            Ok(_) => Ok(target),
+            Err(_) => Err(ApiError::invalid("Function does not exist")),
+        }
     }
 
     fn check_no_twin(
         &self,
-        name: &str,
-        key: &str,
-        arn: &str,
+        now: i64,
+        source: Source,
+        mapping: &MappingRecord,
         but: Option<&str>,
     ) -> Result<(), ApiError> {
-        let mut others = self.function(name)?.beside.mappings.iter();
-        let twin = others.find(|(id, mapping)| {
+        let twin = self.mappings.iter().find(|(id, other)| {
             but != Some(id.as_str())
-                && mapping.qualifier.as_deref().unwrap_or_default() == key
-                && source(&mapping.given) == arn
+                && (&other.function, &other.qualifier) == (&mapping.function, &mapping.qualifier)
+                && source.is_same(&mapping.given, &other.given)
+                && !self.is_gone(now, other)
         });
-        let Some((id, _)) = twin.filter(|_| !arn.is_empty()) else { return Ok(()) };
-        Err(ApiError::conflict(format!(
-            "An event source mapping with event source (\" {arn} \") and function (\" {name} \") \
-             already exists. Please update or delete the existing mapping with UUID {id}"
-        )))
+        let Some((id, _)) = twin else { return Ok(()) };
+        let arn = self.home.arn(&mapping.function, mapping.qualifier.as_deref());
+        Err(source.twin(&mapping.given, (&mapping.function, &arn), id))
     }
 
-    fn show_mapping(&self, now: i64, name: &str, id: &str, mapping: &MappingRecord) -> Value {
+    fn show_mapping(&self, now: i64, id: &str, mapping: &MappingRecord) -> Value {
         let home = &self.home;
-        let is_settled = now >= mapping.changed_ms.saturating_add(self.settle_ms);
-        let state = match (is_settled, mapping.enabled) {
+        let state = match (self.is_settled(now, mapping), mapping.enabled) {
             (false, _) => mapping.under_way.as_str(),
             (true, true) => "Enabled",
             (true, false) => "Disabled",
         };
+        let reason = Source::of(&mapping.given).map_or("USER_INITIATED", Source::reason);
         let mut shown = Value::Object(mapping.given.clone());
         shown["UUID"] = json!(id);
-        shown["FunctionArn"] = json!(home.arn(name, mapping.qualifier.as_deref()));
-        shown["EventSourceMappingArn"] = json!(format!(
-            "arn:aws:lambda:{}:{}:event-source-mapping:{id}",
-            home.region, home.account
-        ));
+        shown["FunctionArn"] = json!(home.arn(&mapping.function, mapping.qualifier.as_deref()));
+        shown["EventSourceMappingArn"] = json!(home.resource_arn(KIND, id));
         shown["State"] = json!(state);
-        shown["StateTransitionReason"] = json!("USER_INITIATED");
+        shown["StateTransitionReason"] = json!(reason);
         shown["LastModified"] = json!(seconds(mapping.changed_ms));
         shown
     }
-}
-
-fn source(given: &Map<String, Value>) -> &str {
-    given.get("EventSourceArn").and_then(Value::as_str).unwrap_or_default()
 }

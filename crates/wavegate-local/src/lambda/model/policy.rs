@@ -1,5 +1,7 @@
-//! Resource policies. They are kept and shown; nothing here judges by them.
+//! Resource policies of functions, versions and aliases. They are kept and shown; nothing here
+//! judges by them.
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::Lambda;
@@ -7,8 +9,11 @@ use super::record::PolicyRecord;
 use crate::ids::Ids;
 use crate::lambda::error::{ApiError, Constraints};
 use crate::lambda::input::AddPermission;
-use crate::lambda::name::{LATEST, Target, is_word};
+use crate::lambda::name::{LATEST, Target, is_account, is_alias, is_word};
 use crate::lambda::output::Policy;
+
+const CALL: &str = "GetPolicy";
+const URL_ACTION: &str = "lambda:InvokeFunctionUrl";
 
 impl Lambda {
     /// `AddPermission`; answers with the statement as JSON text.
@@ -21,27 +26,25 @@ impl Lambda {
         input: &AddPermission,
     ) -> Result<String, ApiError> {
         check_statement(input)?;
-        let (target, key) = self.policy_target(now, name, qualifier)?;
+        let target = self.policed_function(name, qualifier)?;
+        // AWS: before there is a policy, its revision is that of what it is for.
+        let current = self.revision_of(now, &target)?;
         let arn = self.home.arn(&target.name, target.qualifier.as_deref());
+        let partition = self.home.partition();
+        let key = target.qualifier.clone().unwrap_or_default();
         let function = self.function_mut(now, &target.name)?;
-        let policy = function
-            .policies
-            .entry(key)
-            .or_insert_with(|| PolicyRecord { statements: Vec::new(), revision_id: ids.uuid() });
-        if input.revision_id.as_ref().is_some_and(|given| *given != policy.revision_id) {
-            return Err(ApiError::precondition("GetPolicy"));
+        let mut policy = function.policies.remove(&key);
+        let revision = input.revision_id.as_deref();
+        let made = PolicyRecord::or_new(&mut policy, ids, revision, Some(&current), CALL).and_then(
+            |policy| {
+                policy.add(ids, &input.statement_id, statement(input, &arn, partition))?;
+                Ok(policy.statement(&input.statement_id).unwrap_or_default())
+            },
+        );
+        if let Some(policy) = policy.filter(|policy| !policy.statements.is_empty()) {
+            function.policies.insert(key, policy);
         }
-        if policy.statements.iter().any(|(id, _)| *id == input.statement_id) {
-            return Err(ApiError::conflict(format!(
-                "The statement id ({}) provided already exists. Please provide a new statement \
-                 id, or remove the existing statement.",
-                input.statement_id
-            )));
-        }
-        let statement = statement(input, &arn);
-        policy.statements.push((input.statement_id.clone(), statement.clone()));
-        policy.revision_id = ids.uuid();
-        Ok(statement.to_string())
+        made
     }
 
     /// `RemovePermission`.
@@ -54,60 +57,225 @@ impl Lambda {
         statement_id: &str,
         revision_id: Option<&str>,
     ) -> Result<(), ApiError> {
-        let (target, key) = self.policy_target(now, name, qualifier)?;
-        let function = self.function_mut(now, &target.name)?;
-        let missing = || {
-            ApiError::not_found(format!(
-                "Statement {statement_id} is not found in resource policy."
-            ))
-        };
-        let policy = function.policies.get_mut(&key).ok_or_else(missing)?;
-        let at = policy.statements.iter().position(|(id, _)| id == statement_id);
-        let at = at.ok_or_else(missing)?;
-        if revision_id.is_some_and(|given| given != policy.revision_id) {
-            return Err(ApiError::precondition("GetPolicy"));
+        let target = self.home.resolve(name, qualifier)?;
+        if !self.functions.contains_key(&target.name) {
+            let arn = self.home.arn(&target.name, target.qualifier.as_deref());
+            return Err(ApiError::not_found(format!("No policy found for: {arn}")));
         }
-        policy.statements.remove(at);
-        policy.revision_id = ids.uuid();
+        let target = self.policed_function(name, qualifier)?;
+        let key = target.qualifier.unwrap_or_default();
+        let function = self.function_mut(now, &target.name)?;
+        let policy = function.policies.get_mut(&key).ok_or_else(|| {
+            ApiError::not_found("No policy is associated with the given resource.")
+        })?;
+        policy.check_revision(revision_id, CALL)?;
+        policy.remove(ids, statement_id)?;
         if policy.statements.is_empty() {
             function.policies.remove(&key);
         }
         Ok(())
     }
 
-    /// `GetPolicy`.
-    pub fn get_policy(
-        &self,
-        now: i64,
-        name: &str,
-        qualifier: Option<&str>,
-    ) -> Result<Policy, ApiError> {
-        let (target, key) = self.policy_target(now, name, qualifier)?;
-        let policy = self
-            .function(&target.name)?
-            .policies
-            .get(&key)
-            .ok_or_else(|| ApiError::not_found("The resource you requested does not exist."))?;
-        let statements: Vec<&Value> = policy.statements.iter().map(|(_, body)| body).collect();
-        let document = json!({ "Version": "2012-10-17", "Id": "default", "Statement": statements });
-        Ok(Policy { policy: document.to_string(), revision_id: policy.revision_id.clone() })
+    /// `GetPolicy`: AWS tells only that there is none, whatever else is missing.
+    pub fn get_policy(&self, name: &str, qualifier: Option<&str>) -> Result<Policy, ApiError> {
+        let target = self.home.resolve(name, qualifier)?;
+        let key = target.qualifier.filter(|qualifier| qualifier != LATEST).unwrap_or_default();
+        let function = self.functions.get(&target.name);
+        let policy = function.and_then(|function| function.policies.get(&key));
+        policy
+            .map(PolicyRecord::document)
+            .ok_or_else(|| ApiError::not_found("The resource you requested does not exist."))
     }
 
-    fn policy_target(
-        &self,
-        now: i64,
-        name: &str,
-        qualifier: Option<&str>,
-    ) -> Result<(Target, String), ApiError> {
+    /// What a policy may be for, if it exists.
+    fn policed_function(&self, name: &str, qualifier: Option<&str>) -> Result<Target, ApiError> {
         let target = self.home.resolve(name, qualifier)?;
         if target.qualifier.as_deref() == Some(LATEST) {
             return Err(ApiError::invalid(
                 "We currently do not support adding policies for $LATEST.",
             ));
         }
-        self.version(now, &target)?;
-        let key = target.qualifier.clone().unwrap_or_default();
-        Ok((target, key))
+        self.exists(&target)?;
+        Ok(target)
+    }
+
+    /// Whether a function, version or alias exists; AWS has words of its own for aliases.
+    pub(super) fn exists(&self, target: &Target) -> Result<(), ApiError> {
+        let qualifier = target.qualifier.as_deref();
+        let function = self.functions.get(&target.name);
+        let is_there = function.is_some_and(|function| match qualifier {
+            None => true,
+            Some(text) => function.version(text).is_some() || function.aliases.contains_key(text),
+        });
+        let arn = self.home.arn(&target.name, qualifier);
+        match qualifier {
+            _ if is_there => Ok(()),
+            Some(text) if is_alias(text) => {
+                Err(ApiError::not_found(format!("Cannot find alias arn: {arn}")))
+            }
+            _ => Err(ApiError::no_function(&arn)),
+        }
+    }
+
+    fn revision_of(&self, now: i64, target: &Target) -> Result<String, ApiError> {
+        let function = self.function(&target.name)?;
+        let alias = target.qualifier.as_deref().and_then(|alias| function.aliases.get(alias));
+        match alias {
+            Some(alias) => Ok(alias.revision_id.clone()),
+            None => Ok(self.version(now, target)?.revision_id),
+        }
+    }
+}
+
+impl PolicyRecord {
+    /// The policy, or a new one, if it is at the revision that the caller names.
+    pub(super) fn or_new<'a>(
+        policy: &'a mut Option<Self>,
+        ids: &mut dyn Ids,
+        given: Option<&str>,
+        without: Option<&str>,
+        call: &str,
+    ) -> Result<&'a mut Self, ApiError> {
+        match policy {
+            Some(policy) => policy.check_revision(given, call)?,
+            None if given.is_some() && given != without => {
+                return Err(ApiError::precondition(call));
+            }
+            None => {}
+        }
+        Ok(policy.get_or_insert_with(|| Self { statements: Vec::new(), revision_id: ids.uuid() }))
+    }
+
+    pub(super) fn check_revision(&self, given: Option<&str>, call: &str) -> Result<(), ApiError> {
+        match given {
+            Some(given) if given != self.revision_id => Err(ApiError::precondition(call)),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn add(
+        &mut self,
+        ids: &mut dyn Ids,
+        id: &str,
+        statement: Value,
+    ) -> Result<(), ApiError> {
+        if self.statements.iter().any(|(other, _)| other == id) {
+            return Err(ApiError::conflict(format!(
+                "The statement id ({id}) provided already exists. Please provide a new statement \
+                 id, or remove the existing statement."
+            )));
+        }
+        self.statements.push((id.to_owned(), statement));
+        self.revision_id = ids.uuid();
+        Ok(())
+    }
+
+    pub(super) fn remove(&mut self, ids: &mut dyn Ids, id: &str) -> Result<(), ApiError> {
+        let at = self.statements.iter().position(|(other, _)| other == id).ok_or_else(|| {
+            ApiError::not_found(format!("Statement {id} is not found in resource policy."))
+        })?;
+        self.statements.remove(at);
+        self.revision_id = ids.uuid();
+        Ok(())
+    }
+
+    /// One statement as JSON text.
+    pub(super) fn statement(&self, id: &str) -> Option<String> {
+        let (_, statement) = self.statements.iter().find(|(other, _)| other == id)?;
+        serde_json::to_string(&Ordered::of(statement)).ok()
+    }
+
+    /// The whole policy, as the calls that get one answer.
+    pub(super) fn document(&self) -> Policy {
+        let document = Document {
+            version: "2012-10-17",
+            id: "default",
+            statement: self.statements.iter().map(|(_, body)| Ordered::of(body)).collect(),
+        };
+        Policy {
+            policy: serde_json::to_string(&document).unwrap_or_default(),
+            revision_id: self.revision_id.clone(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Document<'a> {
+    version: &'static str,
+    id: &'static str,
+    statement: Vec<Ordered<'a>>,
+}
+
+/// A statement with its parts in AWS's order.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Ordered<'a> {
+    sid: &'a Value,
+    effect: &'a Value,
+    principal: &'a Value,
+    action: &'a Value,
+    resource: &'a Value,
+    #[serde(skip_serializing_if = "Value::is_null")]
+    condition: &'a Value,
+}
+
+impl<'a> Ordered<'a> {
+    fn of(statement: &'a Value) -> Self {
+        Self {
+            sid: &statement["Sid"],
+            effect: &statement["Effect"],
+            principal: &statement["Principal"],
+            action: &statement["Action"],
+            resource: &statement["Resource"],
+            condition: &statement["Condition"],
+        }
+    }
+}
+
+/// To whom something is allowed.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Principal<'a> {
+    Everyone,
+    Account(&'a str),
+    Arn(&'a str),
+    Service(&'a str),
+}
+
+impl<'a> Principal<'a> {
+    pub(super) fn of(text: &'a str) -> Self {
+        if text == "*" {
+            Self::Everyone
+        } else if is_account(text) {
+            Self::Account(text)
+        } else if text.starts_with("arn:") {
+            Self::Arn(text)
+        } else {
+            Self::Service(text)
+        }
+    }
+
+    pub(super) fn json(&self, partition: &str) -> Value {
+        match self {
+            Self::Everyone => json!("*"),
+            Self::Account(account) => {
+                json!({ "AWS": format!("arn:{partition}:iam::{account}:root") })
+            }
+            Self::Arn(arn) => json!({ "AWS": arn }),
+            Self::Service(service) => json!({ "Service": service }),
+        }
+    }
+
+    /// AWS knows its services by name; what it knows of them here is where they are.
+    fn is_known(&self) -> bool {
+        match self {
+            Self::Service(service) => {
+                [".amazonaws.com", ".amazonaws.com.cn", ".amazon.com", ".aws.internal"]
+                    .iter()
+                    .any(|place| service.strip_suffix(place).is_some_and(|name| !name.is_empty()))
+            }
+            _ => true,
+        }
     }
 }
 
@@ -125,26 +293,27 @@ fn check_statement(input: &AddPermission) -> Result<(), ApiError> {
     let principal = &input.principal;
     let principal_ok = !principal.is_empty() && !principal.contains(char::is_whitespace);
     constraints.pattern("principal", principal, principal_ok, "[^\\s]+");
-    constraints.finish()
+    constraints.finish()?;
+    if !Principal::of(principal).is_known() {
+        return Err(ApiError::invalid(
+            "The provided principal was invalid. Please check the principal and try again.",
+        ));
+    }
+    if input.function_url_auth_type.is_some() && action != URL_ACTION {
+        return Err(ApiError::invalid(format!(
+            "FunctionUrlAuthType is only supported for {URL_ACTION} action"
+        )));
+    }
+    Ok(())
 }
 
-fn statement(input: &AddPermission, arn: &str) -> Value {
-    let principal = &input.principal;
-    let is_account = principal.len() == 12 && principal.bytes().all(|byte| byte.is_ascii_digit());
-    let principal = if principal == "*" {
-        json!("*")
-    } else if is_account {
-        json!({ "AWS": format!("arn:aws:iam::{principal}:root") })
-    } else if principal.starts_with("arn:") {
-        json!({ "AWS": principal })
-    } else {
-        json!({ "Service": principal })
-    };
+fn statement(input: &AddPermission, arn: &str, partition: &str) -> Value {
     let mut condition = Map::new();
     let mut equals = Map::new();
     for (key, value) in [
         ("AWS:SourceAccount", &input.source_account),
         ("lambda:FunctionUrlAuthType", &input.function_url_auth_type),
+        ("lambda:EventSourceToken", &input.event_source_token),
         ("aws:PrincipalOrgID", &input.principal_org_id),
     ] {
         if let Some(value) = value {
@@ -154,18 +323,22 @@ fn statement(input: &AddPermission, arn: &str) -> Value {
     if !equals.is_empty() {
         condition.insert("StringEquals".to_owned(), Value::Object(equals));
     }
+    if let Some(through_url) = input.invoked_via_function_url {
+        let told = json!({ "lambda:InvokedViaFunctionUrl": through_url.to_string() });
+        condition.insert("Bool".to_owned(), told);
+    }
     if let Some(source) = &input.source_arn {
         condition.insert("ArnLike".to_owned(), json!({ "AWS:SourceArn": source }));
     }
     let mut statement = json!({
         "Sid": input.statement_id,
         "Effect": "Allow",
-        "Principal": principal,
+        "Principal": Principal::of(&input.principal).json(partition),
         "Action": input.action,
         "Resource": arn,
     });
-    if let (Some(statement), false) = (statement.as_object_mut(), condition.is_empty()) {
-        statement.insert("Condition".to_owned(), Value::Object(condition));
+    if !condition.is_empty() {
+        statement["Condition"] = Value::Object(condition);
     }
     statement
 }

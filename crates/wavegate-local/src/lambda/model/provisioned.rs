@@ -16,12 +16,15 @@ use crate::lambda::output::Page;
 /// How many times longer than a creation it takes: a virtual minute at sixty times real time. AWS:
 /// "a minute or two".
 const READY_AFTER_SETTLES: i64 = 60;
+/// AWS's refusal to look at `$LATEST`.
+const NO_PLACE: &str = "The function resource provided must be an alias or a published version.";
 
 impl Lambda {
     /// `PutProvisionedConcurrencyConfig`, of a version or an alias.
     pub fn put_provisioned(
         &mut self,
         now: i64,
+        ids: &mut dyn Ids,
         name: &str,
         qualifier: Option<&str>,
         requested: i64,
@@ -33,23 +36,28 @@ impl Lambda {
             constraints.broken(field, &requested.to_string(), rule);
         }
         constraints.finish()?;
-        let (target, key) = self.qualified(now, name, qualifier)?;
-        if key.is_empty() || key == LATEST {
-            return Err(ApiError::invalid(
-                "Provisioned Concurrency Configs cannot be applied to unpublished function \
-                 versions.",
-            ));
-        }
-        let function = self.function(&target.name)?;
+        let (name, key) = self.provisioned(
+            name,
+            qualifier,
+            "Provisioned Concurrency Configs cannot be applied to unpublished function versions.",
+        )?;
+        let function = self.function(&name)?;
         check_place(function, &key)?;
         self.check_room(function, &key, requested)?;
         let record = ProvisionedRecord {
             requested: u32::try_from(requested).unwrap_or(u32::MAX),
             ready_at_ms: now.saturating_add(self.ready_after_ms()),
             changed_ms: now,
+            is_moving: false,
         };
         let shown = show(now, &record);
-        self.function_mut(now, &target.name)?.beside.provisioned.insert(key, record);
+        let function = self.function_mut(now, &name)?;
+        let version = function.aliases.get(&key).map(|alias| alias.function_version.clone());
+        // Recorded on AWS: the version gets a new revision id.
+        if let Some(version) = function.version_mut(version.as_deref().unwrap_or(&key)) {
+            version.revision_id = ids.uuid();
+        }
+        function.beside.provisioned.insert(key, record);
         Ok(shown)
     }
 
@@ -60,8 +68,8 @@ impl Lambda {
         name: &str,
         qualifier: Option<&str>,
     ) -> Result<Value, ApiError> {
-        let (target, key) = self.qualified(now, name, qualifier)?;
-        let found = self.function(&target.name)?.beside.provisioned.get(&key);
+        let (name, key) = self.provisioned(name, qualifier, NO_PLACE)?;
+        let found = self.function(&name)?.beside.provisioned.get(&key);
         found.map(|record| show(now, record)).ok_or_else(|| {
             ApiError::new(
                 404,
@@ -78,8 +86,8 @@ impl Lambda {
         name: &str,
         qualifier: Option<&str>,
     ) -> Result<(), ApiError> {
-        let (target, key) = self.qualified(now, name, qualifier)?;
-        let function = self.function_mut(now, &target.name)?;
+        let (name, key) = self.provisioned(name, qualifier, NO_PLACE)?;
+        let function = self.function_mut(now, &name)?;
         function.beside.provisioned.remove(&key);
         // What AWS waited for is not coming any more.
         if let Some(alias) = function.aliases.get_mut(&key)
@@ -138,8 +146,23 @@ impl Lambda {
             return;
         }
         provisioned.ready_at_ms = done_at_ms;
+        provisioned.is_moving = true;
         alias.additional = Some((left.to_owned(), 1.0));
         alias.settling = Some(Transition { done_at_ms, revision_id: ids.uuid() });
+    }
+
+    /// The function, and the version or alias of it, that provisioned concurrency belongs to.
+    fn provisioned(
+        &self,
+        name: &str,
+        qualifier: Option<&str>,
+        unpublished: &str,
+    ) -> Result<(String, String), ApiError> {
+        let target = self.home.resolve(name, qualifier)?;
+        let qualifier = target.qualifier.as_deref().filter(|qualifier| *qualifier != LATEST);
+        let key = qualifier.ok_or_else(|| ApiError::invalid(unpublished))?.to_owned();
+        self.exists(&target)?;
+        Ok((target.name, key))
     }
 
     fn ready_after_ms(&self) -> i64 {
@@ -157,16 +180,23 @@ impl Lambda {
         if let Some(reserved) = function.reserved {
             if own.saturating_add(requested) > i64::from(reserved) {
                 return Err(ApiError::invalid(
-                    "Specified ConcurrentExecutions for function is greater than function's \
-                     reserved concurrency",
+                    "Requested Provisioned Concurrency should not be greater than the \
+                     reservedConcurrentExecution for function",
                 ));
             }
             return Ok(());
         }
         let reserved: i64 =
             self.functions.values().filter_map(|function| function.reserved).map(i64::from).sum();
-        let room = i64::from(ACCOUNT_CONCURRENCY - UNRESERVED_MINIMUM) - reserved;
-        if own.saturating_add(requested) > room {
+        let unreserved = i64::from(ACCOUNT_CONCURRENCY) - reserved;
+        let wanted = own.saturating_add(requested);
+        if wanted > unreserved {
+            return Err(ApiError::invalid(format!(
+                "Specified ConcurrentExecutions for function is greater than account's unreserved \
+                 concurrency [{unreserved}]."
+            )));
+        }
+        if wanted > unreserved - i64::from(UNRESERVED_MINIMUM) {
             return Err(ApiError::invalid(format!(
                 "Specified ConcurrentExecutions for function decreases account's \
                  UnreservedConcurrentExecution below its minimum value of [{UNRESERVED_MINIMUM}]."
@@ -225,7 +255,8 @@ fn check_place(function: &FunctionRecord, key: &str) -> Result<(), ApiError> {
 
 fn show(now: i64, record: &ProvisionedRecord) -> Value {
     let is_ready = now >= record.ready_at_ms;
-    let ready = if is_ready { record.requested } else { 0 };
+    // While an alias moves, what it left is still there.
+    let ready = if is_ready || record.is_moving { record.requested } else { 0 };
     json!({
         "RequestedProvisionedConcurrentExecutions": record.requested,
         "AvailableProvisionedConcurrentExecutions": ready,

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::beside::Beside;
 use super::configuration::Configuration;
+use super::settings::Settings;
 use crate::lambda::input::Code;
 use crate::lambda::name::LATEST;
 
@@ -33,6 +34,12 @@ pub struct FunctionRecord {
     /// What points at it.
     #[serde(default)]
     pub beside: Beside,
+    /// ARN of the code signing configuration it is attached to.
+    #[serde(default)]
+    pub code_signing_config: Option<String>,
+    /// Small settings.
+    #[serde(default)]
+    pub settings: Settings,
 }
 
 impl FunctionRecord {
@@ -42,6 +49,14 @@ impl FunctionRecord {
             return Some(&self.latest);
         }
         self.versions.get(&version_number(version)?)
+    }
+
+    /// The version of that name, for changing.
+    pub(super) fn version_mut(&mut self, version: &str) -> Option<&mut VersionRecord> {
+        if version == LATEST {
+            return Some(&mut self.latest);
+        }
+        self.versions.get_mut(&version_number(version)?)
     }
 
     /// `$LATEST` and all published versions.
@@ -89,6 +104,15 @@ pub struct VersionRecord {
     pub creating: Option<Transition>,
     /// Update under way.
     pub updating: Option<Update>,
+    /// When its runtime is updated, if that was said.
+    #[serde(default)]
+    pub update_runtime_on: Option<String>,
+    /// ARN of the runtime's version it stays at.
+    #[serde(default)]
+    pub pinned_runtime: Option<String>,
+    /// How far it is scaled, as it was given.
+    #[serde(default)]
+    pub scaling: Option<Value>,
 }
 
 impl VersionRecord {
@@ -108,10 +132,18 @@ impl VersionRecord {
         }
     }
 
-    /// Hashes of the code it needs, the one it is being updated from included.
+    /// Hashes of the code it needs, layers and what it is being updated from included.
     pub(super) fn code_hashes(&self) -> impl Iterator<Item = &str> {
-        let previous = self.updating.as_ref().map(|update| update.previous.code.sha256());
-        std::iter::once(self.code.sha256()).chain(previous)
+        fn hashes<'a>(
+            code: &'a Code,
+            configuration: &'a Configuration,
+        ) -> impl Iterator<Item = &'a str> {
+            let layers = configuration.layers.iter().map(|layer| layer.sha256.as_str());
+            std::iter::once(code.sha256()).chain(layers)
+        }
+        let previous = self.updating.iter().map(|update| &update.previous);
+        hashes(&self.code, &self.configuration)
+            .chain(previous.flat_map(|it| hashes(&it.code, &it.configuration)))
     }
 
     /// Deployments an invocation may reach, the one it is being updated from included.

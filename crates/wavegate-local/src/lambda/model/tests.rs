@@ -1,7 +1,9 @@
 //! The rules, as recorded on AWS.
 
 mod beside;
+mod layers;
 mod running;
+mod settings;
 
 use std::collections::BTreeMap;
 
@@ -374,6 +376,67 @@ fn uploading_and_publishing_at_once_gives_a_pending_version() {
 }
 
 #[test]
+fn creating_and_publishing_at_once_tells_of_the_version_by_the_functions_arn() {
+    let mut bench = Bench::empty();
+    let input = CreateFunction { publish: true, ..new_function("fn") };
+    let made = bench.lambda.create_function(bench.now, &mut bench.ids, input, zip("x")).unwrap();
+    assert_eq!((made.function_arn.as_str(), made.version.as_str()), (ARN, "1"));
+    bench.settle();
+    let first = bench.lambda.get_function_configuration(bench.now, "fn", Some("1")).unwrap();
+    let revisions = [made.revision_id, bench.latest().revision_id, first.revision_id];
+    assert_eq!(BTreeSet::from(revisions).len(), 3, "each has its own");
+}
+
+#[test]
+fn lists_leave_out_how_a_version_fares() {
+    let bench = Bench::with_versions(1);
+    let listed = bench.lambda.list_versions(bench.now, "fn", None, None).unwrap().items;
+    assert!(listed.iter().all(|it| it.state.is_none() && it.runtime_version_config.is_none()));
+    assert!(bench.latest().runtime_version_config.is_some());
+}
+
+#[test]
+fn an_environment_that_was_given_is_shown_even_when_it_is_empty() {
+    let mut bench = Bench::with_versions(1);
+    assert_eq!(bench.latest().environment, None);
+    let empty = ConfigurationInput {
+        environment: Some(crate::lambda::input::Environment::default()),
+        ..ConfigurationInput::default()
+    };
+    assert!(bench.configure(empty).unwrap().environment.is_some());
+}
+
+#[test]
+fn code_of_the_other_kind_is_refused() {
+    let mut bench = Bench::with_versions(1);
+    let image = crate::lambda::archive::code_of_image("shop:1");
+    let input = UpdateFunctionCode::default();
+    let refused =
+        bench.lambda.update_function_code(bench.now, &mut bench.ids, "fn", &input, image.clone());
+    assert_eq!(
+        refused.unwrap_err().message,
+        "Please don't provide ImageUri when updating a function with packageType Zip."
+    );
+    let mut input = new_function("image");
+    let both =
+        bench.lambda.create_function(bench.now, &mut bench.ids, input.clone(), image.clone());
+    assert!(both.unwrap_err().message.starts_with("Please don't provide Handler or Runtime"));
+    (input.configuration.runtime, input.configuration.handler) = (None, None);
+    let made = bench.lambda.create_function(bench.now, &mut bench.ids, input, image).unwrap();
+    assert_eq!((made.package_type.as_str(), made.runtime_version_config), ("Image", None));
+}
+
+#[test]
+fn a_stranger_to_versions_and_aliases_is_absent_when_it_is_deleted() {
+    let mut bench = Bench::with_versions(1);
+    assert_eq!(bench.delete(Some("$latest")), Ok(()));
+    let alias = bench.lambda.delete_function(bench.now, "no", Some("live")).unwrap_err();
+    assert_eq!(alias.message, "Deletion of aliases is not currently supported.");
+    let gone = bench.lambda.delete_function(bench.now, "no", Some("1")).unwrap_err();
+    assert!(gone.message.ends_with(":function:no"), "{gone}");
+}
+
+#[test]
 fn versions_that_aliases_name_cannot_be_deleted() {
     let mut bench = Bench::with_versions(3);
     bench.create_alias("live", "1", &[("2", 0.5)]).unwrap();
@@ -490,12 +553,15 @@ fn what_cannot_be_created_is_refused_with_all_reasons() {
     assert!(refused.message.starts_with("3 validation errors detected"), "{refused}");
     for (change, wanted) in [
         (
-            ConfigurationInput { runtime: Some("java21".into()), ..ConfigurationInput::default() },
-            "java21",
+            ConfigurationInput { runtime: Some("go1.x".into()), ..ConfigurationInput::default() },
+            "go1.x is no longer supported",
         ),
         (
-            ConfigurationInput { layers: Some(vec!["l".into()]), ..ConfigurationInput::default() },
-            "layers",
+            ConfigurationInput {
+                file_system_configs: Some(vec![serde_json::Value::Null]),
+                ..ConfigurationInput::default()
+            },
+            "The local cloud has no file systems",
         ),
         (
             ConfigurationInput {
@@ -512,7 +578,7 @@ fn what_cannot_be_created_is_refused_with_all_reasons() {
             role: Some(ROLE.into()),
             handler: Some("a.b".into()),
             runtime: change.runtime.or(Some("nodejs22.x".into())),
-            layers: change.layers,
+            file_system_configs: change.file_system_configs,
             environment: change.environment,
             ..ConfigurationInput::default()
         };
@@ -537,6 +603,50 @@ fn records_survive_their_json_form() {
 }
 
 #[test]
+fn a_first_permission_may_name_the_revision_of_what_it_is_for() {
+    let mut bench = Bench::with_versions(1);
+    let alias = bench.create_alias("live", "1", &[]).unwrap();
+    let mut allow = |revision: &str| {
+        let input = crate::lambda::input::AddPermission {
+            statement_id: "s".into(),
+            action: "lambda:InvokeFunction".into(),
+            principal: "s3.amazonaws.com".into(),
+            revision_id: Some(revision.into()),
+            ..Default::default()
+        };
+        bench.lambda.add_permission(bench.now, &mut bench.ids, "fn", Some("live"), &input)
+    };
+    assert!(allow("wrong").unwrap_err().message.contains("Call the GetPolicy API"));
+    allow(&alias.revision_id).unwrap();
+    let policy = bench.lambda.get_policy("fn", Some("live")).unwrap();
+    assert_ne!(policy.revision_id, alias.revision_id);
+    assert_eq!(bench.lambda.get_alias("fn", "live").unwrap(), alias);
+}
+
+#[test]
+fn what_a_policy_is_not_found_for_is_told_by_operation() {
+    let mut bench = Bench::with_versions(1);
+    let (now, ids) = (bench.now, &mut bench.ids);
+    let mut remove = |name: &str, qualifier: Option<&str>| {
+        bench.lambda.remove_permission(now, ids, name, qualifier, "s", None).unwrap_err().message
+    };
+    assert_eq!(remove("fn", None), "No policy is associated with the given resource.");
+    assert!(remove("no", None).starts_with("No policy found for: arn:"));
+    assert!(remove("fn", Some("no")).starts_with("Cannot find alias arn: arn:"));
+    assert!(remove("fn", Some("7")).starts_with("Function not found: arn:"));
+    let absent = bench.lambda.get_policy("no", None).unwrap_err().message;
+    assert_eq!(absent, "The resource you requested does not exist.");
+    let nobody = crate::lambda::input::AddPermission {
+        statement_id: "s".into(),
+        action: "lambda:InvokeFunction".into(),
+        principal: "nobody.example.com".into(),
+        ..Default::default()
+    };
+    let refused = bench.lambda.add_permission(now, &mut bench.ids, "fn", None, &nobody);
+    assert!(refused.unwrap_err().message.starts_with("The provided principal was invalid."));
+}
+
+#[test]
 fn policies_are_kept_per_qualifier() {
     let mut bench = Bench::with_versions(1);
     let input = crate::lambda::input::AddPermission {
@@ -548,11 +658,13 @@ fn policies_are_kept_per_qualifier() {
     let (now, ids) = (bench.now, &mut bench.ids);
     bench.lambda.add_permission(now, ids, "fn", None, &input).unwrap();
     assert_eq!(bench.lambda.add_permission(now, ids, "fn", None, &input).unwrap_err().status, 409);
-    let policy = bench.lambda.get_policy(now, "fn", None).unwrap();
-    assert!(policy.policy.contains("\"Service\":\"s3.amazonaws.com\""));
-    assert_eq!(bench.lambda.get_policy(now, "fn", Some("1")).unwrap_err().status, 404);
+    let policy = bench.lambda.get_policy("fn", None).unwrap();
+    let statement =
+        r#"{"Sid":"s","Effect":"Allow","Principal":{"Service":"s3.amazonaws.com"},"Action":"#;
+    assert!(policy.policy.contains(statement), "in AWS's order: {}", policy.policy);
+    assert_eq!(bench.lambda.get_policy("fn", Some("1")).unwrap_err().status, 404);
     let stale = bench.lambda.remove_permission(now, ids, "fn", None, "s", Some("stale"));
     assert!(stale.unwrap_err().message.contains("Call the GetPolicy API"));
     bench.lambda.remove_permission(now, ids, "fn", None, "s", None).unwrap();
-    assert_eq!(bench.lambda.get_policy(now, "fn", None).unwrap_err().status, 404);
+    assert_eq!(bench.lambda.get_policy("fn", None).unwrap_err().status, 404);
 }

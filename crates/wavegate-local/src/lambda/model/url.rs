@@ -4,10 +4,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::beside::{UrlRecord, no_such_resource};
-use super::configuration::{one_of, timestamp};
+use super::check::one_of;
+use super::configuration::timestamp;
 use super::{Lambda, page};
 use crate::ids::Ids;
 use crate::lambda::error::{ApiError, Constraints};
+use crate::lambda::name::Target;
 use crate::lambda::output::Page;
 
 const QUALIFIER_PATTERN: &str = "((?!^\\d+$)^[0-9a-zA-Z-_]+$)";
@@ -39,7 +41,7 @@ impl Lambda {
             constraints.broken("authType", "null", "Member must not be null");
         }
         check(&input, qualifier, constraints)?;
-        let (target, key) = self.qualified(now, name, qualifier)?;
+        let (target, key) = self.addressed(now, name, qualifier, no_function)?;
         let arn = self.arn_of(&target.name, &key);
         let urls = &mut self.function_mut(now, &target.name)?.beside.urls;
         if urls.contains_key(&key) {
@@ -48,6 +50,7 @@ impl Lambda {
                  FunctionUrlConfig exists for this Lambda function"
             )));
         }
+        let invoke_mode = input.invoke_mode.clone();
         let record = UrlRecord {
             id: ids.uuid().replace('-', ""),
             auth_type: input.auth_type.unwrap_or_default(),
@@ -57,7 +60,7 @@ impl Lambda {
             changed_ms: now,
         };
         urls.insert(key, record.clone());
-        let mut shown = self.show_url(&arn, &record);
+        let mut shown = self.show_url(&arn, &record, invoke_mode.as_deref());
         if let Some(shown) = shown.as_object_mut() {
             // AWS answers a creation without it.
             shown.remove("LastModifiedTime");
@@ -72,10 +75,11 @@ impl Lambda {
         name: &str,
         qualifier: Option<&str>,
     ) -> Result<Value, ApiError> {
-        let (target, key) = self.qualified(now, name, qualifier)?;
+        check(&UrlInput::default(), qualifier, Constraints::default())?;
+        let (target, key) = self.addressed(now, name, qualifier, no_such_resource)?;
         let urls = &self.function(&target.name)?.beside.urls;
         let record = urls.get(&key).ok_or_else(no_such_resource)?;
-        Ok(self.show_url(&self.arn_of(&target.name, &key), record))
+        Ok(self.show_url(&self.arn_of(&target.name, &key), record, Some(&record.invoke_mode)))
     }
 
     /// `UpdateFunctionUrlConfig`: what is left out stays.
@@ -87,20 +91,20 @@ impl Lambda {
         input: UrlInput,
     ) -> Result<Value, ApiError> {
         check(&input, qualifier, Constraints::default())?;
-        let (target, key) = self.qualified(now, name, qualifier)?;
+        let (target, key) = self.addressed(now, name, qualifier, no_function)?;
         let arn = self.arn_of(&target.name, &key);
         let urls = &mut self.function_mut(now, &target.name)?.beside.urls;
         let record = urls.get_mut(&key).ok_or_else(no_such_resource)?;
         if let Some(auth_type) = input.auth_type {
             record.auth_type = auth_type;
         }
-        if let Some(mode) = input.invoke_mode {
-            record.invoke_mode = mode;
+        if let Some(mode) = &input.invoke_mode {
+            record.invoke_mode.clone_from(mode);
         }
         record.cors = input.cors.or(record.cors.take());
         record.changed_ms = now;
         let record = record.clone();
-        Ok(self.show_url(&arn, &record))
+        Ok(self.show_url(&arn, &record, input.invoke_mode.as_deref()))
     }
 
     /// `DeleteFunctionUrlConfig`.
@@ -110,7 +114,8 @@ impl Lambda {
         name: &str,
         qualifier: Option<&str>,
     ) -> Result<(), ApiError> {
-        let (target, key) = self.qualified(now, name, qualifier)?;
+        check(&UrlInput::default(), qualifier, Constraints::default())?;
+        let (target, key) = self.addressed(now, name, qualifier, no_such_resource)?;
         let urls = &mut self.function_mut(now, &target.name)?.beside.urls;
         urls.remove(&key).map(drop).ok_or_else(no_such_resource)
     }
@@ -123,9 +128,11 @@ impl Lambda {
         max_items: Option<usize>,
     ) -> Result<Page<Value>, ApiError> {
         let name = self.unqualified(name)?;
-        let urls = self.function(&name)?.beside.urls.iter();
+        let urls = self.functions.get(&name).ok_or_else(no_function)?.beside.urls.iter();
         let items = urls.map(|(key, record)| (key.clone(), (self.arn_of(&name, key), record)));
-        Ok(page(items, marker, max_items, |(arn, record)| self.show_url(&arn, record)))
+        Ok(page(items, marker, max_items, |(arn, record)| {
+            self.show_url(&arn, record, Some(&record.invoke_mode))
+        }))
     }
 
     fn address(&self, record: &UrlRecord) -> String {
@@ -135,20 +142,39 @@ impl Lambda {
         }
     }
 
-    fn show_url(&self, arn: &str, record: &UrlRecord) -> Value {
+    /// What a URL is on; AWS has words of its own, by operation, for what is not there.
+    fn addressed(
+        &self,
+        now: i64,
+        name: &str,
+        qualifier: Option<&str>,
+        missing: fn() -> ApiError,
+    ) -> Result<(Target, String), ApiError> {
+        self.home.resolve(name, qualifier)?;
+        self.qualified(now, name, qualifier).map_err(|_| missing())
+    }
+
+    /// AWS answers changes with the mode that they set, and with no other.
+    fn show_url(&self, arn: &str, record: &UrlRecord, invoke_mode: Option<&str>) -> Value {
         let mut shown = json!({
             "FunctionUrl": self.address(record),
             "FunctionArn": arn,
             "AuthType": record.auth_type,
-            "InvokeMode": record.invoke_mode,
             "CreationTime": timestamp(record.created_ms),
             "LastModifiedTime": timestamp(record.changed_ms),
         });
+        if let Some(mode) = invoke_mode {
+            shown["InvokeMode"] = json!(mode);
+        }
         if let Some(cors) = &record.cors {
             shown["Cors"] = cors.clone();
         }
         shown
     }
+}
+
+fn no_function() -> ApiError {
+    ApiError::not_found("Function does not exist")
 }
 
 fn check(

@@ -60,10 +60,8 @@ impl Lambda {
         now: i64,
         ids: &mut dyn Ids,
         name: &str,
-        description: Option<&str>,
-    ) -> Result<FunctionConfiguration, ApiError> {
-        let version = self.publish(now, ids, name, description, Birth::Pending)?;
-        Ok(configuration::show(&self.home, name, Some(&version.version), &version))
+    ) -> Result<VersionRecord, ApiError> {
+        self.publish(now, ids, name, None, Birth::Pending)
     }
 
     fn publish(
@@ -121,7 +119,7 @@ impl Lambda {
         });
         Ok(page(items, marker, max_items, |version| {
             let qualifier = Some(version.version.as_str());
-            configuration::show(&self.home, &name, qualifier, &version.settled(now))
+            configuration::show(&self.home, &name, qualifier, &version.settled(now)).listed()
         }))
     }
 }

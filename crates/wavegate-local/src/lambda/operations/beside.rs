@@ -87,7 +87,8 @@ fn provisioned(
         "PutProvisionedConcurrencyConfig" => read(&input["ProvisionedConcurrentExecutions"])
             .and_then(|requested| {
                 cloud.change(|core, now| {
-                    core.lambda.put_provisioned(now, name, qualifier, requested)
+                    let (lambda, ids) = (&mut core.lambda, &mut core.ids);
+                    lambda.put_provisioned(now, ids, name, qualifier, requested)
                 })
             }),
         "DeleteProvisionedConcurrencyConfig" => {
@@ -123,7 +124,7 @@ fn event_invoke(
             nothing(cloud.change(|core, now| core.lambda.delete_event_invoke(now, name, qualifier)))
         }
         "GetFunctionEventInvokeConfig" => {
-            cloud.read(|core, now| shown(&core.lambda.get_event_invoke(now, name, qualifier)?))
+            cloud.read(|core, _| shown(&core.lambda.get_event_invoke(name, qualifier)?))
         }
         _ => return None,
     })

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Subject, list, read, shown, unreadable};
 use crate::cloud::Cloud;
 use crate::intake;
-use crate::lambda::archive::code_of_image;
+use crate::lambda::archive::{code_of_image, resolved_image};
 use crate::lambda::error::ApiError;
 use crate::lambda::input::{
     AddPermission, Code, CodeLocation, CreateAlias, CreateFunction, PublishVersion, UpdateAlias,
@@ -18,7 +18,8 @@ use crate::lambda::input::{
 /// Creates a function. The input may carry the code, so it is not copied.
 pub(super) async fn create(cloud: &Arc<Cloud>, input: Value) -> Result<Value, ApiError> {
     let mut input = CreateFunction::deserialize(input).map_err(unreadable)?;
-    let code = take_in(cloud, std::mem::take(&mut input.code)).await?;
+    cloud.read(|core, _| core.lambda.may_create(&input))?;
+    let code = take_in(cloud, &mut input.code).await?;
     let made =
         cloud.change(|core, now| core.lambda.create_function(now, &mut core.ids, input, code))?;
     cloud.prepare_runtimes();
@@ -29,15 +30,15 @@ pub(super) async fn create(cloud: &Arc<Cloud>, input: Value) -> Result<Value, Ap
 pub(super) async fn update_code(cloud: &Arc<Cloud>, input: Value) -> Result<Value, ApiError> {
     let name = read::<Subject>(&json!({ "FunctionName": input["FunctionName"] }))?.function_name;
     let mut input = UpdateFunctionCode::deserialize(input).map_err(unreadable)?;
-    cloud.read(|core, now| core.lambda.may_update_code(now, &name))?;
-    let code = take_in(cloud, std::mem::take(&mut input.code)).await?;
+    cloud.read(|core, now| core.lambda.may_update_code(now, &name, &input))?;
+    let code = take_in(cloud, &mut input.code).await?;
     shown(&cloud.change(|core, now| {
         core.lambda.update_function_code(now, &mut core.ids, &name, &input, code)
     })?)
 }
 
-/// Takes code in from wherever a request says it lies.
-async fn take_in(cloud: &Arc<Cloud>, location: CodeLocation) -> Result<Code, ApiError> {
+/// Takes code in from wherever a request says it lies. The package itself is not kept in the input.
+async fn take_in(cloud: &Arc<Cloud>, location: &mut CodeLocation) -> Result<Code, ApiError> {
     if let Some(uri) = &location.image_uri {
         if location.zip_file.is_some() || location.s3_bucket.is_some() {
             return Err(ApiError::invalid(
@@ -46,7 +47,8 @@ async fn take_in(cloud: &Arc<Cloud>, location: CodeLocation) -> Result<Code, Api
         }
         return Ok(code_of_image(uri));
     }
-    intake::take_in(cloud, location).await
+    let zip_file = location.zip_file.take();
+    intake::take_in(cloud, CodeLocation { zip_file, ..location.clone() }).await
 }
 
 /// Performs an operation; none if it is none of these.
@@ -91,9 +93,7 @@ fn look(cloud: &Cloud, operation: &str, on: &Subject) -> Option<Result<Value, Ap
         "GetFunctionConcurrency" => {
             cloud.read(|core, _| shown(&core.lambda.get_concurrency(name)?))
         }
-        "GetPolicy" => {
-            cloud.read(|core, now| shown(&core.lambda.get_policy(now, name, on.qualifier())?))
-        }
+        "GetPolicy" => cloud.read(|core, _| shown(&core.lambda.get_policy(name, on.qualifier())?)),
         "ListTags" => {
             cloud.read(|core, _| Ok(json!({ "Tags": core.lambda.list_tags(&on.resource)? })))
         }
@@ -106,16 +106,20 @@ fn get_function(cloud: &Cloud, on: &Subject) -> Result<Value, ApiError> {
         let function = core.lambda.get_function(now, &on.function_name, on.qualifier())?;
         Ok((function, core.lambda.get_code(now, &on.function_name, on.qualifier())?))
     })?;
-    let mut function = shown(&function)?;
-    function["Code"] = match code {
+    let mut shown = shown(&function)?;
+    shown["Code"] = match code {
         Code::Zip { sha256, .. } => {
             json!({ "RepositoryType": "S3", "Location": cloud.code_url(&sha256) })
         }
-        Code::Image { uri, .. } => {
-            json!({ "RepositoryType": "ECR", "ImageUri": uri, "ResolvedImageUri": uri })
+        Code::Image { uri, sha256 } => {
+            let resolved = resolved_image(&uri, &sha256);
+            json!({ "RepositoryType": "ECR", "ImageUri": uri, "ResolvedImageUri": resolved })
         }
     };
-    Ok(function)
+    if let Some(key) = function.source_kms_key_arn {
+        shown["Code"]["SourceKMSKeyArn"] = json!(key);
+    }
+    Ok(shown)
 }
 
 fn change(
@@ -148,10 +152,15 @@ fn change(
             nothing(cloud.change(|core, now| core.lambda.delete_concurrency(now, name)))
         }
         "TagResource" => read(&input["Tags"]).and_then(|tags| {
-            nothing(cloud.change(|core, now| core.lambda.tag(now, &on.resource, tags)))
+            nothing(
+                cloud.change(|core, now| core.lambda.tag(now, &mut core.ids, &on.resource, tags)),
+            )
         }),
         "UntagResource" => read(&input["TagKeys"]).and_then(|keys: Vec<String>| {
-            nothing(cloud.change(|core, now| core.lambda.untag(now, &on.resource, &keys)))
+            nothing(
+                cloud
+                    .change(|core, now| core.lambda.untag(now, &mut core.ids, &on.resource, &keys)),
+            )
         }),
         _ => return None,
     };

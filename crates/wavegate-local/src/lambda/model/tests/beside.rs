@@ -21,7 +21,7 @@ impl Bench {
     }
 
     pub(super) fn provision(&mut self, qualifier: &str) -> Result<Value, ApiError> {
-        self.lambda.put_provisioned(self.now, "fn", Some(qualifier), 1)
+        self.lambda.put_provisioned(self.now, &mut self.ids, "fn", Some(qualifier), 1)
     }
 
     fn ready(&mut self) {
@@ -46,7 +46,7 @@ fn a_mapping_calls_exactly_the_qualifier_it_was_made_for() {
     let twin = bench.map("fn").unwrap_err();
     assert_eq!((twin.status, twin.code), (409, "ResourceConflictException"));
     assert!(twin.message.ends_with(bare["UUID"].as_str().unwrap()), "{twin}");
-    assert_eq!(bench.map("fn:nobody").unwrap_err().status, 404);
+    assert_eq!(bench.map("fn:nobody").unwrap_err().message, "Function does not exist");
     bench.settle();
     let listed =
         |name| bench.lambda.list_mappings(bench.now, name, None, None, None).unwrap().items;
@@ -70,7 +70,89 @@ fn a_mapping_can_be_moved_switched_off_and_deleted() {
     assert_eq!((&shown["State"], &shown["EventSourceArn"]), (&json!("Disabled"), &json!(QUEUE)));
     assert_eq!(shown["FunctionArn"], format!("{ARN}:live"));
     assert_eq!(bench.lambda.delete_mapping(bench.now, &id).unwrap()["State"], "Deleting");
+    assert_eq!(bench.lambda.get_mapping(bench.now, &id).unwrap()["State"], "Deleting");
+    bench.settle();
     assert_eq!(bench.lambda.get_mapping(bench.now, &id).unwrap_err().status, 404);
+}
+
+#[test]
+fn a_mapping_outlives_its_function() {
+    let mut bench = Bench::with_versions(1);
+    let id = bench.map("fn").unwrap()["UUID"].as_str().unwrap().to_owned();
+    bench.settle();
+    bench.delete(None).unwrap();
+    assert_eq!(bench.lambda.get_mapping(bench.now, &id).unwrap()["State"], "Enabled");
+}
+
+#[test]
+fn what_a_mapping_may_say_depends_on_its_source() {
+    const STREAM: &str = "arn:aws:dynamodb:us-east-1:000000000000:table/t/stream/s";
+    let mut bench = Bench::with_versions(1);
+    let mut map = |mut input: Value| {
+        input["FunctionName"] = json!("fn");
+        let input = serde_json::from_value(input).unwrap();
+        bench.lambda.create_mapping(bench.now, &mut bench.ids, input)
+    };
+    // AWS's wordings.
+    for (input, message) in [
+        (json!({}), "Unrecognized event source."),
+        (
+            json!({ "EventSourceArn": QUEUE, "DestinationConfig": {} }),
+            "Unsupported DestinationConfig parameter for given event source mapping type.",
+        ),
+        (
+            json!({ "EventSourceArn": QUEUE, "BatchSize": 11 }),
+            "Maximum batch window in seconds must be greater than 0 if maximum batch size is \
+             greater than 10",
+        ),
+        (
+            json!({ "EventSourceArn": QUEUE, "FilterCriteria": { "Filters": [{ "Pattern": "x" }] } }),
+            "Invalid filter pattern definition.",
+        ),
+        (
+            json!({ "EventSourceArn": STREAM }),
+            "1 validation error detected: Value null at 'startingPosition' failed to satisfy \
+             constraint: Member must not be null.",
+        ),
+        (
+            json!({ "SelfManagedEventSource": {} }),
+            "Required 'sourceAccessConfigurations' parameter is missing.",
+        ),
+    ] {
+        assert_eq!(map(input.clone()).unwrap_err().message, message, "{input}");
+    }
+    let stream = json!({ "EventSourceArn": STREAM, "StartingPosition": "LATEST" });
+    let made = map(stream.clone()).unwrap();
+    assert_eq!(made["BatchSize"], 100);
+    assert_eq!(made["DestinationConfig"], json!({ "OnFailure": {} }));
+    assert_eq!(made["StateTransitionReason"], "User action");
+    let twin = map(stream).unwrap_err().message;
+    let id = made["UUID"].as_str().unwrap();
+    assert_eq!(
+        twin,
+        format!(
+            "The event source arn (\" {STREAM} \") and function (\" fn \") provided mapping \
+             already exists. Please update or delete the existing mapping with UUID {id}"
+        )
+    );
+    let off = json!({ "EventSourceArn": QUEUE, "Enabled": false });
+    assert_eq!(map(off).unwrap()["State"], "Disabled");
+}
+
+#[test]
+fn mappings_of_an_older_state_are_taken_over() {
+    let mut bench = Bench::with_versions(1);
+    let id = bench.map("fn").unwrap()["UUID"].as_str().unwrap().to_owned();
+    let mut record = bench.lambda.record("fn").unwrap().clone();
+    let mut mapping = bench.lambda.mappings[&id].clone();
+    mapping.function.clear();
+    record.beside.mappings.insert(id.clone(), mapping);
+    let mut later = Bench::empty();
+    later.lambda.restore([("fn".to_owned(), record)], BTreeMap::new());
+    let shown = later.lambda.get_mapping(bench.now, &id).unwrap();
+    assert_eq!(shown["FunctionArn"], ARN);
+    assert!(later.lambda.record("fn").unwrap().beside.mappings.is_empty());
+    assert_eq!(later.lambda.take_row_changes().len(), 1, "and stored where they belong");
 }
 
 #[test]
@@ -84,7 +166,11 @@ fn a_url_is_on_the_function_or_an_alias_and_there_is_one_each() {
     let absent = bench.lambda.get_url(bench.now, "fn", Some("live")).unwrap_err();
     // AWS's wording.
     assert_eq!(absent.message, "The resource you requested does not exist.");
-    bench.create_url(Some("live")).unwrap();
+    let on_alias = bench.create_url(Some("live")).unwrap();
+    assert!(on_alias.get("InvokeMode").is_none(), "AWS tells the mode to those who look");
+    let shown = bench.lambda.get_url(bench.now, "fn", Some("live")).unwrap();
+    assert_eq!(shown["InvokeMode"], "BUFFERED");
+    assert_eq!(bench.create_url(Some("no")).unwrap_err().message, "Function does not exist");
     assert_eq!(bench.lambda.list_urls("fn", None, None).unwrap().items.len(), 2);
     bench.lambda.delete_alias(bench.now, "fn", "live").unwrap();
     assert_eq!(bench.lambda.list_urls("fn", None, None).unwrap().items.len(), 1);
@@ -95,12 +181,18 @@ fn provisioned_concurrency_goes_where_aws_lets_it() {
     let mut bench = Bench::with_versions(2);
     bench.create_alias("live", "1", &[]).unwrap();
     bench.create_alias("split", "1", &[("2", 0.1)]).unwrap();
+    let version = |bench: &Bench| {
+        let shown = bench.lambda.get_function_configuration(bench.now, "fn", Some("1"));
+        shown.unwrap().revision_id
+    };
+    let before = version(&bench);
     // AWS's wordings.
     let unpublished =
         "Provisioned Concurrency Configs cannot be applied to unpublished function versions.";
     assert_eq!(bench.provision("$LATEST").unwrap_err().message, unpublished);
     assert_eq!(bench.provision("split").unwrap_err().status, 400, "not while it is split");
     assert_eq!(bench.provision("live").unwrap()["Status"], "IN_PROGRESS");
+    assert_ne!(version(&bench), before, "the version has a new revision");
     let taken = bench.provision("1").unwrap_err();
     assert_eq!(taken.message, "Version is pointed by a Provisioned Concurrency alias");
     bench.provision("2").unwrap();
@@ -113,6 +205,42 @@ fn provisioned_concurrency_goes_where_aws_lets_it() {
     bench.lambda.delete_provisioned(bench.now, "fn", Some("live")).unwrap();
     let gone = bench.lambda.get_provisioned(bench.now, "fn", Some("live")).unwrap_err();
     assert_eq!(gone.code, "ProvisionedConcurrencyConfigNotFoundException");
+}
+
+#[test]
+fn concurrency_is_bounded_by_the_account_and_by_the_function() {
+    let mut bench = Bench::with_versions(1);
+    let provision = |bench: &mut Bench, requested| {
+        let put =
+            bench.lambda.put_provisioned(bench.now, &mut bench.ids, "fn", Some("1"), requested);
+        put.map_err(|error| error.message)
+    };
+    // AWS's wordings.
+    assert_eq!(
+        provision(&mut bench, 1001).unwrap_err(),
+        "Specified ConcurrentExecutions for function is greater than account's unreserved \
+         concurrency [1000]."
+    );
+    assert_eq!(
+        provision(&mut bench, 1000).unwrap_err(),
+        "Specified ConcurrentExecutions for function decreases account's \
+         UnreservedConcurrentExecution below its minimum value of [100]."
+    );
+    provision(&mut bench, 2).unwrap();
+    let lower = bench.lambda.put_concurrency(bench.now, "fn", 1).unwrap_err().message;
+    assert_eq!(
+        lower,
+        " ReservedConcurrentExecutions  1 should not be lower than function's total provisioned \
+         concurrency [2]."
+    );
+    bench.lambda.put_concurrency(bench.now, "fn", 2).unwrap();
+    assert_eq!(
+        provision(&mut bench, 3).unwrap_err(),
+        "Requested Provisioned Concurrency should not be greater than the \
+         reservedConcurrentExecution for function"
+    );
+    let qualified = bench.lambda.put_concurrency(bench.now, "fn:$LATEST", 1).unwrap_err().message;
+    assert!(qualified.starts_with("This operation is permitted on Lambda functions only."));
 }
 
 #[test]
@@ -166,8 +294,48 @@ fn settings_for_asynchronous_events_belong_to_a_qualifier() {
     let made = bench.lambda.put_event_invoke(bench.now, "fn", Some("live"), input).unwrap();
     assert_eq!(made["FunctionArn"], format!("{ARN}:live"));
     assert_eq!(bench.alias("live").revision_id, before);
-    assert_eq!(bench.lambda.get_event_invoke(bench.now, "fn", None).unwrap_err().status, 404);
+    assert_eq!(bench.lambda.get_event_invoke("fn", None).unwrap_err().status, 404);
     let input = EventInvokeInput { maximum_retry_attempts: Some(3), ..Default::default() };
     let refused = bench.lambda.put_event_invoke(bench.now, "fn", Some("live"), input);
     assert_eq!(refused.unwrap_err().code, "ValidationException");
+}
+
+#[test]
+fn an_update_of_them_keeps_what_it_leaves_out_and_a_put_does_not() {
+    let mut bench = Bench::with_versions(1);
+    bench.create("other").unwrap();
+    let input = |value: Value| serde_json::from_value::<EventInvokeInput>(value).unwrap();
+    let put = |bench: &mut Bench, value| {
+        bench.lambda.put_event_invoke(bench.now, "fn", None, input(value))
+    };
+    let both = json!({ "MaximumRetryAttempts": 2, "MaximumEventAgeInSeconds": 60 });
+    put(&mut bench, both).unwrap();
+    let fewer = input(json!({ "MaximumRetryAttempts": 0 }));
+    let updated = bench.lambda.update_event_invoke(bench.now, "fn", None, fewer).unwrap();
+    assert_eq!(updated["MaximumEventAgeInSeconds"], 60);
+    let replaced = put(&mut bench, json!({ "MaximumRetryAttempts": 0 })).unwrap();
+    assert!(replaced.get("MaximumEventAgeInSeconds").is_none());
+    assert_eq!(replaced["FunctionArn"], format!("{ARN}:$LATEST"));
+    assert_eq!(replaced["DestinationConfig"], json!({ "OnSuccess": {}, "OnFailure": {} }));
+    let to = |arn: &str| json!({ "DestinationConfig": { "OnSuccess": { "Destination": arn } } });
+    put(&mut bench, to(&ARN.replace(":fn", ":other"))).unwrap();
+    for (arn, message) in [
+        (ARN.to_owned(), "You can't specify the function as a destination for itself.".to_owned()),
+        (
+            ARN.replace(":fn", ":no"),
+            format!("The destination ARN {ARN} is invalid.").replace(":fn", ":no"),
+        ),
+        (
+            ARN.replace(":lambda:", ":iam:"),
+            format!(
+                "The provided destination config DestinationConfig(onSuccess=OnSuccess(\
+                 destination={ARN}), onFailure=null) is invalid."
+            )
+            .replace(":lambda:", ":iam:"),
+        ),
+    ] {
+        assert_eq!(put(&mut bench, to(&arn)).unwrap_err().message, message);
+    }
+    let nothing = put(&mut bench, json!({})).unwrap_err().message;
+    assert!(nothing.starts_with("You must specify at least one of error handling"));
 }
