@@ -26,6 +26,7 @@ mod mapping;
 mod policy;
 mod provisioned;
 mod record;
+mod resource_policy;
 mod rows;
 mod settings;
 mod source;

@@ -110,6 +110,7 @@ impl Lambda {
         input: MappingInput,
     ) -> Result<Value, ApiError> {
         let mut mapping = self.mapping(now, id)?.clone();
+        self.check_still(now, &mapping, "update")?;
         let source = Source::of(&mapping.given)?;
         let mut under_way = "Updating";
         if let Some(name) = &input.function_name {
@@ -134,6 +135,7 @@ impl Lambda {
     /// `DeleteEventSourceMapping`: it is `Deleting` for a while, then gone.
     pub fn delete_mapping(&mut self, now: i64, id: &str) -> Result<Value, ApiError> {
         let mut mapping = self.mapping(now, id)?.clone();
+        self.check_still(now, &mapping, "delete")?;
         DELETING.clone_into(&mut mapping.under_way);
         mapping.changed_ms = now;
         let shown = self.show_mapping(now, id, &mapping);
@@ -192,6 +194,18 @@ impl Lambda {
 
     fn is_settled(&self, now: i64, mapping: &MappingRecord) -> bool {
         now >= mapping.changed_ms.saturating_add(self.settle_ms)
+    }
+
+    /// AWS refuses to touch a mapping while it is busy with it.
+    fn check_still(&self, now: i64, mapping: &MappingRecord, what: &str) -> Result<(), ApiError> {
+        if mapping.under_way == "Disabled" || self.is_settled(now, mapping) {
+            return Ok(());
+        }
+        Err(ApiError::new(
+            400,
+            "ResourceInUseException",
+            format!("Cannot {what} the event source mapping because it is in use."),
+        ))
     }
 
     /// Drops the records of mappings whose deletion is over.

@@ -1,7 +1,7 @@
 //! Resource policies of functions, versions and aliases. They are kept and shown; nothing here
 //! judges by them.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
 use super::Lambda;
@@ -13,6 +13,8 @@ use crate::lambda::name::{LATEST, Target, is_account, is_alias, is_word};
 use crate::lambda::output::Policy;
 
 const CALL: &str = "GetPolicy";
+/// AWS: bytes of a policy.
+const POLICY_MAX: usize = 20_480;
 const URL_ACTION: &str = "lambda:InvokeFunctionUrl";
 
 impl Lambda {
@@ -88,7 +90,11 @@ impl Lambda {
     }
 
     /// What a policy may be for, if it exists.
-    fn policed_function(&self, name: &str, qualifier: Option<&str>) -> Result<Target, ApiError> {
+    pub(super) fn policed_function(
+        &self,
+        name: &str,
+        qualifier: Option<&str>,
+    ) -> Result<Target, ApiError> {
         let target = self.home.resolve(name, qualifier)?;
         if target.qualifier.as_deref() == Some(LATEST) {
             return Err(ApiError::invalid(
@@ -117,7 +123,7 @@ impl Lambda {
         }
     }
 
-    fn revision_of(&self, now: i64, target: &Target) -> Result<String, ApiError> {
+    pub(super) fn revision_of(&self, now: i64, target: &Target) -> Result<String, ApiError> {
         let function = self.function(&target.name)?;
         let alias = target.qualifier.as_deref().and_then(|alias| function.aliases.get(alias));
         match alias {
@@ -166,6 +172,15 @@ impl PolicyRecord {
             )));
         }
         self.statements.push((id.to_owned(), statement));
+        let size = self.document().policy.len();
+        if size > POLICY_MAX {
+            self.statements.pop();
+            return Err(ApiError::new(
+                400,
+                "PolicyLengthExceededException",
+                format!("The final policy size ({size}) is bigger than the limit ({POLICY_MAX})."),
+            ));
+        }
         self.revision_id = ids.uuid();
         Ok(())
     }
@@ -182,7 +197,7 @@ impl PolicyRecord {
     /// One statement as JSON text.
     pub(super) fn statement(&self, id: &str) -> Option<String> {
         let (_, statement) = self.statements.iter().find(|(other, _)| other == id)?;
-        serde_json::to_string(&Ordered::of(statement)).ok()
+        serde_json::to_string(&Ordered(statement)).ok()
     }
 
     /// The whole policy, as the calls that get one answer.
@@ -190,7 +205,7 @@ impl PolicyRecord {
         let document = Document {
             version: "2012-10-17",
             id: "default",
-            statement: self.statements.iter().map(|(_, body)| Ordered::of(body)).collect(),
+            statement: self.statements.iter().map(|(_, body)| Ordered(body)).collect(),
         };
         Policy {
             policy: serde_json::to_string(&document).unwrap_or_default(),
@@ -208,28 +223,15 @@ struct Document<'a> {
 }
 
 /// A statement with its parts in AWS's order.
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Ordered<'a> {
-    sid: &'a Value,
-    effect: &'a Value,
-    principal: &'a Value,
-    action: &'a Value,
-    resource: &'a Value,
-    #[serde(skip_serializing_if = "Value::is_null")]
-    condition: &'a Value,
-}
+struct Ordered<'a>(&'a Value);
 
-impl<'a> Ordered<'a> {
-    fn of(statement: &'a Value) -> Self {
-        Self {
-            sid: &statement["Sid"],
-            effect: &statement["Effect"],
-            principal: &statement["Principal"],
-            action: &statement["Action"],
-            resource: &statement["Resource"],
-            condition: &statement["Condition"],
-        }
+impl Serialize for Ordered<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        const ORDER: [&str; 6] = ["Sid", "Effect", "Principal", "Action", "Resource", "Condition"];
+        let Value::Object(parts) = self.0 else { return self.0.serialize(serializer) };
+        let known = ORDER.iter().filter_map(|key| parts.get_key_value(*key));
+        let others = parts.iter().filter(|(key, _)| !ORDER.contains(&key.as_str()));
+        serializer.collect_map(known.chain(others))
     }
 }
 

@@ -647,6 +647,54 @@ fn what_a_policy_is_not_found_for_is_told_by_operation() {
 }
 
 #[test]
+fn a_policy_that_is_put_replaces_the_permissions_that_were_added() {
+    let mut bench = Bench::with_versions(1);
+    let (now, ids, lambda) = (bench.now, &mut bench.ids, &mut bench.lambda);
+    let input = crate::lambda::input::AddPermission {
+        statement_id: "s".into(),
+        action: "lambda:InvokeFunction".into(),
+        principal: "s3.amazonaws.com".into(),
+        ..Default::default()
+    };
+    lambda.add_permission(now, ids, "fn", None, &input).unwrap();
+    let text = r#"{"Version":"2012-10-17","Statement":[{"Sid":"t","Effect":"Allow","Principal":"*","Action":"lambda:*"}]}"#;
+    let put = lambda.put_resource_policy(now, ids, ARN, text, None).unwrap();
+    let policy = lambda.get_policy("fn", None).unwrap();
+    assert_eq!(put["RevisionId"], policy.revision_id);
+    assert!(
+        policy
+            .policy
+            .contains(r#"{"Sid":"t","Effect":"Allow","Principal":"*","Action":"lambda:*"}"#)
+    );
+    let stale = lambda.delete_resource_policy(now, ARN, Some("stale")).unwrap_err();
+    assert!(stale.message.contains("Call the GetResourcePolicy API"), "{stale}");
+    lambda.delete_resource_policy(now, ARN, None).unwrap();
+    assert_eq!(lambda.get_resource_policy(ARN).unwrap_err().status, 404);
+    for text in ["", "{}", r#"{"Statement":[]}"#] {
+        assert!(lambda.put_resource_policy(now, ids, ARN, text, None).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn a_policy_does_not_grow_without_end() {
+    let mut bench = Bench::with_versions(1);
+    let mut allow = |id: &str| {
+        let input = crate::lambda::input::AddPermission {
+            statement_id: id.into(),
+            action: "lambda:InvokeFunction".into(),
+            principal: "s3.amazonaws.com".into(),
+            source_arn: Some(format!("arn:aws:s3:::{}", "x".repeat(10_000))),
+            ..Default::default()
+        };
+        bench.lambda.add_permission(bench.now, &mut bench.ids, "fn", None, &input)
+    };
+    allow("a").unwrap();
+    let refused = allow("b").unwrap_err();
+    assert_eq!(refused.code, "PolicyLengthExceededException");
+    assert!(refused.message.ends_with("is bigger than the limit (20480)."), "{refused}");
+}
+
+#[test]
 fn policies_are_kept_per_qualifier() {
     let mut bench = Bench::with_versions(1);
     let input = crate::lambda::input::AddPermission {

@@ -60,6 +60,10 @@ fn a_mapping_can_be_moved_switched_off_and_deleted() {
     let mut bench = Bench::with_versions(1);
     bench.create_alias("live", "1", &[]).unwrap();
     let id = bench.map("fn").unwrap()["UUID"].as_str().unwrap().to_owned();
+    let busy = bench.lambda.delete_mapping(bench.now, &id).unwrap_err();
+    // AWS's wording.
+    let message = "Cannot delete the event source mapping because it is in use.";
+    assert_eq!((busy.code, busy.message.as_str()), ("ResourceInUseException", message));
     bench.settle();
     let input = |value: Value| serde_json::from_value::<MappingInput>(value).unwrap();
     let moved = input(json!({ "FunctionName": "fn:live", "Enabled": false, "BatchSize": 3 }));
