@@ -40,11 +40,23 @@ pub(crate) fn of_lambda(operation: &str, input: &Map<String, Value>, home: &Home
         operation => format!("lambda:{operation}"),
     };
     let qualifier = match operation {
-        "GetAccountSettings" | "ListFunctions" => return vec![Need::new(action, "*")],
+        "GetAccountSettings"
+        | "ListFunctions"
+        | "ListLayers"
+        | "ListLayerVersions"
+        | "CreateCodeSigningConfig"
+        | "ListCodeSigningConfigs" => return vec![Need::new(action, "*")],
         "TagResource" | "UntagResource" | "ListTags" => {
             return vec![Need::new(action, text("Resource").unwrap_or_default())];
         }
         "CreateFunction" => return creation(input, &action, home),
+        "GetResourcePolicy" | "PutResourcePolicy" | "DeleteResourcePolicy" => {
+            return vec![Need::new(action, text("ResourceArn").unwrap_or_default())];
+        }
+        operation if operation.contains("Layer") => return vec![layer(operation, input, home)],
+        operation if operation.ends_with("CodeSigningConfig") && text("FunctionName").is_none() => {
+            return vec![Need::new(action, text("CodeSigningConfigArn").unwrap_or_default())];
+        }
         // Event source mappings name their function in the request, or not at all.
         operation if operation.contains("EventSourceMapping") => return Vec::new(),
         // These act on what the qualifier names; the others on the function as a whole.
@@ -64,6 +76,21 @@ pub(crate) fn of_lambda(operation: &str, input: &Map<String, Value>, home: &Home
         _ => {}
     }
     needs
+}
+
+/// What an operation on a layer needs: whoever reads a version by its ARN reads that version.
+fn layer(operation: &str, input: &Map<String, Value>, home: &Home) -> Need {
+    let text = |name: &str| input.get(name).and_then(Value::as_str).unwrap_or_default();
+    if operation == "GetLayerVersionByArn" {
+        return Need::new("lambda:GetLayerVersion", text("Arn"));
+    }
+    let name = text("LayerName").rsplit(':').next().unwrap_or_default();
+    let layer = home.resource_arn("layer", name);
+    let resource = match input.get("VersionNumber") {
+        Some(number) => format!("{layer}:{number}"),
+        None => layer,
+    };
+    Need::new(format!("lambda:{operation}"), resource)
 }
 
 fn creation(input: &Map<String, Value>, action: &str, home: &Home) -> Vec<Need> {
@@ -251,6 +278,16 @@ mod tests {
             ("DeleteFunction", qualified("1"), format!("{FN}:1")),
             ("ListVersionsByFunction", named("fn"), FN.to_owned()),
             ("ListFunctions", json!({}), "*".to_owned()),
+            (
+                "DeleteLayerVersion",
+                json!({ "LayerName": "libs", "VersionNumber": 2 }),
+                "arn:aws:lambda:r:000000000000:layer:libs:2".to_owned(),
+            ),
+            (
+                "GetCodeSigningConfig",
+                json!({ "CodeSigningConfigArn": "arn:c" }),
+                "arn:c".to_owned(),
+            ),
         ] {
             let action = format!("lambda:{operation}");
             assert_eq!(needs(operation, &input), pairs(&[(action.as_str(), arn.as_str())]));

@@ -8,3 +8,4 @@ pub mod model;
 pub mod name;
 pub(crate) mod operations;
 pub mod output;
+mod runtimes;

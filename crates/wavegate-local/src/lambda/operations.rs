@@ -5,6 +5,8 @@
 
 mod beside;
 mod functions;
+mod layers;
+mod settings;
 
 use std::sync::Arc;
 
@@ -14,10 +16,12 @@ use serde_json::{Value, json};
 
 use super::error::ApiError;
 use super::output::Page;
+use super::runtimes;
 use crate::cloud::Cloud;
 use crate::iam;
 use crate::invoke;
-use crate::wire::{Answer, Fault, Input, Output, Request, Route, validate};
+use crate::wire::validate::{self, Finding, Rule, Shown, Step};
+use crate::wire::{Answer, Fault, Input, Output, Request, Route};
 
 /// AWS: bytes of a request that carries code.
 const CODE_BODY_MAX: usize = 70_167_211;
@@ -127,25 +131,47 @@ fn admit(cloud: &Cloud, route: &Route, request: &Request) -> Result<Input, Fault
     if let Some(why) = cloud.refusal(request, &needs) {
         return Err(Fault::front(403, "AccessDeniedException", why));
     }
-    let findings = input
-        .operation
-        .input
-        .map(|shape| validate::findings(route.service, shape, &input.members))
-        .unwrap_or_default();
+    let mut findings = compatible(&input);
+    if let Some(shape) = input.operation.input {
+        findings.extend(validate::findings(route.service, shape, &input.members));
+    }
     match validate::message(&findings) {
         Some(message) => Err(Fault::new("ValidationException", message)),
         None => Ok(input),
     }
 }
 
+/// AWS holds the runtimes of layers against lists of its own, and tells so in its front end's words.
+fn compatible(input: &Input) -> Vec<Finding> {
+    let finding = |member: &str, value: String, choices: &[&str]| Finding {
+        path: vec![Step::Member(member.to_owned())],
+        value: Shown::As(value),
+        rule: Rule::OneOf(choices.iter().map(|choice| (*choice).to_owned()).collect()),
+    };
+    let is_known = |name: &str| runtimes::is_supported(name) || runtimes::is_retired(name);
+    let asked = input.members.get("CompatibleRuntime").and_then(Value::as_str);
+    let asked = asked.filter(|name| !runtimes::ASKED_FOR.contains(name) && !is_known(name));
+    let asked =
+        asked.map(|name| finding("CompatibleRuntime", name.to_owned(), &runtimes::ASKED_FOR));
+    let named = input.members.get("CompatibleRuntimes").and_then(Value::as_array);
+    let named: Vec<&str> = named.into_iter().flatten().filter_map(Value::as_str).collect();
+    let unknown = named.iter().any(|name| !is_known(name)).then(|| {
+        finding("CompatibleRuntimes", format!("[{}]", named.join(", ")), &runtimes::SUPPORTED)
+    });
+    asked.into_iter().chain(unknown).collect()
+}
+
 async fn perform(cloud: &Arc<Cloud>, operation: &str, input: Value) -> Result<Value, ApiError> {
     match operation {
         "CreateFunction" => functions::create(cloud, input).await,
         "UpdateFunctionCode" => functions::update_code(cloud, input).await,
+        "PublishLayerVersion" => layers::publish(cloud, input).await,
         _ => {
             let on = subject(&input)?;
             let done = functions::perform(cloud, operation, &on, &input)
-                .or_else(|| beside::perform(cloud, operation, &on, &input));
+                .or_else(|| beside::perform(cloud, operation, &on, &input))
+                .or_else(|| layers::perform(cloud, operation, &on, &input))
+                .or_else(|| settings::perform(cloud, operation, &on, &input));
             done.unwrap_or_else(|| {
                 Err(ApiError::service(format!("{operation} is offered and not performed")))
             })

@@ -64,19 +64,21 @@ def sample(shape, everything, name="", depth=0):
     return {"boolean": True, "blob": b"{}", "timestamp": 1_700_000_000}[kind]
 
 
-def complaint(shape, value, path):
-    """What of an answer does not fit AWS's model."""
+def complaint(shapes, shape, value, path):
+    """What of an answer does not fit AWS's model, as it is corrected by what AWS was seen to answer."""
     if shape is None or value is None:
         return None
     if shape.type_name == "structure":
         if getattr(shape, "event_stream_name", None) or not isinstance(value, dict):
             return None
-        for member in shape.required_members:
+        for member in shapes.get(shape.name, {}).get("required", []):
             if member not in value:
                 return f"{path}.{member} is missing"
-        found = (complaint(shape.members[m], value[m], f"{path}.{m}") for m in shape.members if m in value)
+        found = (
+            complaint(shapes, shape.members[m], value[m], f"{path}.{m}") for m in shape.members if m in value
+        )
     elif shape.type_name == "list":
-        found = (complaint(shape.member, item, f"{path}[]") for item in value)
+        found = (complaint(shapes, shape.member, item, f"{path}[]") for item in value)
     else:
         return None
     return next(filter(None, found), None)
@@ -101,7 +103,7 @@ def client(service, protocol):
     return session.create_client(service, region_name="us-east-1", endpoint_url=URL, config=config)
 
 
-def ask(on, operation, params):
+def ask(on, shapes, operation, params):
     model = on.meta.service_model.operation_model(operation)
     try:
         answer = on._make_api_call(operation, params)
@@ -116,7 +118,7 @@ def ask(on, operation, params):
     except botocore.exceptions.ParamValidationError:
         return None
     answer.pop("ResponseMetadata")
-    return complaint(model.output_shape, answer, operation)
+    return complaint(shapes, model.output_shape, answer, operation)
 
 
 def main():
@@ -126,7 +128,9 @@ def main():
         for protocol in model.get("metadata", {}).get("protocols", []):
             on = client(path.stem, protocol)
             # What deletes comes last, so that there is something to ask.
-            for operation in sorted(model["operations"], key=lambda name: (name.startswith("Delete"), name)):
+            # An older botocore does not know all of them: CI has the one that the models are from.
+            known = set(on.meta.service_model.operation_names) & set(model["operations"])
+            for operation in sorted(known, key=lambda name: (name.startswith("Delete"), name)):
                 shape = on.meta.service_model.operation_model(operation).input_shape
                 inputs = [{}]
                 if shape is not None:
@@ -138,7 +142,7 @@ def main():
                     ):
                         continue
                     asked += 1
-                    wrong = ask(on, operation, params)
+                    wrong = ask(on, model["shapes"], operation, params)
                     if wrong:
                         print(f"{path.stem} {protocol} {operation} {params}: {wrong}"[:600])
     print(f"asked {asked}", file=sys.stderr)

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::lambda::error::{ApiError, Constraints};
 use crate::lambda::input::ConfigurationInput;
+use crate::lambda::runtimes;
 
 const ROLE_PATTERN: &str = "arn:(aws[a-zA-Z-]*)?:iam::\\d{12}:role/?[a-zA-Z_0-9+=,.@\\-_/]+";
 const HANDLER_PATTERN: &str = "[^\\s]+";
@@ -16,60 +17,6 @@ const TIMEOUT_MAX: i64 = 5400;
 const MEMORY_MAX: i64 = 32_768;
 /// AWS: bytes of all environment variables together.
 const ENVIRONMENT_MAX: usize = 4096;
-/// AWS: runtimes of new functions, in the order its refusal of others lists them.
-const SUPPORTED_RUNTIMES: [&str; 25] = [
-    "nodejs20.x",
-    "python3.14",
-    "provided.al2023",
-    "python3.12",
-    "python3.13",
-    "nodejs24.x",
-    "nodejs22.x",
-    "java25",
-    "python3.10",
-    "python3.11",
-    "java21",
-    "ruby3.3",
-    "ruby3.4",
-    "ruby3.2",
-    "python3.8",
-    "python3.9",
-    "java17",
-    "nodejs16.x",
-    "dotnet10",
-    "dotnet8",
-    "java11",
-    "dotnet6",
-    "nodejs18.x",
-    "provided.al2",
-    "java8.al2",
-];
-/// AWS's service model: runtimes that came after that list was recorded.
-const NEWER_RUNTIMES: [&str; 6] =
-    ["nodejs26.x", "python3.15", "ruby4.0", "java8.al2023", "java11.al2023", "java17.al2023"];
-/// AWS: runtimes that no function may be created with any more.
-const RETIRED_RUNTIMES: [&str; 20] = [
-    "nodejs",
-    "nodejs4.3",
-    "nodejs4.3-edge",
-    "nodejs6.10",
-    "nodejs8.10",
-    "nodejs10.x",
-    "nodejs12.x",
-    "nodejs14.x",
-    "java8",
-    "python2.7",
-    "python3.6",
-    "python3.7",
-    "dotnetcore1.0",
-    "dotnetcore2.0",
-    "dotnetcore2.1",
-    "dotnetcore3.1",
-    "go1.x",
-    "ruby2.5",
-    "ruby2.7",
-    "provided",
-];
 /// AWS: names a function may not set, since the runtime sets them.
 const RESERVED_VARIABLES: [&str; 17] = [
     "_HANDLER",
@@ -213,10 +160,10 @@ fn check_environment(variables: &BTreeMap<String, String>) -> Result<(), ApiErro
 
 /// A function may be created for a runtime that AWS supports, whether this machine can run it or not.
 fn check_runtime(runtime: &str) -> Result<(), ApiError> {
-    if SUPPORTED_RUNTIMES.contains(&runtime) || NEWER_RUNTIMES.contains(&runtime) {
+    if runtimes::is_supported(runtime) {
         return Ok(());
     }
-    if RETIRED_RUNTIMES.contains(&runtime) {
+    if runtimes::is_retired(runtime) {
         return Err(ApiError::invalid(format!(
             "The runtime parameter of {runtime} is no longer supported for creating or updating \
              AWS Lambda functions. We recommend you use a supported runtime while creating or \
@@ -226,7 +173,7 @@ fn check_runtime(runtime: &str) -> Result<(), ApiError> {
     Err(ApiError::invalid(format!(
         "Value {runtime} at 'runtime' failed to satisfy constraint: Member must satisfy enum value \
          set: [{}] or be a valid ARN",
-        SUPPORTED_RUNTIMES.join(", ")
+        runtimes::SUPPORTED.join(", ")
     )))
 }
 

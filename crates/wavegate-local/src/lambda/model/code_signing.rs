@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::configuration::timestamp;
 use super::rows::Kind;
+use super::tags::check_tags;
 use super::{Lambda, page};
 use crate::ids::Ids;
 use crate::lambda::error::ApiError;
@@ -55,7 +56,8 @@ impl Lambda {
         now: i64,
         ids: &mut dyn Ids,
         input: CodeSigningInput,
-    ) -> Value {
+    ) -> Result<Value, ApiError> {
+        check_tags(&input.tags)?;
         let random = ids.uuid().replace('-', "");
         let id = format!("csc-{}", &random[..ID_LENGTH]);
         let record = CodeSigningRecord {
@@ -70,7 +72,7 @@ impl Lambda {
         let shown = show(&self.home, &id, &record);
         self.touch(Kind::CodeSigning, &id);
         self.code_signing.insert(id, record);
-        json!({ "CodeSigningConfig": shown })
+        Ok(json!({ "CodeSigningConfig": shown }))
     }
 
     /// `GetCodeSigningConfig`.

@@ -26,6 +26,8 @@ impl Lambda {
         if !is_image && input.code.zip_file.is_none() && input.code.s3_bucket.is_none() {
             return Err(ApiError::invalid("Please provide a source for function code."));
         }
+        // AWS looks at the layers before it looks for a function of that name.
+        self.use_layers(input.configuration.layers.as_deref().unwrap_or_default())?;
         self.check_absent(&name)
     }
 

@@ -120,6 +120,13 @@ fn event_invoke(
                 })?)
             })
         }
+        "UpdateFunctionEventInvokeConfig" => read::<EventInvokeInput>(input).and_then(|input| {
+            cloud.change(|core, now| core.lambda.update_event_invoke(now, name, qualifier, input))
+        }),
+        "ListFunctionEventInvokeConfigs" => cloud.read(|core, _| {
+            let page = core.lambda.list_event_invoke(name, on.marker(), on.max_items)?;
+            list("FunctionEventInvokeConfigs", page)
+        }),
         "DeleteFunctionEventInvokeConfig" => {
             nothing(cloud.change(|core, now| core.lambda.delete_event_invoke(now, name, qualifier)))
         }

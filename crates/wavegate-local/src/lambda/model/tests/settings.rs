@@ -17,7 +17,8 @@ impl Bench {
         let input = serde_json::from_value(json!({
             "AllowedPublishers": { "SigningProfileVersionArns": ["arn:aws:signer:::/p"] },
         }));
-        let made = self.lambda.create_code_signing(self.now, &mut self.ids, input.unwrap());
+        let made =
+            self.lambda.create_code_signing(self.now, &mut self.ids, input.unwrap()).unwrap();
         made["CodeSigningConfig"]["CodeSigningConfigArn"].as_str().unwrap().to_owned()
     }
 }
