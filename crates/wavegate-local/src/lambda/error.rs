@@ -16,12 +16,20 @@ pub struct ApiError {
     pub reason: Option<&'static str>,
     /// `Retry-After` in seconds, of throttles.
     pub retry_after_s: Option<u32>,
+    /// AWS does not say whose fault it is, as it does of most.
+    pub is_nobodys: bool,
 }
 
 impl ApiError {
     /// An error with neither reason nor retry hint.
     pub fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), reason: None, retry_after_s: None }
+        let message = message.into();
+        Self { status, code, message, reason: None, retry_after_s: None, is_nobodys: false }
+    }
+
+    /// The same without a word of whose fault it is: some of AWS's are so.
+    pub(crate) fn nobodys(self) -> Self {
+        Self { is_nobodys: true, ..self }
     }
 
     /// 404 `ResourceNotFoundException`.
@@ -93,6 +101,9 @@ impl From<ApiError> for Fault {
         let mut fault = Self::front(error.status, error.code, error.message);
         if let Some(reason) = error.reason {
             fault = fault.with("Reason", reason);
+        }
+        if error.is_nobodys {
+            fault = fault.with("Type", serde_json::Value::Null);
         }
         match error.retry_after_s {
             Some(seconds) => fault.with("retryAfterSeconds", seconds.to_string()),

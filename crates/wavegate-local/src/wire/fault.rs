@@ -14,7 +14,7 @@ pub(crate) struct Fault {
     pub(crate) message: String,
     /// The HTTP status, where the model says none.
     status: u16,
-    /// What the error's shape has beside the message.
+    /// What the error's shape has beside the message; nulls are left out.
     pub(crate) members: Map<String, Value>,
 }
 
@@ -82,6 +82,7 @@ impl Fault {
             let whose = if self.is_ours(service) { "Service" } else { "User" };
             body.insert("Type".to_owned(), whose.into());
         }
+        body.retain(|_, value| !value.is_null());
         body
     }
 }

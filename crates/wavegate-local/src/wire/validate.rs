@@ -219,6 +219,10 @@ impl Look<'_> {
                 format!("java.nio.HeapByteBuffer[pos=0 lim={length} cap={length}]")
             }
             (_, Value::String(text)) => text.clone(),
+            // Java's doubles always have a point.
+            (Kind::Double, Value::Number(number)) => {
+                number.as_f64().map_or_else(|| number.to_string(), |number| format!("{number:?}"))
+            }
             (Kind::List { element, .. }, Value::Array(items)) => {
                 let of = self.service.shape(*element);
                 let items: Vec<String> = items.iter().map(|item| self.show(of, item)).collect();

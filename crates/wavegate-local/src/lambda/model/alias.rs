@@ -245,9 +245,8 @@ fn check_versions(
         return find(main).map(|_| ());
     };
     if main == LATEST {
-        return Err(ApiError::invalid(
-            "$LATEST is not supported for an alias pointing to more than 1 version",
-        ));
+        let why = "$LATEST is not supported for an alias pointing to more than 1 version";
+        return Err(ApiError::invalid(why).nobodys());
     }
     if version_number(extra).is_some() && version_number(extra) == version_number(main) {
         return Err(ApiError::invalid(format!(

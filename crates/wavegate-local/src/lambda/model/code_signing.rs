@@ -196,7 +196,8 @@ impl Lambda {
 }
 
 fn missing(arn: &str) -> ApiError {
-    ApiError::not_found(format!("The Lambda code signing configuration {arn} can not be found."))
+    let why = format!("The Lambda code signing configuration {arn} can not be found.");
+    ApiError::not_found(why).nobodys()
 }
 
 fn show(home: &Home, id: &str, record: &CodeSigningRecord) -> Value {

@@ -28,7 +28,8 @@ impl Lambda {
             return Err(ApiError::invalid(format!(
                 " ReservedConcurrentExecutions  {reserved} should not be lower than function's \
                  total provisioned concurrency [{provisioned}]."
-            )));
+            ))
+            .nobodys());
         }
         let others = self.functions.values().filter(|function| function.name != name);
         let others: u32 = others.filter_map(|function| function.reserved).sum();
@@ -36,7 +37,8 @@ impl Lambda {
             return Err(ApiError::invalid(format!(
                 "Specified ReservedConcurrentExecutions for function decreases account's \
                  UnreservedConcurrentExecution below its minimum value of [{UNRESERVED_MINIMUM}]."
-            )));
+            ))
+            .nobodys());
         }
         self.function_mut(now, &name)?.reserved = Some(reserved);
         Ok(Concurrency { reserved_concurrent_executions: Some(reserved) })

@@ -25,6 +25,9 @@ pub struct LayerRecord {
     pub next_version: u64,
     /// The versions that were not deleted.
     pub versions: BTreeMap<u64, LayerVersionRecord>,
+    /// Tags.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
 }
 
 /// One version of a layer.
@@ -107,10 +110,11 @@ impl Lambda {
         code: Code,
     ) -> Result<Value, ApiError> {
         let name = self.layer_name(layer)?;
-        let record = self
-            .layers
-            .entry(name.clone())
-            .or_insert_with(|| LayerRecord { next_version: 1, versions: BTreeMap::new() });
+        let record = self.layers.entry(name.clone()).or_insert_with(|| LayerRecord {
+            next_version: 1,
+            versions: BTreeMap::new(),
+            tags: BTreeMap::new(),
+        });
         let number = record.next_version;
         record.next_version += 1;
         let version = LayerVersionRecord {

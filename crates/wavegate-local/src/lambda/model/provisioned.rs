@@ -194,13 +194,15 @@ impl Lambda {
             return Err(ApiError::invalid(format!(
                 "Specified ConcurrentExecutions for function is greater than account's unreserved \
                  concurrency [{unreserved}]."
-            )));
+            ))
+            .nobodys());
         }
         if wanted > unreserved - i64::from(UNRESERVED_MINIMUM) {
             return Err(ApiError::invalid(format!(
                 "Specified ConcurrentExecutions for function decreases account's \
                  UnreservedConcurrentExecution below its minimum value of [{UNRESERVED_MINIMUM}]."
-            )));
+            ))
+            .nobodys());
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Tags of functions, code signing configurations and event source mappings, by ARN.
+//! Tags of functions, layers, code signing configurations and event source mappings, by ARN.
 
 use std::collections::BTreeMap;
 
@@ -15,6 +15,7 @@ enum Tagged {
     Function(String),
     CodeSigning(String),
     Mapping(String),
+    Layer(String),
 }
 
 impl Lambda {
@@ -66,6 +67,9 @@ impl Lambda {
         if let Some(id) = id_of("event-source-mapping") {
             return Ok(Tagged::Mapping(id.to_owned()));
         }
+        if let Some(name) = id_of("layer") {
+            return Ok(Tagged::Layer(name.to_owned()));
+        }
         if id_of("capacity-provider").is_some() {
             return Err(ApiError::not_found(format!("Capacity provider not found: {arn}")));
         }
@@ -80,17 +84,20 @@ impl Lambda {
     }
 
     fn tags_of(&self, tagged: &Tagged, arn: &str) -> Result<&BTreeMap<String, String>, ApiError> {
+        let missing = |what: &str| ApiError::not_found(format!("{what} not found: {arn}"));
         match tagged {
             Tagged::Function(name) => Ok(&self.function(name)?.tags),
             Tagged::CodeSigning(id) => {
-                self.code_signing.get(id).map(|record| &record.tags).ok_or_else(|| {
-                    ApiError::not_found(format!("Code signing config not found: {arn}"))
-                })
+                let found = self.code_signing.get(id).map(|record| &record.tags);
+                found.ok_or_else(|| missing("Code signing config"))
             }
             Tagged::Mapping(id) => {
-                self.mappings.get(id).map(|record| &record.tags).ok_or_else(|| {
-                    ApiError::not_found(format!("Event source mapping not found: {arn}"))
-                })
+                let found = self.mappings.get(id).map(|record| &record.tags);
+                found.ok_or_else(|| missing("Event source mapping"))
+            }
+            Tagged::Layer(name) => {
+                let found = self.layers.get(name).map(|record| &record.tags);
+                found.ok_or_else(|| missing("Layer"))
             }
         }
     }
@@ -123,6 +130,12 @@ impl Lambda {
                     record.tags = tags;
                 }
                 self.touch(Kind::Mapping, id);
+            }
+            Tagged::Layer(name) => {
+                if let Some(record) = self.layers.get_mut(name) {
+                    record.tags = tags;
+                }
+                self.touch(Kind::Layer, name);
             }
         }
         Ok(())

@@ -16,7 +16,7 @@ use crate::lambda::model::{AddLayerPermission, LayerFilter, PublishLayer};
 /// What of a request names a layer.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
-struct Layer {
+struct Place {
     layer_name: String,
     version_number: i64,
     arn: String,
@@ -25,7 +25,7 @@ struct Layer {
 /// Publishes a version. The input carries the content, so it is not copied.
 pub(super) async fn publish(cloud: &Arc<Cloud>, mut input: Value) -> Result<Value, ApiError> {
     let content = CodeLocation::deserialize(input["Content"].take()).map_err(unreadable)?;
-    let layer = read::<Layer>(&input)?.layer_name;
+    let layer = read::<Place>(&input)?.layer_name;
     let input = read::<PublishLayer>(&input)?;
     let code = intake::take_in(cloud, content).await?;
     let made =
@@ -43,7 +43,7 @@ pub(super) fn perform(
     if !operation.contains("Layer") {
         return None;
     }
-    let layer = match read::<Layer>(input) {
+    let layer = match read::<Place>(input) {
         Ok(layer) => layer,
         Err(error) => return Some(Err(error)),
     };
@@ -55,7 +55,7 @@ fn look(
     cloud: &Cloud,
     operation: &str,
     on: &Subject,
-    layer: &Layer,
+    layer: &Place,
     input: &Value,
 ) -> Option<Result<Value, ApiError>> {
     let (name, number) = (layer.layer_name.as_str(), layer.version_number);
@@ -89,7 +89,7 @@ fn change(
     cloud: &Cloud,
     operation: &str,
     on: &Subject,
-    layer: &Layer,
+    layer: &Place,
     input: &Value,
 ) -> Option<Result<Value, ApiError>> {
     let (name, number) = (layer.layer_name.as_str(), layer.version_number);
