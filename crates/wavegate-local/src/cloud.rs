@@ -21,6 +21,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::alarm_action;
 use crate::clock::{HIGH_WATER_LEAD, VirtualClock};
 use crate::cloudwatch::{CloudWatch, Datum};
 use crate::code::CodeStore;
@@ -716,11 +717,17 @@ impl Core {
 
 type JoinChore = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Evaluates alarms exactly when they are due.
+/// Evaluates alarms exactly when they are due, and starts what they ask for.
 async fn evaluate_alarms(cloud: Arc<Cloud>) {
     loop {
         let now = cloud.clock.now_ms();
-        let next = cloud.cloudwatch().tick(now);
+        let (next, invocations) = {
+            let mut cloudwatch = cloud.cloudwatch();
+            (cloudwatch.tick(now), cloudwatch.take_invocations())
+        };
+        for invocation in invocations {
+            alarm_action::start(&cloud, invocation);
+        }
         cloud.is_dirty.notify_one();
         let changed = cloud.alarms_changed.notified();
         match next {

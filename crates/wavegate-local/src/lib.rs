@@ -16,6 +16,7 @@
 //! source mappings and provisioned concurrency are kept and shown, and nothing acts on them. What is not
 //! offered is refused in words.
 
+mod alarm_action;
 mod cbor;
 pub mod clock;
 mod cloud;

@@ -3,17 +3,20 @@
 //! Invariant: the configuration is kept as it was given, and what is parsed from it says the same;
 //! a describe answers with the former, an evaluation uses the latter.
 
+mod composite;
+pub(crate) mod date;
+pub(crate) mod event;
 mod reason;
 
 use std::collections::BTreeMap;
 
+pub(crate) use composite::{Composite, SuppressedBy, Suppressor, Trigger};
 pub(crate) use reason::{Evaluated, Evaluation};
 
 use super::judge::{EXTRA_PERIODS, MissingData, Verdict, judge};
 use super::math::Outcome;
-use super::queries::{MetricSource, Queries};
-use super::rule::Rule;
-use super::store::{Store, Window};
+use super::queries::{Context, MetricSource, Queries};
+use super::store::Window;
 use super::value::Record;
 
 /// The state of an alarm.
@@ -56,20 +59,43 @@ pub(crate) struct Alarm {
     pub(crate) tags: BTreeMap<String, String>,
     /// Whether actions are enabled; `EnableAlarmActions` changes it without a new configuration.
     pub(crate) actions_enabled: bool,
-    /// Its state.
-    pub(crate) state: State,
-    /// Why it is in that state, for people.
-    pub(crate) reason: String,
-    /// Why, as JSON; empty when there is none.
-    pub(crate) reason_data: String,
-    /// When the state was last set (milliseconds).
-    pub(crate) updated: i64,
+    /// Its state, and why.
+    pub(crate) status: Status,
     /// When the state last changed (milliseconds).
     pub(crate) transitioned: i64,
     /// When the configuration was last given (milliseconds).
     pub(crate) configured: i64,
-    /// When it is evaluated next (milliseconds). For a composite alarm: only when it is pending.
+    /// When it is evaluated next (milliseconds). For a composite alarm: when what holds its actions
+    /// back is over, or never.
     pub(crate) due: i64,
+}
+
+/// The state of an alarm, and why it is in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Status {
+    /// The state.
+    pub(crate) state: State,
+    /// Why, for people.
+    pub(crate) reason: String,
+    /// Why, as JSON; empty when there is none.
+    pub(crate) reason_data: String,
+    /// When it was last set (milliseconds).
+    pub(crate) updated: i64,
+    /// What holds the actions of this state back, for a composite alarm with a suppressor.
+    pub(crate) suppressed: Option<SuppressedBy>,
+}
+
+impl Status {
+    /// The status of an alarm that was just created.
+    pub(crate) fn initial(now_ms: i64) -> Self {
+        Self {
+            state: State::InsufficientData,
+            reason: "Unchecked: Initial alarm creation".to_owned(),
+            reason_data: String::new(),
+            updated: now_ms,
+            suppressed: None,
+        }
+    }
 }
 
 /// The two kinds of alarm.
@@ -78,12 +104,7 @@ pub(crate) enum Kind {
     /// On a metric or an expression.
     Metric(Box<Watch>),
     /// On the states of other alarms.
-    Composite {
-        /// When it is in alarm.
-        rule: Rule,
-        /// Whether a child changed since it was evaluated.
-        pending: bool,
-    },
+    Composite(Box<Composite>),
 }
 
 impl Alarm {
@@ -91,8 +112,25 @@ impl Alarm {
     pub(crate) fn type_name(&self) -> &'static str {
         match self.kind {
             Kind::Metric(_) => "MetricAlarm",
-            Kind::Composite { .. } => "CompositeAlarm",
+            Kind::Composite(_) => "CompositeAlarm",
         }
+    }
+
+    /// The composite alarm's part, when it is one.
+    pub(crate) fn composite(&self) -> Option<&Composite> {
+        match &self.kind {
+            Kind::Metric(_) => None,
+            Kind::Composite(composite) => Some(composite),
+        }
+    }
+
+    /// The ARNs of what it does on entering a state.
+    pub(crate) fn actions(&self, state: State) -> impl Iterator<Item = &str> {
+        self.config.texts(match state {
+            State::Ok => "OKActions",
+            State::Alarm => "AlarmActions",
+            State::InsufficientData => "InsufficientDataActions",
+        })
     }
 }
 
@@ -107,6 +145,8 @@ pub(crate) struct Watch {
     pub(crate) evaluation_periods: usize,
     /// M: how many of them must breach.
     pub(crate) datapoints_to_alarm: usize,
+    /// Whether M was given; reasons are worded by it.
+    pub(crate) says_m_of_n: bool,
     /// The threshold.
     pub(crate) threshold: f64,
     /// When a point breaches it.
@@ -120,13 +160,8 @@ pub(crate) struct Watch {
 /// Where the points of a metric alarm come from.
 #[derive(Clone, Debug)]
 pub(crate) enum Subject {
-    /// One metric. With the statistic's name and the unit's, as they were given.
-    Metric {
-        /// The metric and statistic.
-        source: MetricSource,
-        /// The statistic's name.
-        statistic: String,
-    },
+    /// One metric.
+    Metric(MetricSource),
     /// The one query of a list whose data is wanted.
     Queries {
         /// All queries.
@@ -186,11 +221,11 @@ impl Watch {
 
     /// Evaluates the periods that end at `at`, a multiple of the interval: the window slides with
     /// the evaluations, whatever the length of the period.
-    pub(crate) fn evaluate(&self, store: &Store, at: i64) -> Evaluation {
-        let range = self.evaluation_periods + EXTRA_PERIODS;
-        let length = i64::try_from(range).unwrap_or(i64::MAX).saturating_mul(self.period);
+    pub(crate) fn evaluate(&self, context: Context<'_>, at: i64) -> Evaluation {
+        let range = i64::try_from(self.evaluation_periods + self.extra_periods());
+        let length = range.unwrap_or(i64::MAX).saturating_mul(self.period);
         let window = Window { start: at.saturating_sub(length), end: at, period: self.period };
-        let points = match self.points(store, window) {
+        let points = match self.points(context, window) {
             Ok(points) => points,
             Err(reason) => return Evaluation::failed(reason),
         };
@@ -224,12 +259,25 @@ impl Watch {
         }
     }
 
-    fn points(&self, store: &Store, window: Window) -> Result<BTreeMap<i64, (f64, f64)>, String> {
+    /// How far beyond N an evaluation looks back. For periods below a minute, a minute: data of
+    /// standard resolution is seen at the start of its minute only.
+    fn extra_periods(&self) -> usize {
+        match self.period {
+            ..60_000 => usize::try_from(60_000 / self.period.max(1)).unwrap_or(EXTRA_PERIODS),
+            _ => EXTRA_PERIODS,
+        }
+    }
+
+    fn points(
+        &self,
+        context: Context<'_>,
+        window: Window,
+    ) -> Result<BTreeMap<i64, (f64, f64)>, String> {
         match &self.subject {
-            Subject::Metric { source, .. } => Ok(source.read(store, window)),
+            Subject::Metric(source) => Ok(source.read(context.store, window)),
             Subject::Queries { queries, id } => {
                 let mut outcomes =
-                    queries.evaluate(store, &|period| Window { period, ..window })?;
+                    queries.evaluate(context, &|period| Window { period, ..window })?;
                 match outcomes.remove(id) {
                     Some(Outcome::Series(series)) => Ok(series
                         .points
@@ -243,7 +291,7 @@ impl Watch {
     }
 
     fn has_too_few_samples(&self, points: &BTreeMap<i64, (f64, f64)>) -> bool {
-        let Subject::Metric { source, .. } = &self.subject else { return false };
+        let Subject::Metric(source) = &self.subject else { return false };
         let samples: f64 = points.values().map(|(_, samples)| samples).sum();
         self.ignore_few_samples
             && !points.is_empty()

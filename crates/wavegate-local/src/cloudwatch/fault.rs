@@ -31,6 +31,10 @@ pub(crate) enum FaultKind {
     ResourceNotFound,
     /// The tagged resource does not exist.
     ResourceNotFoundException,
+    /// The named dashboard does not exist.
+    DashboardNotFound,
+    /// The body of a dashboard is none.
+    DashboardInvalidInput,
     /// Something else needs the resource.
     ResourceConflict,
     /// A quota is used up.
@@ -67,7 +71,7 @@ impl Fault {
     pub(crate) fn body(&self) -> Record {
         Record::new()
             .with("__type", Value::Text(self.kind.type_name()))
-            .with("message", self.message.as_str())
+            .with_some("message", Some(self.message.as_str()).filter(|text| !text.is_empty()))
     }
 }
 
@@ -79,8 +83,9 @@ impl FaultKind {
             Self::InvalidParameterValue => "InvalidParameterValue",
             Self::InvalidParameterCombination => "InvalidParameterCombination",
             Self::MissingParameter => "MissingParameter",
-            Self::ResourceNotFound => "ResourceNotFound",
+            Self::ResourceNotFound | Self::DashboardNotFound => "ResourceNotFound",
             Self::ResourceNotFoundException => "ResourceNotFoundException",
+            Self::DashboardInvalidInput => "InvalidParameterInput",
             Self::ResourceConflict => "ResourceConflict",
             Self::LimitExceeded => "LimitExceeded",
             Self::InvalidNextToken => "InvalidNextToken",
@@ -95,7 +100,9 @@ impl FaultKind {
     /// in the model, the name the service's front end uses.
     pub(crate) fn type_name(self) -> String {
         let shape = match self {
-            Self::Validation => return "ValidationError".to_owned(),
+            Self::Validation => {
+                return "com.amazon.coral.validate#ValidationException".to_owned();
+            }
             Self::Serialization => return "SerializationException".to_owned(),
             Self::UnknownOperation => {
                 return "com.amazon.coral.service#UnknownOperationException".to_owned();
@@ -108,18 +115,22 @@ impl FaultKind {
             Self::MissingParameter => "MissingRequiredParameterException",
             Self::LimitExceeded => "LimitExceededFault",
             Self::InvalidFormat => "InvalidFormatFault",
+            Self::DashboardNotFound => "DashboardNotFoundError",
+            Self::DashboardInvalidInput => "DashboardInvalidInputError",
             Self::ResourceNotFound
             | Self::ResourceNotFoundException
             | Self::ResourceConflict
             | Self::InvalidNextToken => self.code(),
         };
-        format!("com.amazonaws.cloudwatch#{shape}")
+        format!("com.amazonaws.cloudwatch.v2010_08_01#{shape}")
     }
 
     /// The HTTP status, as the model states it.
     pub(crate) fn status(self) -> u16 {
         match self {
-            Self::ResourceNotFound | Self::ResourceNotFoundException => 404,
+            Self::ResourceNotFound | Self::ResourceNotFoundException | Self::DashboardNotFound => {
+                404
+            }
             Self::ResourceConflict => 409,
             Self::AccessDenied => 403,
             _ => 400,

@@ -3,7 +3,7 @@
 //! Covers arithmetic, comparison and logic on scalars, time series and arrays of them, and the
 //! functions alarms and dashboards use. The rules for missing points are the user guide's: in an
 //! operator they count as 0 when the other side has a point; what divides by zero is dropped.
-//! Deliberately absent: `SEARCH`, `SELECT`, anomaly bands, Contributor Insights, service quotas and
+//! Deliberately absent: `SELECT`, anomaly bands, Contributor Insights, service quotas and
 //! `SORT`'s relatives on labels; they are refused by name.
 
 mod functions;
@@ -13,7 +13,8 @@ use std::collections::BTreeMap;
 
 pub(crate) use parse::{Expression, parse};
 
-use super::store::Window;
+use super::store::{MetricKey, Window};
+use super::unit::Unit;
 
 /// A time series: at most one value for each period start (milliseconds).
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -24,6 +25,19 @@ pub(crate) struct TimeSeries {
     pub(crate) period: i64,
     /// Its points.
     pub(crate) points: BTreeMap<i64, f64>,
+    /// The metric it is, or was made from point by point.
+    pub(crate) origin: Option<Origin>,
+}
+
+/// What a time series was read from.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Origin {
+    /// The metric.
+    pub(crate) key: MetricKey,
+    /// The statistic's name.
+    pub(crate) stat: String,
+    /// The units in which there is data, when none was asked for.
+    pub(crate) units: Vec<Unit>,
 }
 
 /// What an expression comes to.
@@ -37,6 +51,9 @@ pub(crate) enum Outcome {
     Array(Vec<TimeSeries>),
 }
 
+/// Reads the series that a search finds.
+pub(crate) type Search<'a> = dyn Fn(&str, &str, i64) -> Result<Vec<TimeSeries>, Reason> + 'a;
+
 /// What an expression is evaluated against.
 pub(crate) struct Scope<'a> {
     /// The outcomes of the other queries, by id.
@@ -47,6 +64,8 @@ pub(crate) struct Scope<'a> {
     pub(crate) window: &'a dyn Fn(i64) -> Window,
     /// The period of series that come from no metric, in milliseconds.
     pub(crate) period: i64,
+    /// Reads the series that a search finds: by its text, a statistic and a period in milliseconds.
+    pub(crate) search: &'a Search<'a>,
 }
 
 /// Why an expression has no outcome, as a sentence without its end.
@@ -165,6 +184,7 @@ fn combine(operator: Operator, left: Outcome, right: Outcome) -> Result<Outcome,
                 .iter()
                 .map(|right| TimeSeries {
                     label: right.label.clone(),
+                    origin: right.origin.clone(),
                     ..pair(operator, &left, right)
                 })
                 .collect(),
@@ -195,7 +215,8 @@ fn pair(operator: Operator, left: &TimeSeries, right: &TimeSeries) -> TimeSeries
         })
         .filter(|(_, value)| value.is_finite())
         .collect();
-    TimeSeries { label: left.label.clone(), period: left.period.max(right.period), points }
+    let period = left.period.max(right.period);
+    TimeSeries { label: left.label.clone(), period, points, origin: left.origin.clone() }
 }
 
 #[cfg(test)]

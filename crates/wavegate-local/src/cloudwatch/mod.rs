@@ -4,24 +4,30 @@
 //! waits. The server around it passes requests in and answers out, and calls [`CloudWatch::tick`]
 //! when it said the next evaluation is due. Invariants: the same calls in the same order give the
 //! same answers; answers do not depend on when exactly `tick` was called; each operation is written
-//! once for all protocols. Deliberately absent: dashboards, anomaly detection, log
-//! alarms, metric streams, Metrics Insights, actions of alarms, and signatures.
+//! once for all protocols. Deliberately absent: anomaly detection, log alarms, metric streams,
+//! Metrics Insights, and signatures.
 
 mod alarm;
 mod alarm_operations;
 mod alarms;
+mod dashboards;
 mod fault;
 mod histogram;
+mod home;
+mod identity;
 mod judge;
+mod labels;
 mod math;
 mod metric_operations;
 mod page;
 mod queries;
 mod rule;
+mod search;
 mod shapes;
 mod snapshot;
 mod statistic;
 mod store;
+mod tags;
 #[cfg(test)]
 mod tests;
 mod unit;
@@ -32,9 +38,12 @@ mod wire;
 use std::collections::BTreeMap;
 
 pub(crate) use alarm::State as AlarmState;
-use alarm_operations::{Actions, Home};
+use alarm_operations::Actions;
 use alarms::Alarms;
+pub(crate) use alarms::Invocation;
+use dashboards::Dashboards;
 use fault::{Fault, FaultKind};
+use home::Home;
 use store::{MetricKey, Samples, Store};
 pub use unit::Unit;
 use value::Record;
@@ -60,9 +69,9 @@ pub struct Datum {
 /// The CloudWatch of one account in one region.
 #[derive(Clone, Debug)]
 pub struct CloudWatch {
-    home: Home,
     store: Store,
     alarms: Alarms,
+    dashboards: Dashboards,
     /// When old data was last dropped (milliseconds).
     pruned: i64,
     /// How many requests were answered; request ids are made from it.
@@ -80,10 +89,11 @@ pub(crate) fn largest_value() -> f64 {
 impl CloudWatch {
     /// An empty CloudWatch. `region` and `account` appear in the ARNs of alarms.
     pub fn new(region: &str, account: &str) -> Self {
+        let home = Home { region: region.to_owned(), account: account.to_owned() };
         Self {
-            home: Home { region: region.to_owned(), account: account.to_owned() },
             store: Store::default(),
-            alarms: Alarms::default(),
+            alarms: Alarms::new(home),
+            dashboards: Dashboards::default(),
             pruned: i64::MIN,
             requests: 0,
         }
@@ -111,7 +121,7 @@ impl CloudWatch {
     pub fn handle(&mut self, now_ms: i64, request: &WireRequest) -> WireResponse {
         self.tick(now_ms);
         self.requests += 1;
-        let request_id = request_id(now_ms, self.requests);
+        let request_id = identity::of(&[&now_ms.to_le_bytes(), &self.requests.to_le_bytes()]);
         let response = wire::answer(request, &request_id, |operation, input| {
             self.perform(now_ms, operation.name, input)
         });
@@ -144,9 +154,10 @@ impl CloudWatch {
     /// Puts back what [`snapshot`](Self::snapshot) gave. On an error nothing is changed, and the
     /// message says where the value is not what it should be.
     pub fn restore(&mut self, value: serde_json::Value) -> Result<(), String> {
-        let (store, alarms) = snapshot::read(value)?;
-        self.store = store;
-        self.alarms = alarms;
+        let restored = snapshot::read(value, &self.alarms.home)?;
+        self.store = restored.store;
+        self.alarms = restored.alarms;
+        self.dashboards = restored.dashboards;
         self.pruned = i64::MIN;
         Ok(())
     }
@@ -154,59 +165,56 @@ impl CloudWatch {
     /// The state of every alarm, as of `now_ms`.
     pub(crate) fn alarm_states(&mut self, now_ms: i64) -> BTreeMap<String, AlarmState> {
         self.tick(now_ms);
-        self.alarms.all.iter().map(|(name, alarm)| (name.clone(), alarm.state)).collect()
+        self.alarms.all.iter().map(|(name, alarm)| (name.clone(), alarm.status.state)).collect()
+    }
+
+    /// The functions that alarms want invoked and nobody has taken yet. Whoever takes one says how
+    /// it went by [`invoked`](Self::invoked).
+    pub(crate) fn take_invocations(&mut self) -> Vec<Invocation> {
+        self.alarms.take_invocations()
+    }
+
+    /// Remembers in the history how an invocation went, or why it was refused.
+    pub(crate) fn invoked(&mut self, now_ms: i64, number: u64, outcome: Result<(), String>) {
+        self.alarms.invoked(number, outcome, now_ms);
     }
 
     fn perform(&mut self, now_ms: i64, operation: &str, input: &Record) -> Result<Record, Fault> {
-        let Self { home, store, alarms, .. } = self;
+        match operation {
+            "TagResource" => return tags::tag_resource(self, input),
+            "UntagResource" => return tags::untag_resource(self, input),
+            "ListTagsForResource" => return tags::list_tags_for_resource(self, input),
+            _ => {}
+        }
+        let Self { store, alarms, dashboards, .. } = self;
         match operation {
             "PutMetricData" => metric_operations::put_metric_data(store, now_ms, input),
-            "GetMetricData" => metric_operations::get_metric_data(store, input),
+            "GetMetricData" => metric_operations::get_metric_data(store, &alarms.home, input),
             "GetMetricStatistics" => metric_operations::get_metric_statistics(store, input),
             "ListMetrics" => metric_operations::list_metrics(store, now_ms, input),
             "PutMetricAlarm" => alarm_operations::put_metric_alarm(alarms, now_ms, input),
             "PutCompositeAlarm" => alarm_operations::put_composite_alarm(alarms, now_ms, input),
-            "DescribeAlarms" => alarm_operations::describe_alarms(alarms, home, input),
+            "DescribeAlarms" => alarm_operations::describe_alarms(alarms, input),
             "DescribeAlarmsForMetric" => {
-                Ok(alarm_operations::describe_alarms_for_metric(alarms, home, input))
+                Ok(alarm_operations::describe_alarms_for_metric(alarms, input))
             }
             "DescribeAlarmHistory" => alarm_operations::describe_alarm_history(alarms, input),
             "DeleteAlarms" => alarm_operations::delete_alarms(alarms, now_ms, input),
             "SetAlarmState" => alarm_operations::set_alarm_state(alarms, now_ms, input),
             "EnableAlarmActions" => {
-                Ok(alarm_operations::switch_actions(alarms, input, Actions::Enabled))
+                Ok(alarm_operations::switch_actions(alarms, now_ms, input, Actions::Enabled))
             }
             "DisableAlarmActions" => {
-                Ok(alarm_operations::switch_actions(alarms, input, Actions::Disabled))
+                Ok(alarm_operations::switch_actions(alarms, now_ms, input, Actions::Disabled))
             }
-            "TagResource" => alarm_operations::tag_resource(alarms, input),
-            "UntagResource" => alarm_operations::untag_resource(alarms, input),
-            "ListTagsForResource" => alarm_operations::list_tags_for_resource(alarms, input),
+            "PutDashboard" => dashboards.put(now_ms, input),
+            "GetDashboard" => dashboards.get(&alarms.home, input),
+            "ListDashboards" => dashboards.list(&alarms.home, input),
+            "DeleteDashboards" => dashboards.delete(input),
             other => Err(Fault::new(
                 FaultKind::UnknownOperation,
                 format!("The local cloud does not perform CloudWatch's operation {other}"),
             )),
         }
     }
-}
-
-/// A request id in the form of AWS's, the same for the same request of the same run.
-fn request_id(now_ms: i64, number: u64) -> String {
-    // SplitMix64: spreads the two numbers over all digits.
-    let mix = |seed: u64| {
-        let seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let seed = (seed ^ (seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let seed = (seed ^ (seed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        seed ^ (seed >> 31)
-    };
-    let high = mix(now_ms.cast_unsigned());
-    let low = mix(high ^ number);
-    format!(
-        "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
-        high >> 32,
-        high >> 16 & 0xffff,
-        high & 0xfff,
-        low >> 48 & 0x3fff | 0x8000,
-        low & 0xffff_ffff_ffff
-    )
 }

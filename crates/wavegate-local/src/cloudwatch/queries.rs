@@ -6,7 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::math::{Expression, Outcome, Scope, TimeSeries, parse};
+use super::home::Home;
+use super::labels::{self, Labeled};
+use super::math::{Expression, Origin, Outcome, Scope, TimeSeries, parse};
+use super::search::Search;
 use super::statistic::Statistic;
 use super::store::{MetricKey, Store, Window};
 use super::unit::Unit;
@@ -57,9 +60,37 @@ pub(crate) struct MetricSource {
     pub(crate) unit: Option<Unit>,
     /// The statistic.
     pub(crate) statistic: Statistic,
+    /// The statistic's name, as it was given.
+    pub(crate) stat: String,
+}
+
+/// What queries are evaluated against, besides the time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Context<'a> {
+    /// The metric data.
+    pub(crate) store: &'a Store,
+    /// Where it is.
+    pub(crate) home: &'a Home,
+    /// What the times in labels are ahead of UTC, in minutes.
+    pub(crate) offset: i64,
 }
 
 impl MetricSource {
+    /// The series of a window.
+    fn series(&self, context: Context<'_>, window: Window, label: String) -> TimeSeries {
+        let points = self.read(context.store, window).into_iter();
+        let units = match (context.store.metric(&self.key), self.unit) {
+            (Some(metric), None) => metric.units(window),
+            _ => Vec::new(),
+        };
+        TimeSeries {
+            label,
+            period: window.period,
+            points: points.map(|(at, (value, _))| (at, value)).collect(),
+            origin: Some(Origin { key: self.key.clone(), stat: self.stat.clone(), units }),
+        }
+    }
+
     /// The points of a window as value and number of samples, by period start.
     pub(crate) fn read(&self, store: &Store, window: Window) -> BTreeMap<i64, (f64, f64)> {
         let Some(metric) = store.metric(&self.key) else { return BTreeMap::new() };
@@ -103,20 +134,21 @@ impl Queries {
         let mut problems = Vec::new();
         let mut all = Vec::new();
         let mut ids = BTreeSet::new();
+        let mut repeated = false;
         for (index, record) in records.enumerate() {
             let place = format!("{place}.member.{}", index + 1);
             match parse_query(record, &place) {
                 Ok(query) => {
                     if !ids.insert(query.id.clone()) {
-                        problems.push(format!(
-                            "The values for parameter id in {place} are not unique: '{}'.",
-                            query.id
-                        ));
+                        repeated = true;
                     }
                     all.push(query);
                 }
                 Err(found) => problems.extend(found),
             }
+        }
+        if repeated {
+            problems.push(format!("The values for parameter id in {place} are not unique."));
         }
         if !problems.is_empty() {
             return Err(problems);
@@ -157,7 +189,7 @@ impl Queries {
     /// periods of the given length in milliseconds.
     pub(crate) fn evaluate(
         &self,
-        store: &Store,
+        context: Context<'_>,
         window: &dyn Fn(i64) -> Window,
     ) -> Result<BTreeMap<String, Outcome>, String> {
         let metrics: Vec<String> = self
@@ -166,17 +198,20 @@ impl Queries {
             .filter(|query| matches!(query.source, Source::Metric(_)))
             .map(|query| query.id.clone())
             .collect();
+        let labels = self.default_labels();
+        let search =
+            |text: &str, stat: &str, period: i64| search(context, window(period), text, stat);
         let mut outcomes = BTreeMap::new();
         for position in &self.order {
             let query = &self.all[*position];
             let outcome = match &query.source {
                 Source::Metric(source) => {
-                    let points = source.read(store, window(query.period)).into_iter();
-                    Outcome::Series(TimeSeries {
-                        label: query.label.clone().unwrap_or_else(|| source.key.name.clone()),
-                        period: query.period,
-                        points: points.map(|(at, (value, _))| (at, value)).collect(),
-                    })
+                    let label = labels.get(query.id.as_str()).cloned().unwrap_or_default();
+                    let mut series = source.series(context, window(query.period), label);
+                    if let Some(template) = &query.label {
+                        series.label = labels::filled(template, &series, context);
+                    }
+                    Outcome::Series(series)
                 }
                 Source::Expression(expression) => {
                     let scope = Scope {
@@ -184,6 +219,7 @@ impl Queries {
                         metrics: &metrics,
                         window,
                         period: query.period,
+                        search: &search,
                     };
                     expression.evaluate(&scope).map_err(|reason| {
                         format!("Error in expression '{}': {reason}.", query.id)
@@ -194,6 +230,44 @@ impl Queries {
         }
         Ok(outcomes)
     }
+
+    /// The labels of the metrics that have none of their own, by id.
+    fn default_labels(&self) -> BTreeMap<&str, String> {
+        let metrics: Vec<(&str, Labeled<'_>)> = self
+            .all
+            .iter()
+            .filter_map(|query| match &query.source {
+                Source::Metric(MetricSource { key, stat, .. }) => {
+                    Some((query.id.as_str(), Labeled { key, stat, period: query.period }))
+                }
+                Source::Expression(_) => None,
+            })
+            .collect();
+        let labeled: Vec<Labeled<'_>> = metrics.iter().map(|(_, labeled)| *labeled).collect();
+        let labels = labels::defaults(&labeled);
+        metrics.into_iter().map(|(id, _)| id).zip(labels).collect()
+    }
+}
+
+/// The series of the metrics that a search finds, labeled by what tells them apart.
+fn search(
+    context: Context<'_>,
+    window: Window,
+    text: &str,
+    stat: &str,
+) -> Result<Vec<TimeSeries>, String> {
+    let statistic = Statistic::parse(stat).ok_or_else(|| format!("{stat} is no statistic"))?;
+    let search = Search::parse(text)?;
+    let found = search.find(context.store, context.home);
+    let labeled: Vec<Labeled<'_>> =
+        found.iter().map(|key| Labeled { key, stat, period: window.period }).collect();
+    let labels = labels::defaults(&labeled);
+    let series = found.into_iter().zip(labels).map(|(key, label)| {
+        let source =
+            MetricSource { key: key.clone(), unit: None, statistic, stat: stat.to_owned() };
+        source.series(context, window, label)
+    });
+    Ok(series.collect())
 }
 
 fn parse_query(record: &Record, place: &str) -> Result<Query, Vec<String>> {
@@ -279,6 +353,7 @@ fn parse_stat(stat: &Record, place: &str) -> (Option<MetricSource>, Vec<String>)
         key: metric_key(metric),
         unit: stat.text("Unit").and_then(Unit::parse),
         statistic,
+        stat: name.to_owned(),
     });
     (source, problems)
 }

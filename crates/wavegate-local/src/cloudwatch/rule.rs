@@ -1,7 +1,7 @@
 //! The rules of composite alarms: `ALARM(a) AND NOT (OK("b") OR INSUFFICIENT_DATA(c))`.
 //!
 //! Invariant: a parsed rule names at most 100 alarms and has at most 500 elements, as the API
-//! demands. Deliberately absent: `AT_LEAST`, which is refused by name.
+//! demands.
 
 use std::collections::BTreeSet;
 
@@ -25,6 +25,26 @@ pub(crate) enum Rule {
     And(Vec<Rule>),
     /// `r OR s`.
     Or(Vec<Rule>),
+    /// `AT_LEAST(2, NOT OK, (a, b, c))`.
+    AtLeast(Least),
+}
+
+/// How many of some alarms must be in a state, or in any other.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Least {
+    /// How many, worked out from a percentage if that was given.
+    count: usize,
+    state: State,
+    negated: bool,
+    alarms: Vec<String>,
+}
+
+impl Least {
+    fn holds(&self, state: &dyn Fn(&str) -> Option<State>) -> bool {
+        let fits =
+            |alarm: &&String| state(alarm).is_some_and(|s| (s == self.state) != self.negated);
+        self.alarms.iter().filter(fits).count() >= self.count
+    }
 }
 
 impl Rule {
@@ -50,6 +70,7 @@ impl Rule {
             Self::Is(_, alarm) => BTreeSet::from([alarm.as_str()]),
             Self::Not(inner) => inner.children(),
             Self::And(rules) | Self::Or(rules) => rules.iter().flat_map(Self::children).collect(),
+            Self::AtLeast(least) => least.alarms.iter().map(String::as_str).collect(),
         }
     }
 
@@ -61,6 +82,7 @@ impl Rule {
             Self::Not(inner) => !inner.holds(state),
             Self::And(rules) => rules.iter().all(|rule| rule.holds(state)),
             Self::Or(rules) => rules.iter().any(|rule| rule.holds(state)),
+            Self::AtLeast(least) => least.holds(state),
         }
     }
 }
@@ -164,12 +186,52 @@ impl Parser<'_> {
             }
         }
         if self.word("AT_LEAST") {
-            return Err("the local cloud does not have the function AT_LEAST".to_owned());
+            let least = self.least()?;
+            return self.close(Rule::AtLeast(least));
         }
         if self.rest.is_empty() {
             return Err("it ends where a condition is needed".to_owned());
         }
         Err(format!("'{}' is no condition", clip(self.rest)))
+    }
+
+    /// What stands between the parentheses of `AT_LEAST`: a number or a percentage, a state, and the
+    /// alarms in parentheses of their own.
+    fn least(&mut self) -> Result<Least, String> {
+        let expect = |parser: &mut Self, symbol: char| {
+            let found = parser.symbol(symbol);
+            found.then_some(()).ok_or_else(|| format!("expected '{symbol}' in AT_LEAST"))
+        };
+        expect(self, '(')?;
+        self.space();
+        let digits =
+            self.rest.len() - self.rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let number: usize = self.rest[..digits]
+            .parse()
+            .map_err(|_| "AT_LEAST needs a number or a percentage first".to_owned())?;
+        self.rest = &self.rest[digits..];
+        let is_share = self.symbol('%');
+        expect(self, ',')?;
+        let negated = self.word("NOT");
+        let states = [State::Alarm, State::InsufficientData, State::Ok];
+        let state = states.into_iter().find(|state| self.word(state.name()));
+        let state = state.ok_or_else(|| "AT_LEAST needs a state".to_owned())?;
+        expect(self, ',')?;
+        expect(self, '(')?;
+        let mut alarms = Vec::new();
+        loop {
+            self.count()?;
+            alarms.push(self.alarm()?);
+            if !self.symbol(',') {
+                break;
+            }
+        }
+        expect(self, ')')?;
+        let count = if is_share { (number * alarms.len()).div_ceil(100) } else { number };
+        if count == 0 || count > alarms.len() {
+            return Err(format!("AT_LEAST cannot ask for {number} of {} alarms", alarms.len()));
+        }
+        Ok(Least { count, state, negated, alarms })
     }
 
     fn close(&mut self, rule: Rule) -> Result<Rule, String> {
@@ -193,7 +255,7 @@ impl Parser<'_> {
             }
             return Err("a quoted alarm name is not closed".to_owned());
         }
-        let end = self.rest.find(')').ok_or("a parenthesis is not closed")?;
+        let end = self.rest.find([')', ',']).ok_or("a parenthesis is not closed")?;
         let name = self.rest[..end].trim().to_owned();
         self.rest = &self.rest[end..];
         if name.is_empty() { Err("an alarm name is empty".to_owned()) } else { Ok(name) }
@@ -228,6 +290,11 @@ mod tests {
             ("FALSE AND FALSE OR TRUE", true),
             ("TRUE OR FALSE AND FALSE", true),
             ("(TRUE OR FALSE) AND FALSE", false),
+            ("AT_LEAST(2, ALARM, (red, green, \"grey one\"))", false),
+            ("AT_LEAST(2, NOT ALARM, (red, green, \"grey one\"))", true),
+            ("AT_LEAST(34%, OK, (red, green, \"grey one\"))", false),
+            ("NOT AT_LEAST(33%, OK, (red, green, \"grey one\")) OR TRUE", true),
+            ("AT_LEAST(1, NOT OK, (gone))", false),
             ("ALARM(gone) OR OK(gone) OR INSUFFICIENT_DATA(gone)", false),
         ];
         for (text, expected) in rows {
@@ -245,7 +312,11 @@ mod tests {
             ("ALARM()", "empty"),
             ("ALARM", "expected '('"),
             ("RED(a)", "is no condition"),
-            ("AT_LEAST(1, ALARM, (a))", "AT_LEAST"),
+            ("AT_LEAST(2, ALARM, (a))", "2 of 1 alarms"),
+            ("AT_LEAST(0%, ALARM, (a))", "0 of 1 alarms"),
+            ("AT_LEAST(x, ALARM, (a))", "number or a percentage"),
+            ("AT_LEAST(1, RED, (a))", "needs a state"),
+            ("AT_LEAST(1, ALARM, a)", "expected '('"),
             (&many.join(" OR "), "names 101 alarms"),
             (&"(".repeat(5_000), "deeper than"),
         ];

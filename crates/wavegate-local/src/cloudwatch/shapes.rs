@@ -118,6 +118,26 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     Operation { name: "EnableAlarmActions", input: &ENABLE_ALARM_ACTIONS_INPUT, output: None },
     Operation { name: "DisableAlarmActions", input: &DISABLE_ALARM_ACTIONS_INPUT, output: None },
     Operation {
+        name: "PutDashboard",
+        input: &PUT_DASHBOARD_INPUT,
+        output: Some(&PUT_DASHBOARD_OUTPUT),
+    },
+    Operation {
+        name: "GetDashboard",
+        input: &GET_DASHBOARD_INPUT,
+        output: Some(&GET_DASHBOARD_OUTPUT),
+    },
+    Operation {
+        name: "ListDashboards",
+        input: &LIST_DASHBOARDS_INPUT,
+        output: Some(&LIST_DASHBOARDS_OUTPUT),
+    },
+    Operation {
+        name: "DeleteDashboards",
+        input: &DELETE_DASHBOARDS_INPUT,
+        output: Some(&DELETE_DASHBOARDS_OUTPUT),
+    },
+    Operation {
         name: "TagResource",
         input: &TAG_RESOURCE_INPUT,
         output: Some(&TAG_RESOURCE_OUTPUT),
@@ -140,7 +160,6 @@ pub(crate) static ABSENT_OPERATIONS: &[&str] = &[
     "CreateResourceMetricsConfiguration",
     "DeleteAlarmMuteRule",
     "DeleteAnomalyDetector",
-    "DeleteDashboards",
     "DeleteInsightRules",
     "DeleteMetricDataQueryDefinition",
     "DeleteMetricStream",
@@ -152,7 +171,6 @@ pub(crate) static ABSENT_OPERATIONS: &[&str] = &[
     "DisassociateDatasetKmsKey",
     "EnableInsightRules",
     "GetAlarmMuteRule",
-    "GetDashboard",
     "GetDataset",
     "GetInsightRuleReport",
     "GetMetricDataQueryDefinition",
@@ -161,13 +179,11 @@ pub(crate) static ABSENT_OPERATIONS: &[&str] = &[
     "GetOTelEnrichment",
     "GetResourceMetricsConfiguration",
     "ListAlarmMuteRules",
-    "ListDashboards",
     "ListManagedInsightRules",
     "ListMetricDataQueryDefinitions",
     "ListMetricStreams",
     "PutAlarmMuteRule",
     "PutAnomalyDetector",
-    "PutDashboard",
     "PutInsightRule",
     "PutLogAlarm",
     "PutManagedInsightRules",
@@ -601,7 +617,7 @@ static ALARM_TYPE: Shape = Shape::Choice(&["CompositeAlarm", "MetricAlarm", "Log
 
 static ALARM_TYPES: Shape = Shape::List { of: &ALARM_TYPE, min: 0, max: usize::MAX };
 
-static STATE_VALUE: Shape = Shape::Choice(&["OK", "ALARM", "INSUFFICIENT_DATA"]);
+static STATE_VALUE: Shape = Shape::Choice(&["INSUFFICIENT_DATA", "ALARM", "OK"]);
 
 static ACTION_PREFIX: Shape = Shape::Text { min: 1, max: 1024 };
 
@@ -694,8 +710,12 @@ static METRIC_ALARM: Shape = Shape::Structure(&[
 
 static METRIC_ALARMS: Shape = Shape::List { of: &METRIC_ALARM, min: 0, max: usize::MAX };
 
+/// The local cloud has none of them.
+static LOG_ALARMS: Shape = Shape::List { of: &Shape::Structure(&[]), min: 0, max: usize::MAX };
+
 static DESCRIBE_ALARMS_OUTPUT: Shape = Shape::Structure(&[
     optional("CompositeAlarms", &COMPOSITE_ALARMS),
+    optional("LogAlarms", &LOG_ALARMS),
     optional("MetricAlarms", &METRIC_ALARMS),
     optional("NextToken", &NEXT_TOKEN),
 ]);
@@ -799,3 +819,58 @@ static LIST_TAGS_FOR_RESOURCE_INPUT: Shape =
     Shape::Structure(&[required("ResourceARN", &AMAZON_RESOURCE_NAME)]);
 
 static LIST_TAGS_FOR_RESOURCE_OUTPUT: Shape = Shape::Structure(&[optional("Tags", &TAG_LIST)]);
+
+static DASHBOARD_NAME: Shape = Shape::Text { min: 0, max: usize::MAX };
+
+static DASHBOARD_BODY: Shape = Shape::Text { min: 0, max: usize::MAX };
+
+static DASHBOARD_NAMES: Shape = Shape::List { of: &DASHBOARD_NAME, min: 0, max: usize::MAX };
+
+static PUT_DASHBOARD_INPUT: Shape = Shape::Structure(&[
+    required("DashboardName", &DASHBOARD_NAME),
+    required("DashboardBody", &DASHBOARD_BODY),
+    optional("Tags", &TAG_LIST),
+]);
+
+static DASHBOARD_VALIDATION_MESSAGE: Shape =
+    Shape::Structure(&[optional("DataPath", &STAT), optional("Message", &STAT)]);
+
+static DASHBOARD_VALIDATION_MESSAGES: Shape =
+    Shape::List { of: &DASHBOARD_VALIDATION_MESSAGE, min: 0, max: usize::MAX };
+
+static PUT_DASHBOARD_OUTPUT: Shape =
+    Shape::Structure(&[optional("DashboardValidationMessages", &DASHBOARD_VALIDATION_MESSAGES)]);
+
+static GET_DASHBOARD_INPUT: Shape = Shape::Structure(&[required("DashboardName", &DASHBOARD_NAME)]);
+
+static GET_DASHBOARD_OUTPUT: Shape = Shape::Structure(&[
+    optional("DashboardArn", &STAT),
+    optional("DashboardBody", &DASHBOARD_BODY),
+    optional("DashboardName", &DASHBOARD_NAME),
+]);
+
+static LIST_DASHBOARDS_INPUT: Shape = Shape::Structure(&[
+    optional("DashboardNamePrefix", &DASHBOARD_NAME),
+    optional("NextToken", &NEXT_TOKEN),
+]);
+
+static SIZE: Shape = Shape::Integer { min: i64::MIN, max: i64::MAX };
+
+static DASHBOARD_ENTRY: Shape = Shape::Structure(&[
+    optional("DashboardName", &DASHBOARD_NAME),
+    optional("DashboardArn", &STAT),
+    optional("LastModified", &TIMESTAMP),
+    optional("Size", &SIZE),
+]);
+
+static DASHBOARD_ENTRIES: Shape = Shape::List { of: &DASHBOARD_ENTRY, min: 0, max: usize::MAX };
+
+static LIST_DASHBOARDS_OUTPUT: Shape = Shape::Structure(&[
+    optional("DashboardEntries", &DASHBOARD_ENTRIES),
+    optional("NextToken", &NEXT_TOKEN),
+]);
+
+static DELETE_DASHBOARDS_INPUT: Shape =
+    Shape::Structure(&[required("DashboardNames", &DASHBOARD_NAMES)]);
+
+static DELETE_DASHBOARDS_OUTPUT: Shape = Shape::Structure(&[]);

@@ -10,10 +10,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::CloudWatch;
-use super::alarm::{Alarm, Kind, State};
-use super::alarm_operations::{input_shape, parse_rule, parse_watch};
-use super::alarms::{Alarms, HistoryItem};
+use super::alarm::{Alarm, Kind, State, Status, SuppressedBy, Trigger};
+use super::alarm_operations::{parse_composite, parse_watch};
+use super::alarms::{Alarms, HistoryItem, Invocation, Waiting};
+use super::dashboards::{Dashboard, Dashboards};
 use super::histogram::Histogram;
+use super::home::Home;
+use super::shapes::{OPERATIONS, Shape};
 use super::store::{Bucket, Metric, MetricKey, Series, Store};
 use super::unit::Unit;
 use super::wire::{from_json, to_json};
@@ -28,6 +31,10 @@ struct Kept {
     history: Vec<KeptItem>,
     next_item: u64,
     metrics: Vec<KeptMetric>,
+    #[serde(default)]
+    waiting: Vec<KeptInvocation>,
+    #[serde(default)]
+    dashboards: Vec<KeptDashboard>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -44,6 +51,8 @@ struct KeptAlarm {
     configured: i64,
     due: i64,
     pending: bool,
+    #[serde(default)]
+    suppressed: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -55,6 +64,24 @@ struct KeptItem {
     item_type: String,
     summary: String,
     data: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct KeptInvocation {
+    number: u64,
+    function: String,
+    alarm: String,
+    alarm_type: String,
+    event: String,
+    updated: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct KeptDashboard {
+    name: String,
+    body: String,
+    modified: i64,
+    tags: BTreeMap<String, String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -85,13 +112,22 @@ pub(super) fn take(cloud: &CloudWatch) -> Json {
         history: cloud.alarms.history.iter().map(keep_item).collect(),
         next_item: cloud.alarms.next_item,
         metrics: cloud.store.sorted().into_iter().map(keep_metric).collect(),
+        waiting: cloud.alarms.waiting.iter().map(keep_invocation).collect(),
+        dashboards: cloud.dashboards.all.iter().map(keep_dashboard).collect(),
     };
     // Cannot fail: the types hold nothing that JSON lacks, for all numbers kept are finite.
     serde_json::to_value(kept).unwrap_or_default()
 }
 
+/// What a snapshot holds.
+pub(super) struct Restored {
+    pub(super) store: Store,
+    pub(super) alarms: Alarms,
+    pub(super) dashboards: Dashboards,
+}
+
 /// The state a snapshot holds.
-pub(super) fn read(json: Json) -> Result<(Store, Alarms), String> {
+pub(super) fn read(json: Json, home: &Home) -> Result<Restored, String> {
     let format = json.get("format").and_then(Json::as_u64);
     if format != Some(FORMAT) {
         return Err(match format {
@@ -108,50 +144,55 @@ pub(super) fn read(json: Json) -> Result<(Store, Alarms), String> {
         let (key, metric) = read_metric(metric)?;
         store.put_back(key, metric);
     }
-    let mut alarms = Alarms { next_item: kept.next_item, ..Alarms::default() };
+    let mut alarms = Alarms { next_item: kept.next_item, ..Alarms::new(home.clone()) };
     for alarm in kept.alarms {
         let (name, alarm) = read_alarm(alarm)?;
         alarms.all.insert(name, alarm);
     }
     alarms.history = kept.history.into_iter().map(read_item).collect::<VecDeque<_>>();
-    Ok((store, alarms))
+    alarms.waiting = kept.waiting.into_iter().map(read_invocation).collect();
+    let dashboards = kept.dashboards.into_iter().map(read_dashboard).collect();
+    Ok(Restored { store, alarms, dashboards: Dashboards { all: dashboards } })
 }
 
-fn operation(composite: bool) -> &'static str {
-    if composite { "PutCompositeAlarm" } else { "PutMetricAlarm" }
+/// The shape of an alarm's configuration: the input of the operation that put it.
+fn config_shape(composite: bool) -> &'static Shape {
+    static NOTHING: Shape = Shape::Structure(&[]);
+    let operation = if composite { "PutCompositeAlarm" } else { "PutMetricAlarm" };
+    OPERATIONS.iter().find(|known| known.name == operation).map_or(&NOTHING, |known| known.input)
 }
 
 fn keep_alarm(alarm: &Alarm) -> KeptAlarm {
-    let (composite, pending) = match alarm.kind {
-        Kind::Metric(_) => (false, false),
-        Kind::Composite { pending, .. } => (true, pending),
-    };
+    let composite = alarm.composite();
+    let status = &alarm.status;
     KeptAlarm {
-        composite,
-        config: to_json(input_shape(operation(composite)), &alarm.config),
+        composite: composite.is_some(),
+        config: to_json(config_shape(composite.is_some()), &alarm.config),
         tags: alarm.tags.clone(),
         actions_enabled: alarm.actions_enabled,
-        state: alarm.state.name().to_owned(),
-        reason: alarm.reason.clone(),
-        reason_data: alarm.reason_data.clone(),
-        updated: alarm.updated,
+        state: status.state.name().to_owned(),
+        reason: status.reason.clone(),
+        reason_data: status.reason_data.clone(),
+        updated: status.updated,
         transitioned: alarm.transitioned,
         configured: alarm.configured,
         due: alarm.due,
-        pending,
+        pending: composite.is_some_and(|composite| composite.pending.is_some()),
+        suppressed: status.suppressed.map(|by| by.name().to_owned()),
     }
 }
 
 fn read_alarm(kept: KeptAlarm) -> Result<(String, Alarm), String> {
     let damaged = |why: String| format!("the CloudWatch snapshot has a damaged alarm: {why}");
-    let config = from_json(input_shape(operation(kept.composite)), &kept.config)
+    let config = from_json(config_shape(kept.composite), &kept.config)
         .map_err(|fault| damaged(fault.message))?;
     let name =
         config.text("AlarmName").ok_or_else(|| damaged("it has no name".to_owned()))?.to_owned();
     let in_alarm = |why: String| damaged(format!("{name}: {why}"));
     let kind = if kept.composite {
-        let rule = parse_rule(&config).map_err(|fault| in_alarm(fault.message))?;
-        Kind::Composite { rule, pending: kept.pending }
+        let mut composite = parse_composite(&config).map_err(|fault| in_alarm(fault.message))?;
+        composite.pending = kept.pending.then_some(Trigger::Updated);
+        Kind::Composite(Box::new(composite))
     } else {
         Kind::Metric(Box::new(parse_watch(&config).map_err(|fault| in_alarm(fault.message))?))
     };
@@ -162,10 +203,13 @@ fn read_alarm(kept: KeptAlarm) -> Result<(String, Alarm), String> {
         config,
         tags: kept.tags,
         actions_enabled: kept.actions_enabled,
-        state,
-        reason: kept.reason,
-        reason_data: kept.reason_data,
-        updated: kept.updated,
+        status: Status {
+            state,
+            reason: kept.reason,
+            reason_data: kept.reason_data,
+            updated: kept.updated,
+            suppressed: kept.suppressed.as_deref().and_then(SuppressedBy::parse),
+        },
         transitioned: kept.transitioned,
         configured: kept.configured,
         due: kept.due,
@@ -195,6 +239,38 @@ fn read_item(kept: KeptItem) -> HistoryItem {
         summary: kept.summary,
         data: kept.data,
     }
+}
+
+fn keep_invocation(waiting: &Waiting) -> KeptInvocation {
+    let Waiting { invocation, alarm_type, updated, .. } = waiting;
+    KeptInvocation {
+        number: invocation.number,
+        function: invocation.function.clone(),
+        alarm: invocation.alarm.clone(),
+        alarm_type: alarm_type.clone(),
+        event: invocation.event.clone(),
+        updated: *updated,
+    }
+}
+
+fn read_invocation(kept: KeptInvocation) -> Waiting {
+    let KeptInvocation { number, function, alarm, alarm_type, event, updated } = kept;
+    let invocation = Invocation { number, function, alarm, event };
+    Waiting { invocation, alarm_type, updated, taken: false }
+}
+
+fn keep_dashboard((name, dashboard): (&String, &Dashboard)) -> KeptDashboard {
+    KeptDashboard {
+        name: name.clone(),
+        body: dashboard.body.clone(),
+        modified: dashboard.modified,
+        tags: dashboard.tags.clone(),
+    }
+}
+
+fn read_dashboard(kept: KeptDashboard) -> (String, Dashboard) {
+    let KeptDashboard { name, body, modified, tags } = kept;
+    (name, Dashboard { body, modified, tags })
 }
 
 fn keep_metric((key, metric): (&MetricKey, &Metric)) -> KeptMetric {

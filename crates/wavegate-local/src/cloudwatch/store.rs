@@ -295,27 +295,26 @@ impl Store {
 }
 
 impl Metric {
-    /// The data of a window, one bucket for each period that has data, by the period's start.
-    /// Without a unit, the data of all units together.
+    /// The units in which there is data in a window, in AWS's order of preference.
+    pub(crate) fn units(&self, window: Window) -> Vec<Unit> {
+        let mut units: Vec<Unit> = self
+            .series
+            .iter()
+            .filter(|(_, series)| series.within(window).next().is_some())
+            .map(|(unit, _)| *unit)
+            .collect();
+        units.sort_by_key(|unit| unit.rank());
+        units
+    }
+
+    /// The data of a window, one bucket for each period that has data, by the period's start. Without
+    /// a unit, the data in the preferred one: CloudWatch never mixes units.
     pub(crate) fn read(&self, unit: Option<Unit>, window: Window) -> BTreeMap<i64, Bucket> {
+        let unit = unit.or_else(|| self.units(window).first().copied());
         let mut periods: BTreeMap<i64, Bucket> = BTreeMap::new();
-        for (known, series) in &self.series {
-            if unit.is_some_and(|unit| unit != *known) {
-                continue;
-            }
-            let (buckets, length) = if window.period < 60_000 {
-                (&series.seconds, 1_000)
-            } else {
-                (&series.minutes, 60_000)
-            };
-            let first = window.start.div_euclid(length);
-            let last =
-                window.end.div_euclid(length) + i64::from(window.end.rem_euclid(length) != 0);
-            if first >= last {
-                continue;
-            }
-            for (at, bucket) in buckets.range(first..last) {
-                let slot = (at * length - window.start).div_euclid(window.period);
+        for (_, series) in self.series.iter().filter(|(known, _)| Some(*known) == unit) {
+            for (at, bucket) in series.within(window) {
+                let slot = (at - window.start).div_euclid(window.period);
                 periods.entry(window.start + slot * window.period).or_default().merge(bucket);
             }
         }
@@ -324,6 +323,20 @@ impl Metric {
 }
 
 impl Series {
+    /// The buckets of a window with their starts in milliseconds. Periods below a minute are made of
+    /// seconds; AWS: a minute that has no seconds, because its data has standard resolution, is seen
+    /// at its start.
+    fn within(&self, window: Window) -> impl Iterator<Item = (i64, &Bucket)> {
+        let is_fine = window.period < 60_000;
+        let minutes = range(&self.minutes, window, 60_000);
+        let minutes = minutes.filter(move |(at, _)| {
+            let second = at / 1_000;
+            !is_fine || self.seconds.range(second..second + 60).next().is_none()
+        });
+        let seconds = is_fine.then(|| range(&self.seconds, window, 1_000));
+        minutes.chain(seconds.into_iter().flatten())
+    }
+
     fn cells(&self) -> usize {
         self.minutes.values().chain(self.seconds.values()).map(Bucket::cells).sum()
     }
@@ -342,114 +355,16 @@ fn add_to(buckets: &mut BTreeMap<i64, Bucket>, at: i64, samples: Samples) -> (us
     (before, bucket.cells())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MINUTE: i64 = 60_000;
-
-    fn key(name: &str) -> MetricKey {
-        MetricKey::new("NS".into(), name.into(), vec![])
-    }
-
-    fn one(value: f64) -> Samples {
-        Samples::Value { value, count: 1.0 }
-    }
-
-    #[test]
-    fn the_order_of_dimensions_does_not_matter() {
-        let a = ("A".to_owned(), "1".to_owned());
-        let b = ("B".to_owned(), "2".to_owned());
-        assert_eq!(
-            MetricKey::new("N".into(), "m".into(), vec![b.clone(), a.clone()]),
-            MetricKey::new("N".into(), "m".into(), vec![a, b])
-        );
-    }
-
-    #[test]
-    fn periods_gather_the_buckets_inside_them() {
-        let mut store = Store::default();
-        for (at, value) in [(0, 1.0), (59_999, 2.0), (60_000, 4.0), (299_999, 8.0), (300_000, 16.0)]
-        {
-            store.add(key("m"), Unit::Count, at, false, one(value));
-        }
-        let window = Window { start: 0, end: 10 * MINUTE, period: 5 * MINUTE };
-        let metric = store.metric(&key("m")).unwrap();
-        let sums: Vec<_> =
-            metric.read(None, window).into_iter().map(|(at, bucket)| (at, bucket.sum)).collect();
-        assert_eq!(sums, [(0, 15.0), (300_000, 16.0)]);
-    }
-
-    #[test]
-    fn units_are_kept_apart() {
-        let mut store = Store::default();
-        store.add(key("m"), Unit::Count, 0, false, one(1.0));
-        store.add(key("m"), Unit::Seconds, 0, false, one(2.0));
-        let window = Window { start: 0, end: MINUTE, period: MINUTE };
-        let metric = store.metric(&key("m")).unwrap();
-        let maximum = |unit| metric.read(unit, window).remove(&0).map(|bucket| bucket.maximum);
-        assert_eq!(maximum(Some(Unit::Count)), Some(1.0));
-        assert_eq!(maximum(None), Some(2.0));
-        assert!(metric.read(Some(Unit::Bytes), window).is_empty());
-    }
-
-    #[test]
-    fn only_high_resolution_data_is_seen_below_a_minute() {
-        let mut store = Store::default();
-        store.add(key("m"), Unit::None, 12_000, true, one(1.0));
-        store.add(key("m"), Unit::None, 13_000, false, one(1.0));
-        let metric = store.metric(&key("m")).unwrap();
-        let fine = metric.read(None, Window { start: 0, end: MINUTE, period: 10_000 });
-        assert_eq!(
-            fine.into_iter().map(|(at, b)| (at, b.count)).collect::<Vec<_>>(),
-            [(10_000, 1.0)]
-        );
-        let coarse = metric.read(None, Window { start: 0, end: MINUTE, period: MINUTE });
-        assert_eq!(coarse.get(&0).map(|bucket| bucket.count), Some(2.0));
-    }
-
-    #[test]
-    fn data_older_than_its_retention_is_dropped() {
-        let mut store = Store::default();
-        store.add(key("old"), Unit::None, 0, true, one(1.0));
-        store.add(key("new"), Unit::None, MINUTES_KEPT, true, one(1.0));
-        store.prune(MINUTES_KEPT + MINUTE);
-        assert!(store.metric(&key("old")).is_none());
-        assert!(store.metric(&key("new")).is_some());
-        store.prune(MINUTES_KEPT + SECONDS_KEPT + MINUTE);
-        let metric = store.metric(&key("new")).unwrap();
-        assert!(metric.series[0].1.seconds.is_empty());
-        assert_eq!(metric.series[0].1.minutes.len(), 1);
-    }
-
-    #[test]
-    fn space_is_bounded_and_the_newest_data_stays() {
-        let mut store = Store::default();
-        let count = i64::try_from(MOST_CELLS / (BUCKET_CELLS + 1)).unwrap() + 10;
-        for minute in 0..count {
-            store.add(key("m"), Unit::None, minute * MINUTE, false, one(1.0));
-        }
-        assert!(store.cells <= MOST_CELLS);
-        let minutes = &store.metric(&key("m")).unwrap().series[0].1.minutes;
-        assert!(minutes.len() < usize::try_from(count).unwrap());
-        assert_eq!(minutes.last_key_value().map(|(at, _)| *at), Some(count - 1));
-    }
-
-    #[test]
-    fn the_number_of_metrics_is_bounded_and_the_silent_ones_go_first() {
-        let mut store = Store::default();
-        for number in 0..=MOST_METRICS {
-            let at = i64::try_from(number).unwrap() * 10;
-            store.add(key(&number.to_string()), Unit::None, at, false, one(1.0));
-        }
-        assert!(store.metrics.len() <= MOST_METRICS);
-        assert!(store.metric(&key("0")).is_none());
-        assert!(store.metric(&key(&MOST_METRICS.to_string())).is_some());
-        let cells: usize = store
-            .metrics
-            .values()
-            .flat_map(|metric| metric.series.iter().map(|(_, series)| series.cells()))
-            .sum();
-        assert_eq!(store.cells, cells);
-    }
+/// The buckets of that length that begin in a window, with their starts in milliseconds.
+fn range(
+    buckets: &BTreeMap<i64, Bucket>,
+    window: Window,
+    length: i64,
+) -> impl Iterator<Item = (i64, &Bucket)> {
+    let after = |time: i64| time.div_euclid(length) + i64::from(time.rem_euclid(length) != 0);
+    let (first, last) = (after(window.start), after(window.end));
+    buckets.range(first..last.max(first)).map(move |(at, bucket)| (at * length, bucket))
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,9 @@ use serde_json::{Value as Json, json};
 use super::judge::tests::{TABLES, TREATMENTS};
 use super::*;
 
+mod actions;
+mod data;
+
 /// 2027-01-15T08:00:00Z.
 const NOW: i64 = 1_800_000_000_000;
 const MINUTE: i64 = 60_000;
@@ -40,7 +43,7 @@ impl Client {
         }
         let code = response.headers.iter().find(|(name, _)| name == "x-amzn-query-error").unwrap();
         let code = code.1.split(';').next().unwrap().to_owned();
-        Err((code, body["message"].as_str().unwrap().to_owned()))
+        Err((code, body["message"].as_str().unwrap_or_default().to_owned()))
     }
 
     fn ok(&mut self, operation: &str, input: &Json) -> Json {
@@ -148,8 +151,8 @@ fn a_new_alarm_knows_nothing_until_its_first_evaluation() {
     assert_eq!(alarm["StateTransitionedTimestamp"], json!((NOW + MINUTE) / 1_000));
     assert_eq!(
         alarm["StateReason"],
-        "Threshold Crossed: 1 out of the last 1 datapoints [9.0 (15/01/27 07:59:00)] was greater \
-         than the threshold (5.0) (minimum 1 datapoint for OK -> ALARM transition)."
+        "Threshold Crossed: 1 datapoint [9.0 (15/01/27 07:59:00)] was greater than the threshold \
+         (5.0)."
     );
     let data: Json = serde_json::from_str(alarm["StateReasonData"].as_str().unwrap()).unwrap();
     assert_eq!(data["queryDate"], "2027-01-15T08:01:00.000+0000");
@@ -576,9 +579,9 @@ fn what_is_wrong_is_refused_with_aws_codes_and_all_at_once() {
         ("PutMetricData", put(json!({ "MetricName": "m", "Value": 1, "Timestamp": now - 15 * 86_400 })), "InvalidParameterValue", &["two weeks"]),
         ("PutMetricData", put(json!({ "MetricName": "m", "Value": 1, "Timestamp": now + 3 * 3_600 })), "InvalidParameterValue", &["two hours"]),
         ("PutMetricData", put(json!({ "MetricName": "m", "Value": 1, "StorageResolution": 7 })), "InvalidParameterValue", &["StorageResolution"]),
-        ("GetMetricStatistics", statistics(now, 60), "InvalidParameterCombination", &["StartTime must be less"]),
+        ("GetMetricStatistics", statistics(now, 60), "InvalidParameterValue", &["StartTime must be less"]),
         ("GetMetricStatistics", statistics(now - 60, 61), "InvalidParameterValue", &["Period"]),
-        ("GetMetricStatistics", statistics(now - 172_800, 60), "InvalidParameterCombination", &["up to 2,880 datapoints", "limit of 1,440"]),
+        ("GetMetricStatistics", statistics(now - 172_800, 60), "InvalidParameterCombination", &["up to 2880 datapoints", "limit of 1440"]),
         ("GetMetricData", metric_data(json!([])), "ValidationError", &["MetricDataQueries"]),
         ("GetMetricData", metric_data(json!([{ "Id": "a", "Expression": "b" }])), "ValidationError", &["Error in expression 'a'", "b names no metric"]),
         ("GetMetricData", metric_data(json!([{ "Id": "a", "Expression": "1 + 1" }])), "ValidationError", &["a time series is needed"]),
@@ -598,11 +601,16 @@ fn what_is_wrong_is_refused_with_aws_codes_and_all_at_once() {
         ("PutMetricAlarm", alarm(json!({ "Metrics": [{ "Id": "a", "Expression": "TIME_SERIES(1)" }] })), "ValidationError", &["MetricName must not be specified together", "at least one metric"]),
         ("PutCompositeAlarm", json!({ "AlarmName": "c", "AlarmRule": "ALARM(x) AND OK(y)" }), "ValidationError", &["[x, y] in the alarm rule do not exist"]),
         ("PutCompositeAlarm", json!({ "AlarmName": "c", "AlarmRule": "ALARM(" }), "ValidationError", &["not closed"]),
-        ("SetAlarmState", json!({ "AlarmName": "x", "StateValue": "OK", "StateReason": "" }), "ResourceNotFound", &["x does not exist"]),
-        ("SetAlarmState", json!({ "AlarmName": "x", "StateValue": "RED", "StateReason": "" }), "ValidationError", &["[OK, ALARM, INSUFFICIENT_DATA]"]),
+        ("SetAlarmState", json!({ "AlarmName": "x", "StateValue": "OK", "StateReason": "" }), "ResourceNotFound", &[]),
+        ("SetAlarmState", json!({ "AlarmName": "x", "StateValue": "RED", "StateReason": "" }), "ValidationError", &["[INSUFFICIENT_DATA, ALARM, OK]"]),
         ("DescribeAlarms", json!({ "MaxRecords": 101 }), "ValidationError", &["less than or equal to 100"]),
         ("DescribeAlarms", json!({ "AlarmNames": ["a"], "AlarmNamePrefix": "a" }), "ValidationError", &["mutually exclusive"]),
-        ("ListTagsForResource", json!({ "ResourceARN": "arn:aws:cloudwatch:x:1:alarm:x" }), "ResourceNotFoundException", &["does not exist"]),
+        ("PutDashboard", json!({ "DashboardName": "a:b", "DashboardBody": "{}" }), "InvalidParameterValue", &["DashboardName contains invalid characters"]),
+        ("PutDashboard", json!({ "DashboardName": "a", "DashboardBody": "no" }), "InvalidParameterInput", &["valid JSON object"]),
+        ("GetDashboard", json!({ "DashboardName": "a" }), "ResourceNotFound", &["Dashboard a does not exist"]),
+        ("DeleteDashboards", json!({ "DashboardNames": ["a"] }), "ResourceNotFound", &["Dashboard a does not exist"]),
+        ("PutCompositeAlarm", json!({ "AlarmName": "c", "AlarmRule": "TRUE", "ActionsSuppressor": "s" }), "ValidationError", &["WaitPeriod is required", "ExtensionPeriod is required"]),
+        ("TagResource", json!({ "Tags": [], "ResourceARN": "arn:aws:cloudwatch:x:1:alarm:x" }), "ResourceNotFoundException", &["does not exist"]),
     ];
     for (operation, input, code, parts) in rows {
         let mut client = Client::new();

@@ -62,40 +62,47 @@ pub enum Unit {
     CountPerSecond,
 }
 
+/// In the order in which AWS lists them, which is also the order in which a query without a unit
+/// prefers them.
 static NAMES: [(Unit, &str); 27] = [
-    (Unit::None, "None"),
-    (Unit::Seconds, "Seconds"),
-    (Unit::Microseconds, "Microseconds"),
-    (Unit::Milliseconds, "Milliseconds"),
-    (Unit::Bytes, "Bytes"),
-    (Unit::Kilobytes, "Kilobytes"),
-    (Unit::Megabytes, "Megabytes"),
-    (Unit::Gigabytes, "Gigabytes"),
-    (Unit::Terabytes, "Terabytes"),
-    (Unit::Bits, "Bits"),
-    (Unit::Kilobits, "Kilobits"),
     (Unit::Megabits, "Megabits"),
-    (Unit::Gigabits, "Gigabits"),
     (Unit::Terabits, "Terabits"),
-    (Unit::Percent, "Percent"),
+    (Unit::Gigabits, "Gigabits"),
     (Unit::Count, "Count"),
-    (Unit::BytesPerSecond, "Bytes/Second"),
-    (Unit::KilobytesPerSecond, "Kilobytes/Second"),
-    (Unit::MegabytesPerSecond, "Megabytes/Second"),
+    (Unit::Bytes, "Bytes"),
+    (Unit::Gigabytes, "Gigabytes"),
     (Unit::GigabytesPerSecond, "Gigabytes/Second"),
-    (Unit::TerabytesPerSecond, "Terabytes/Second"),
-    (Unit::BitsPerSecond, "Bits/Second"),
+    (Unit::Kilobytes, "Kilobytes"),
     (Unit::KilobitsPerSecond, "Kilobits/Second"),
-    (Unit::MegabitsPerSecond, "Megabits/Second"),
-    (Unit::GigabitsPerSecond, "Gigabits/Second"),
+    (Unit::Terabytes, "Terabytes"),
     (Unit::TerabitsPerSecond, "Terabits/Second"),
+    (Unit::BytesPerSecond, "Bytes/Second"),
+    (Unit::Percent, "Percent"),
+    (Unit::Megabytes, "Megabytes"),
+    (Unit::MegabitsPerSecond, "Megabits/Second"),
+    (Unit::Milliseconds, "Milliseconds"),
+    (Unit::Microseconds, "Microseconds"),
+    (Unit::KilobytesPerSecond, "Kilobytes/Second"),
+    (Unit::GigabitsPerSecond, "Gigabits/Second"),
+    (Unit::MegabytesPerSecond, "Megabytes/Second"),
+    (Unit::Bits, "Bits"),
+    (Unit::BitsPerSecond, "Bits/Second"),
     (Unit::CountPerSecond, "Count/Second"),
+    (Unit::Seconds, "Seconds"),
+    (Unit::Kilobits, "Kilobits"),
+    (Unit::TerabytesPerSecond, "Terabytes/Second"),
+    (Unit::None, "None"),
 ];
 
 impl Unit {
     /// The unit of that name, as CloudWatch spells it.
     pub fn parse(name: &str) -> Option<Self> {
         NAMES.iter().find(|(_, known)| *known == name).map(|(unit, _)| *unit)
+    }
+
+    /// Its place in the order of preference.
+    pub(crate) fn rank(self) -> usize {
+        NAMES.iter().position(|(unit, _)| *unit == self).unwrap_or(NAMES.len())
     }
 
     /// The name as CloudWatch spells it.

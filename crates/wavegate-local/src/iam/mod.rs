@@ -11,14 +11,17 @@
 //! - The functions' own calls are not the deployer's: they carry other keys and are not held against
 //!   the policies. Neither is a call that nobody signed, which no AWS account would answer.
 //!
-//! Deliberately absent: resource policies, permission boundaries, session policies, service control
+//! Resource policies hold for AWS's own services only (see `resource`). Deliberately absent: permission
+//! boundaries, session policies, service control
 //! policies, and every condition but `iam:PassedToService`.
 
 mod need;
 mod policy;
+mod resource;
 
 pub(crate) use need::{Need, of_alarms, of_deployment, of_lambda, of_object};
 pub use policy::{Policy, PolicyError};
+pub(crate) use resource::{ServiceCall, allows};
 
 use policy::Verdict;
 

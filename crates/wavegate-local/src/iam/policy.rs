@@ -218,7 +218,7 @@ fn condition(fields: &Map<String, Value>) -> Result<Option<Vec<String>>, String>
 
 /// Whether the pattern of an ARN covers a resource: part by part, so that a wildcard in one part
 /// never reaches into the next; the last part is all the rest.
-fn covers(pattern: &str, resource: &str) -> bool {
+pub(super) fn covers(pattern: &str, resource: &str) -> bool {
     if pattern == "*" {
         return true;
     }
@@ -229,7 +229,7 @@ fn covers(pattern: &str, resource: &str) -> bool {
 }
 
 /// `*` stands for any characters, `?` for one. Time is the product of the lengths at most.
-fn glob(pattern: &str, text: &str) -> bool {
+pub(super) fn glob(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
     let (mut at, mut seen) = (0, 0);
     // Where the last star was, and how far the text had come then.

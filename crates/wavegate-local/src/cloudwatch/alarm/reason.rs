@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use super::{Comparison, State, Subject, Watch};
+use super::{Comparison, State, Subject, Watch, date};
 use crate::cloudwatch::judge::{MissingData, Verdict};
 
-/// The most points a reason lists one by one.
+/// The most points a reason lists. As many and more are listed apart from the sentence.
 const MOST_LISTED: usize = 5;
 
 /// What an evaluation found.
@@ -95,41 +95,49 @@ impl Evaluation {
     fn crossed(&self, watch: &Watch, alarm: bool) -> String {
         let n = watch.evaluation_periods;
         let filled = self.filled_sentence(watch.missing);
-        if self.evaluated.is_empty() {
-            let periods = if n == 1 { "period" } else { "periods" };
-            return format!(
-                "Threshold Crossed: no datapoints were received for {n} {periods}{filled}."
-            );
-        }
         let points: Vec<&Evaluated> =
             self.evaluated.iter().filter(|point| point.breaching == alarm).collect();
-        if points.is_empty() {
-            // Filled points alone made the state.
-            return format!("Threshold Crossed:{}.", filled.trim_start_matches(" and"));
-        }
         let count = points.len();
+        if count == 0 {
+            // Filled points alone made the state.
+            let received = match self.evaluated.len() {
+                0 => "no datapoints were".to_owned(),
+                1 => "1 datapoint was".to_owned(),
+                several => format!("{several} datapoints were"),
+            };
+            let periods = if n == 1 { "period" } else { "periods" };
+            return format!("Threshold Crossed: {received} received for {n} {periods}{filled}.");
+        }
+        let counted = if watch.says_m_of_n {
+            format!("{count} out of the last {n} datapoints")
+        } else {
+            format!("{count} {}", plural(count))
+        };
         let listed: Vec<String> = points
             .iter()
             .take(MOST_LISTED)
-            .map(|point| format!("{:?} ({})", point.value, short_date(point.at)))
+            .map(|point| format!("{} ({})", date::number(point.value), date::short(point.at)))
             .collect();
-        let noun = if n == 1 { "datapoints" } else { plural(n) };
+        let listed = listed.join(", ");
+        let (inline, apart) = match (count < MOST_LISTED, alarm) {
+            (true, _) => (format!(" [{listed}]"), String::new()),
+            (false, true) => (
+                String::new(),
+                format!(". The most recent datapoints which crossed the threshold: [{listed}]"),
+            ),
+            (false, false) => (String::new(), format!(". The most recent datapoints: [{listed}]")),
+        };
         let verb = match (count == 1, alarm) {
             (true, true) => "was",
             (true, false) => "was not",
             (false, true) => "were",
             (false, false) => "were not",
         };
-        let needed =
-            if alarm { watch.datapoints_to_alarm } else { n - watch.datapoints_to_alarm + 1 };
-        let transition = if alarm { "OK -> ALARM" } else { "ALARM -> OK" };
         format!(
-            "Threshold Crossed: {count} out of the last {n} {noun} [{}] {verb} {} the threshold \
-             ({:?}) (minimum {needed} {} for {transition} transition){filled}.",
-            listed.join(", "),
+            "Threshold Crossed: {counted}{inline} {verb} {} the threshold ({}){apart}{}{filled}.",
             words(watch.comparison),
-            watch.threshold,
-            plural(needed),
+            date::number(watch.threshold),
+            minimum(watch, alarm),
         )
     }
 
@@ -150,13 +158,13 @@ impl Evaluation {
     /// The reason as the JSON that automation reads.
     pub(crate) fn reason_data(&self, watch: &Watch, at: i64) -> String {
         let (statistic, unit) = match &watch.subject {
-            Subject::Metric { source, statistic } => {
-                (Some(statistic.as_str()), source.unit.map(super::super::unit::Unit::name))
+            Subject::Metric(source) => {
+                (Some(source.stat.as_str()), source.unit.map(super::super::unit::Unit::name))
             }
             Subject::Queries { .. } => (None, None),
         };
         let point = |point: &Evaluated| ReasonPoint {
-            timestamp: long_date(point.at),
+            timestamp: date::full(point.at),
             sample_count: (point.samples > 0.0).then_some(point.samples),
             value: Some(point.value),
         };
@@ -164,15 +172,15 @@ impl Evaluation {
         if self.evaluated.is_empty() {
             let newest = self.slots.iter().rev().take(watch.evaluation_periods);
             evaluated.extend(newest.map(|slot| ReasonPoint {
-                timestamp: long_date(*slot),
+                timestamp: date::full(*slot),
                 sample_count: None,
                 value: None,
             }));
         }
         let data = ReasonData {
             version: "1.0",
-            query_date: long_date(at),
-            start_date: self.evaluated.last().map(|oldest| long_date(oldest.at)),
+            query_date: date::full(at),
+            start_date: self.evaluated.last().map(|oldest| date::full(oldest.at)),
             unit,
             statistic,
             period: watch.period / 1_000,
@@ -188,6 +196,16 @@ fn plural(count: usize) -> &'static str {
     if count == 1 { "datapoint" } else { "datapoints" }
 }
 
+/// ` (minimum 2 datapoints for OK -> ALARM transition)`, for alarms on M of N.
+fn minimum(watch: &Watch, alarm: bool) -> String {
+    if !watch.says_m_of_n {
+        return String::new();
+    }
+    let (m, n) = (watch.datapoints_to_alarm, watch.evaluation_periods);
+    let (needed, transition) = if alarm { (m, "OK -> ALARM") } else { (n - m + 1, "ALARM -> OK") };
+    format!(" (minimum {needed} {} for {transition} transition)", plural(needed))
+}
+
 fn words(comparison: Comparison) -> &'static str {
     match comparison {
         Comparison::Greater => "greater than",
@@ -195,17 +213,4 @@ fn words(comparison: Comparison) -> &'static str {
         Comparison::Less => "less than",
         Comparison::LessOrEqual => "less than or equal to",
     }
-}
-
-fn short_date(millis: i64) -> String {
-    date(millis, "%d/%m/%y %H:%M:%S")
-}
-
-fn long_date(millis: i64) -> String {
-    date(millis, "%Y-%m-%dT%H:%M:%S%.3f+0000")
-}
-
-fn date(millis: i64, format: &str) -> String {
-    jiff::Timestamp::from_millisecond(millis)
-        .map_or_else(|_| String::new(), |time| time.strftime(format).to_string())
 }

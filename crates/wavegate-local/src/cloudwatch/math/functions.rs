@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Expression, Outcome, Reason, Scope, TimeSeries, map};
 
 /// Functions of CloudWatch that the local cloud does not have.
-const ABSENT: [&str; 6] = [
-    "SEARCH",
+const ABSENT: [&str; 5] = [
     "SELECT",
     "ANOMALY_DETECTION_BAND",
     "INSIGHT_RULE_METRIC",
@@ -24,12 +23,13 @@ pub(super) fn call(
         "METRICS" => metrics(arguments, scope),
         "FILL" => fill(arguments, scope),
         "IF" => choose(arguments, scope),
+        "SEARCH" => search(arguments, scope),
         "SORT" => sort(arguments, scope),
         "SLICE" => slice(arguments, scope),
         "TIME_SERIES" => {
             let value = scalar(only(name, arguments)?, scope)?;
             let points = (scope.window)(scope.period).slots().map(|at| (at, value)).collect();
-            Ok(Outcome::Series(TimeSeries { label: String::new(), period: scope.period, points }))
+            Ok(Outcome::Series(TimeSeries { period: scope.period, points, ..Default::default() }))
         }
         _ if ABSENT.contains(&name) => {
             Err(format!("the local cloud does not have the function {name}"))
@@ -170,9 +170,9 @@ fn aggregate(name: &str, argument: Outcome) -> Result<Outcome, Reason> {
                 (at, reduce(name, &values, several.len()))
             });
             Ok(Outcome::Series(TimeSeries {
-                label: String::new(),
                 period: several.iter().map(|series| series.period).max().unwrap_or(60_000),
                 points: points.collect(),
+                ..Default::default()
             }))
         }
     }
@@ -291,6 +291,30 @@ fn choose(arguments: &[Expression], scope: &Scope<'_>) -> Result<Outcome, Reason
         }
     }
     Ok(Outcome::Series(TimeSeries { points, ..condition }))
+}
+
+/// `SEARCH('what', 'statistic'[, period])`.
+fn search(arguments: &[Expression], scope: &Scope<'_>) -> Result<Outcome, Reason> {
+    let ([Expression::Text(text), Expression::Text(stat)]
+    | [Expression::Text(text), Expression::Text(stat), Expression::Number(_)]) = arguments
+    else {
+        return Err("SEARCH takes what is searched, a statistic and a period".to_owned());
+    };
+    let period = match arguments.get(2) {
+        Some(Expression::Number(seconds)) if legal_seconds(*seconds) => {
+            #[expect(clippy::cast_possible_truncation, reason = "checked to be whole and in range")]
+            let seconds = *seconds as i64;
+            seconds * 1_000
+        }
+        Some(_) => return Err("the period of a SEARCH must be a legal period".to_owned()),
+        None => scope.period,
+    };
+    Ok(Outcome::Array((scope.search)(text, stat, period)?))
+}
+
+fn legal_seconds(seconds: f64) -> bool {
+    [1.0, 5.0, 10.0, 20.0, 30.0].contains(&seconds)
+        || ((60.0..=86_400.0 * 366.0).contains(&seconds) && seconds % 60.0 == 0.0)
 }
 
 fn sort(arguments: &[Expression], scope: &Scope<'_>) -> Result<Outcome, Reason> {

@@ -30,6 +30,22 @@ pub(crate) enum Expression {
 }
 
 impl Expression {
+    /// Whether it is a search and nothing else.
+    pub(crate) fn is_search(&self) -> bool {
+        matches!(self, Self::Call(name, _) if name == "SEARCH")
+    }
+
+    /// Whether there is a search anywhere in it.
+    pub(crate) fn has_search(&self) -> bool {
+        self.is_search()
+            || match self {
+                Self::Negate(inner) => inner.has_search(),
+                Self::Array(items) | Self::Call(_, items) => items.iter().any(Self::has_search),
+                Self::Binary(_, left, right) => left.has_search() || right.has_search(),
+                _ => false,
+            }
+    }
+
     /// All ids it mentions.
     pub(crate) fn ids(&self) -> Vec<&str> {
         match self {

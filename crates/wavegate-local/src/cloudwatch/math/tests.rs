@@ -9,7 +9,7 @@ fn series(points: &[Option<f64>]) -> TimeSeries {
         .enumerate()
         .filter_map(|(index, value)| value.map(|value| (at(index), value)))
         .collect();
-    TimeSeries { label: String::new(), period: 1_000, points }
+    TimeSeries { period: 1_000, points, ..Default::default() }
 }
 
 fn at(index: usize) -> i64 {
@@ -28,6 +28,7 @@ fn evaluate(text: &str, known: &[(&str, &[Option<f64>])]) -> Result<Outcome, Rea
         metrics: &metrics,
         window: &window,
         period: 1_000,
+        search: &|_, _, _| Err("nothing is found here".to_owned()),
     })
 }
 
@@ -140,7 +141,9 @@ fn bad_expressions_are_refused_with_a_reason() {
         ("(m1", "expected ')'"),
         ("m1 m2", "the name m2 was not expected"),
         ("nope * 2", "the id nope names no metric"),
-        ("SEARCH('x', 'Sum', 60)", "does not have the function SEARCH"),
+        ("SEARCH('x', 'Sum', 60)", "nothing is found here"),
+        ("SEARCH('x', 'Sum', 61)", "legal period"),
+        ("SEARCH(m1)", "SEARCH takes"),
         ("NOPE(m1)", "there is no function NOPE"),
         ("m1 # 2", "'#' means nothing"),
         ("SUM(m1, m1)", "SUM takes one argument, not 2"),

@@ -122,7 +122,9 @@ pub(super) fn encode_fault(fault: &Fault, request_id: &str) -> String {
     element("Error", &mut xml, |xml| {
         element("Type", xml, |xml| xml.push_str("Sender"));
         element("Code", xml, |xml| escape(fault.kind.code(), xml));
-        element("Message", xml, |xml| escape(&fault.message, xml));
+        if !fault.message.is_empty() {
+            element("Message", xml, |xml| escape(&fault.message, xml));
+        }
     });
     element("RequestId", &mut xml, |xml| escape(request_id, xml));
     xml.push_str("</ErrorResponse>");
