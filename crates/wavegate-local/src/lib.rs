@@ -17,7 +17,6 @@
 //! offered is refused in words.
 
 mod alarm_action;
-mod cbor;
 pub mod clock;
 mod cloud;
 pub mod cloudwatch;

@@ -30,7 +30,6 @@ use tokio::task::JoinSet;
 
 use self::stream::Stream;
 use crate::cloud::Cloud;
-use crate::cloudwatch::{CloudWatch, WireRequest, WireResponse};
 use crate::codedeploy;
 use crate::doorway::{self, Doorway};
 use crate::iam;
@@ -39,7 +38,7 @@ use crate::lambda::operations;
 use crate::peer;
 use crate::s3;
 use crate::sts;
-use crate::wire::{Answer, Fault, Output, Request, Route, model};
+use crate::wire::{Answer, Fault, Output, Request, Route, inflate, model};
 
 /// Real time before accepting is tried again after it failed.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
@@ -195,6 +194,12 @@ async fn route(cloud: &Arc<Cloud>, request: HttpRequest<Body>, request_id: &str)
     if is_object {
         return object(cloud, request, request_id).await;
     }
+    if let Err(fault) = inflate(&mut request, limit) {
+        return match route {
+            Some(route) => route.answer(Err(fault), request_id),
+            None => plain(400, &fault.message),
+        };
+    }
     let Some(mut route) = route.or_else(|| Route::of_form(&request)) else {
         let message = format!("The local cloud does not know {} {}", request.method, request.path);
         return plain(404, &message);
@@ -218,7 +223,7 @@ async fn serve_call(
         let outcome = deployments(cloud, route, request).await;
         route.answer(outcome.map(Output::of), request_id)
     } else if service.is(&model::CLOUDWATCH) {
-        metrics(cloud, route, request, request_id)
+        route.answer(metrics(cloud, route, request), request_id)
     } else {
         sts::answer(cloud, route, request, request_id)
     }
@@ -276,34 +281,17 @@ async fn deployments(cloud: &Arc<Cloud>, route: &Route, request: &Request) -> Re
     Ok(done)
 }
 
-fn metrics(cloud: &Cloud, route: &Route, request: &Request, request_id: &str) -> Answer {
-    let operation = route.name();
+fn metrics(cloud: &Cloud, route: &Route, request: &Request) -> Result<Output, Fault> {
+    let input = route.decode(request)?;
+    let operation = input.operation.name.as_str();
+    if let Some(why) = cloud.refusal(request, &iam::of_alarms(operation, &cloud.home())) {
+        return Err(Fault::front(403, "AccessDeniedException", why));
+    }
     let is_read = ["Get", "List", "Describe"].iter().any(|verb| operation.starts_with(verb));
     let changes_alarms = !is_read && operation != "PutMetricData";
-    let wire = WireRequest {
-        method: request.method.clone(),
-        path: request.path.clone(),
-        query: request.query.clone(),
-        headers: request.headers.clone(),
-        body: request.body.to_vec(),
-    };
-    if let Some(why) = cloud.refusal(request, &iam::of_alarms(operation, &cloud.home())) {
-        return answer_of(CloudWatch::deny(&wire, &why, request_id));
-    }
-    let answered =
-        cloud.with_cloudwatch(changes_alarms, |cloudwatch, now| cloudwatch.handle(now, &wire));
-    match answered {
-        Ok(response) => answer_of(response),
-        Err(error) => plain(500, &error.to_string()),
-    }
-}
-
-fn answer_of(response: WireResponse) -> Answer {
-    Answer {
-        headers: response.headers,
-        body: response.body.into(),
-        ..Answer::empty(response.status)
-    }
+    cloud
+        .with_cloudwatch(changes_alarms, |cloudwatch, now| cloudwatch.answer(now, &input))
+        .unwrap_or_else(|error| Err(Fault::front(500, "InternalServiceFault", error.to_string())))
 }
 
 /// The cloud's own paths.

@@ -17,7 +17,7 @@ use super::judge::{EXTRA_PERIODS, MissingData, Verdict, judge};
 use super::math::Outcome;
 use super::queries::{Context, MetricSource, Queries};
 use super::store::Window;
-use super::value::Record;
+use super::value::{Members, Record};
 
 /// The state of an alarm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use super::alarm::{Alarm, Kind, State, Status};
 use super::alarms::{Alarms, Change, MOST_ALARMS, NewState};
 use super::fault::{Fault, FaultKind};
 use super::tags;
-use super::value::Record;
+use super::value::{Members, Record};
 
 /// How many alarms and history items a page holds when the request does not say.
 const PER_PAGE: i64 = 50;
@@ -31,6 +31,10 @@ fn put(
     let mut config = input.clone();
     let tags = tags::read(config.remove("Tags").as_ref());
     let actions_enabled = config.boolean("ActionsEnabled").unwrap_or(true);
+    // Clients may write a whole number; it is shown as the double it is.
+    if let Some(threshold) = config.double("Threshold") {
+        config.set("Threshold", threshold);
+    }
     let former = alarms.all.get(name);
     if former.is_none() && alarms.all.len() >= MOST_ALARMS {
         return Err(Fault::new(

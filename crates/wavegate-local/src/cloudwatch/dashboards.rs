@@ -11,7 +11,7 @@ use super::fault::{Fault, FaultKind};
 use super::home::Home;
 use super::page;
 use super::tags::{self, Tags};
-use super::value::Record;
+use super::value::{Members, Record};
 
 /// The most dashboards on one page of `ListDashboards`.
 const PER_PAGE: usize = 1_000;

@@ -1,10 +1,6 @@
-//! The errors CloudWatch answers with, as the service's clients know them.
-//!
-//! Each has up to three names: the shape in the model (CBOR and JSON say it in `__type`), the code
-//! of the query protocol (clients of every protocol compare against it, through the
-//! `x-amzn-query-error` header), and the HTTP status.
+//! The errors CloudWatch answers with, under the names of its model.
 
-use super::value::{Record, Value};
+use crate::wire;
 
 /// A refusal, with the sentence the client sees.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -43,12 +39,6 @@ pub(crate) enum FaultKind {
     InvalidNextToken,
     /// A JSON document that is none.
     InvalidFormat,
-    /// The body cannot be read in its protocol.
-    Serialization,
-    /// No such operation, or one the local cloud does not perform.
-    UnknownOperation,
-    /// The caller's policies do not allow it.
-    AccessDenied,
 }
 
 impl Fault {
@@ -66,74 +56,30 @@ impl Fault {
     pub(crate) fn value(message: impl Into<String>) -> Self {
         Self::new(FaultKind::InvalidParameterValue, message)
     }
-
-    /// The error as the body of a CBOR or JSON answer.
-    pub(crate) fn body(&self) -> Record {
-        Record::new()
-            .with("__type", Value::Text(self.kind.type_name()))
-            .with_some("message", Some(self.message.as_str()).filter(|text| !text.is_empty()))
-    }
 }
 
 impl FaultKind {
-    /// The code of the query protocol, which clients of all protocols see.
-    pub(crate) fn code(self) -> &'static str {
+    /// The shape of the model, or the name that AWS's front end has for what is in no model.
+    fn name(self) -> &'static str {
         match self {
-            Self::Validation => "ValidationError",
-            Self::InvalidParameterValue => "InvalidParameterValue",
-            Self::InvalidParameterCombination => "InvalidParameterCombination",
-            Self::MissingParameter => "MissingParameter",
-            Self::ResourceNotFound | Self::DashboardNotFound => "ResourceNotFound",
-            Self::ResourceNotFoundException => "ResourceNotFoundException",
-            Self::DashboardInvalidInput => "InvalidParameterInput",
-            Self::ResourceConflict => "ResourceConflict",
-            Self::LimitExceeded => "LimitExceeded",
-            Self::InvalidNextToken => "InvalidNextToken",
-            Self::InvalidFormat => "InvalidFormat",
-            Self::Serialization => "SerializationException",
-            Self::UnknownOperation => "InvalidAction",
-            Self::AccessDenied => "AccessDenied",
-        }
-    }
-
-    /// The name in `__type`: the shape of the model with its namespace, or, for errors that are not
-    /// in the model, the name the service's front end uses.
-    pub(crate) fn type_name(self) -> String {
-        let shape = match self {
-            Self::Validation => {
-                return "com.amazon.coral.validate#ValidationException".to_owned();
-            }
-            Self::Serialization => return "SerializationException".to_owned(),
-            Self::UnknownOperation => {
-                return "com.amazon.coral.service#UnknownOperationException".to_owned();
-            }
-            Self::AccessDenied => {
-                return "com.amazon.coral.service#AccessDeniedException".to_owned();
-            }
+            Self::Validation => "ValidationException",
             Self::InvalidParameterValue => "InvalidParameterValueException",
             Self::InvalidParameterCombination => "InvalidParameterCombinationException",
             Self::MissingParameter => "MissingRequiredParameterException",
-            Self::LimitExceeded => "LimitExceededFault",
-            Self::InvalidFormat => "InvalidFormatFault",
+            Self::ResourceNotFound => "ResourceNotFound",
+            Self::ResourceNotFoundException => "ResourceNotFoundException",
             Self::DashboardNotFound => "DashboardNotFoundError",
             Self::DashboardInvalidInput => "DashboardInvalidInputError",
-            Self::ResourceNotFound
-            | Self::ResourceNotFoundException
-            | Self::ResourceConflict
-            | Self::InvalidNextToken => self.code(),
-        };
-        format!("com.amazonaws.cloudwatch.v2010_08_01#{shape}")
-    }
-
-    /// The HTTP status, as the model states it.
-    pub(crate) fn status(self) -> u16 {
-        match self {
-            Self::ResourceNotFound | Self::ResourceNotFoundException | Self::DashboardNotFound => {
-                404
-            }
-            Self::ResourceConflict => 409,
-            Self::AccessDenied => 403,
-            _ => 400,
+            Self::ResourceConflict => "ResourceConflict",
+            Self::LimitExceeded => "LimitExceededFault",
+            Self::InvalidNextToken => "InvalidNextToken",
+            Self::InvalidFormat => "InvalidFormatFault",
         }
+    }
+}
+
+impl From<Fault> for wire::Fault {
+    fn from(fault: Fault) -> Self {
+        Self::new(fault.kind.name(), fault.message)
     }
 }

@@ -1,15 +1,15 @@
-//! CloudWatch, as far as rollouts and the curious need it: metrics, alarms, and three protocols.
+//! CloudWatch, as far as rollouts and the curious need it: metrics, alarms and dashboards.
 //!
 //! Pure state and rules: every method takes the time, none reads a clock, touches the network or
 //! waits. The server around it passes requests in and answers out, and calls [`CloudWatch::tick`]
 //! when it said the next evaluation is due. Invariants: the same calls in the same order give the
-//! same answers; answers do not depend on when exactly `tick` was called; each operation is written
-//! once for all protocols. Deliberately absent: anomaly detection, log alarms, metric streams,
-//! Metrics Insights, and signatures.
+//! same answers; answers do not depend on when exactly `tick` was called. Deliberately absent:
+//! anomaly detection, log alarms, metric streams and Metrics Insights.
 
 mod alarm;
 mod alarm_operations;
 mod alarms;
+mod check;
 mod dashboards;
 mod fault;
 mod histogram;
@@ -23,7 +23,6 @@ mod page;
 mod queries;
 mod rule;
 mod search;
-mod shapes;
 mod snapshot;
 mod statistic;
 mod store;
@@ -31,23 +30,24 @@ mod tags;
 #[cfg(test)]
 mod tests;
 mod unit;
-mod validate;
 mod value;
-mod wire;
 
 use std::collections::BTreeMap;
+
+use axum::body::Bytes;
 
 pub(crate) use alarm::State as AlarmState;
 use alarm_operations::Actions;
 use alarms::Alarms;
 pub(crate) use alarms::Invocation;
 use dashboards::Dashboards;
-use fault::{Fault, FaultKind};
+use fault::Fault;
 use home::Home;
 use store::{MetricKey, Samples, Store};
 pub use unit::Unit;
 use value::Record;
-pub use wire::{WireRequest, WireResponse};
+
+use crate::wire::{self, Input, Output};
 
 /// One sample of a metric, as a service of the local cloud reports it.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,8 +74,6 @@ pub struct CloudWatch {
     dashboards: Dashboards,
     /// When old data was last dropped (milliseconds).
     pruned: i64,
-    /// How many requests were answered; request ids are made from it.
-    requests: u64,
 }
 
 /// How often old data is dropped, in milliseconds of virtual time.
@@ -95,7 +93,6 @@ impl CloudWatch {
             alarms: Alarms::new(home),
             dashboards: Dashboards::default(),
             pruned: i64::MIN,
-            requests: 0,
         }
     }
 
@@ -110,29 +107,14 @@ impl CloudWatch {
         }
     }
 
-    /// Whether a request is for CloudWatch: by its path (rpc-v2-cbor), its target (AWS JSON), the
-    /// scope of its signature, or, when it is an unsigned form, the API version in it. `headers`
-    /// have lower-case names.
-    pub fn is_request(path: &str, headers: &[(String, String)], body: &[u8]) -> bool {
-        wire::is_request(path, headers, body)
-    }
-
-    /// Answers a request. Refusals are answers too: there is no other error.
-    pub fn handle(&mut self, now_ms: i64, request: &WireRequest) -> WireResponse {
+    /// Answers a request, if it fits its shape.
+    pub(crate) fn answer(&mut self, now_ms: i64, input: &Input) -> Result<Output, wire::Fault> {
         self.tick(now_ms);
-        self.requests += 1;
-        let request_id = identity::of(&[&now_ms.to_le_bytes(), &self.requests.to_le_bytes()]);
-        let response = wire::answer(request, &request_id, |operation, input| {
-            self.perform(now_ms, operation.name, input)
-        });
+        check::check(input)?;
+        let members = self.perform(now_ms, &input.operation.name, &input.members)?;
         // Composite alarms follow at once what the request changed.
         self.tick(now_ms);
-        response
-    }
-
-    /// The refusal of a request whose caller may not make it, in the protocol of the request.
-    pub fn deny(request: &WireRequest, why: &str, request_id: &str) -> WireResponse {
-        wire::deny(request, why, request_id)
+        Ok(Output { members, payload: Bytes::new() })
     }
 
     /// Makes all evaluations of alarms that are due, each as of its own moment; returns when the
@@ -211,10 +193,9 @@ impl CloudWatch {
             "GetDashboard" => dashboards.get(&alarms.home, input),
             "ListDashboards" => dashboards.list(&alarms.home, input),
             "DeleteDashboards" => dashboards.delete(input),
-            other => Err(Fault::new(
-                FaultKind::UnknownOperation,
-                format!("The local cloud does not perform CloudWatch's operation {other}"),
-            )),
+            other => Err(Fault::validation(format!(
+                "The local cloud offers {other} and does not perform it"
+            ))),
         }
     }
 }

@@ -13,7 +13,7 @@ use super::search::Search;
 use super::statistic::Statistic;
 use super::store::{MetricKey, Store, Window};
 use super::unit::Unit;
-use super::value::Record;
+use super::value::{Members, Record};
 
 /// The most periods a query may span, which is also the most data points of one answer.
 pub(crate) const MOST_DATAPOINTS: i64 = 100_800;

@@ -16,10 +16,9 @@ use super::alarms::{Alarms, HistoryItem, Invocation, Waiting};
 use super::dashboards::{Dashboard, Dashboards};
 use super::histogram::Histogram;
 use super::home::Home;
-use super::shapes::{OPERATIONS, Shape};
 use super::store::{Bucket, Metric, MetricKey, Series, Store};
 use super::unit::Unit;
-use super::wire::{from_json, to_json};
+use super::value::Members;
 
 /// The format this version writes and reads.
 const FORMAT: u64 = 1;
@@ -155,19 +154,12 @@ pub(super) fn read(json: Json, home: &Home) -> Result<Restored, String> {
     Ok(Restored { store, alarms, dashboards: Dashboards { all: dashboards } })
 }
 
-/// The shape of an alarm's configuration: the input of the operation that put it.
-fn config_shape(composite: bool) -> &'static Shape {
-    static NOTHING: Shape = Shape::Structure(&[]);
-    let operation = if composite { "PutCompositeAlarm" } else { "PutMetricAlarm" };
-    OPERATIONS.iter().find(|known| known.name == operation).map_or(&NOTHING, |known| known.input)
-}
-
 fn keep_alarm(alarm: &Alarm) -> KeptAlarm {
     let composite = alarm.composite();
     let status = &alarm.status;
     KeptAlarm {
         composite: composite.is_some(),
-        config: to_json(config_shape(composite.is_some()), &alarm.config),
+        config: Json::Object(alarm.config.clone()),
         tags: alarm.tags.clone(),
         actions_enabled: alarm.actions_enabled,
         state: status.state.name().to_owned(),
@@ -184,8 +176,9 @@ fn keep_alarm(alarm: &Alarm) -> KeptAlarm {
 
 fn read_alarm(kept: KeptAlarm) -> Result<(String, Alarm), String> {
     let damaged = |why: String| format!("the CloudWatch snapshot has a damaged alarm: {why}");
-    let config = from_json(config_shape(kept.composite), &kept.config)
-        .map_err(|fault| damaged(fault.message))?;
+    let Json::Object(config) = kept.config else {
+        return Err(damaged("its configuration is no object".to_owned()));
+    };
     let name =
         config.text("AlarmName").ok_or_else(|| damaged("it has no name".to_owned()))?.to_owned();
     let in_alarm = |why: String| damaged(format!("{name}: {why}"));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::CloudWatch;
 use super::alarms::bare_name;
 use super::fault::{Fault, FaultKind};
-use super::value::{Record, Value};
+use super::value::{Members, Record, Value};
 
 /// The most tags a resource may have.
 const MOST_TAGS: usize = 50;
@@ -15,14 +15,9 @@ pub(crate) type Tags = BTreeMap<String, String>;
 
 /// The tags of a list of `Tag`.
 pub(crate) fn read(value: Option<&Value>) -> Tags {
-    let Some(Value::List(tags)) = value else { return Tags::new() };
-    tags.iter()
-        .filter_map(|tag| match tag {
-            Value::Record(tag) => {
-                Some((tag.text("Key")?.to_owned(), tag.text("Value")?.to_owned()))
-            }
-            _ => None,
-        })
+    let tags = value.and_then(Value::as_array).into_iter().flatten();
+    tags.filter_map(Value::as_object)
+        .filter_map(|tag| Some((tag.text("Key")?.to_owned(), tag.text("Value")?.to_owned())))
         .collect()
 }
 

@@ -5,6 +5,7 @@ use serde_json::{Value as Json, json};
 
 use super::judge::tests::{TABLES, TREATMENTS};
 use super::*;
+use crate::wire::{Request, Route, time};
 
 mod actions;
 mod data;
@@ -27,17 +28,18 @@ impl Client {
     /// The output, or the code and the message.
     fn call(&mut self, operation: &str, input: &Json) -> Result<Json, (String, String)> {
         let target = format!("GraniteServiceVersion20100801.{operation}");
-        let response = self.cloud.handle(
-            self.now,
-            &WireRequest {
-                method: "POST".into(),
-                path: "/".into(),
-                headers: vec![("x-amz-target".into(), target)],
-                body: input.to_string().into_bytes(),
-                ..Default::default()
-            },
-        );
-        let body: Json = serde_json::from_slice(&response.body).unwrap();
+        let request = Request {
+            method: "POST".into(),
+            path: "/".into(),
+            query: String::new(),
+            headers: vec![("x-amz-target".into(), target)],
+            body: input.to_string().into(),
+        };
+        let route = Route::of(&request).unwrap();
+        let asked = route.decode(&request);
+        let outcome = asked.and_then(|asked| self.cloud.answer(self.now, &asked));
+        let response = route.answer(outcome, "id");
+        let body: Json = serde_json::from_slice(&response.body).unwrap_or_default();
         if response.status == 200 {
             return Ok(body);
         }
@@ -148,7 +150,7 @@ fn a_new_alarm_knows_nothing_until_its_first_evaluation() {
     client.pass(1);
     let alarm = client.describe("a");
     assert_eq!(alarm["StateValue"], "ALARM");
-    assert_eq!(alarm["StateTransitionedTimestamp"], json!((NOW + MINUTE) / 1_000));
+    assert_eq!(alarm["StateTransitionedTimestamp"], json!(time::seconds(NOW + MINUTE)));
     assert_eq!(
         alarm["StateReason"],
         "Threshold Crossed: 1 datapoint [9.0 (15/01/27 07:59:00)] was greater than the threshold \
@@ -503,7 +505,7 @@ fn metrics_are_put_in_all_their_forms() {
     );
     assert_eq!(
         output["Datapoints"],
-        json!([{ "Timestamp": NOW / 1_000, "SampleCount": 8.0, "Sum": 24.0, "Minimum": 1.0,
+        json!([{ "Timestamp": time::seconds(NOW), "SampleCount": 8.0, "Sum": 24.0, "Minimum": 1.0,
             "Maximum": 10.0, "Average": 3.0, "Unit": "None" }])
     );
 }
@@ -663,7 +665,7 @@ fn a_snapshot_that_cannot_be_read_changes_nothing() {
         (json!({}), "no format number"),
         (newer, "format 2"),
         (json!({ "format": 1 }), "damaged"),
-        (damaged, "Threshold: expected a number"),
+        (damaged, "The parameter Threshold is required"),
     ];
     for (value, expected) in rows {
         let reason = client.cloud.restore(value).unwrap_err();

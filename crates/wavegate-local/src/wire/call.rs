@@ -23,6 +23,8 @@ pub(crate) struct Route {
     /// The operation's name as the request says it.
     called: Option<String>,
     labels: Vec<(String, String)>,
+    /// Whether the client wants to be answered as by the query protocol, which it once spoke.
+    is_query_mode: bool,
 }
 
 /// What an operation is asked.
@@ -65,14 +67,18 @@ impl Route {
             let service = services().into_iter().find(|service| {
                 service.speaks(Protocol::Cbor) && service.target.as_deref() == Some(target)
             })?;
-            return Some(Self::named(service, Protocol::Cbor, operation));
+            let mut route = Self::named(service, Protocol::Cbor, operation);
+            route.is_query_mode = is_query_mode(request);
+            return Some(route);
         }
         if let Some(header) = request.header("x-amz-target") {
             let (target, operation) = header.split_once('.')?;
             let service = services().into_iter().find(|service| {
                 service.speaks(Protocol::Json) && service.target.as_deref() == Some(target)
             })?;
-            return Some(Self::named(service, Protocol::Json, operation));
+            let mut route = Self::named(service, Protocol::Json, operation);
+            route.is_query_mode = is_query_mode(request);
+            return Some(route);
         }
         match request.signed_service() {
             Some(signed) => {
@@ -106,14 +112,21 @@ impl Route {
             protocol,
             called: Some(operation.to_owned()),
             labels: Vec::new(),
+            is_query_mode: false,
         }
     }
 
     fn signed(service: &'static Service, request: &Request) -> Option<Self> {
         for protocol in [Protocol::RestJson, Protocol::RestXml] {
             if service.speaks(protocol) {
-                let unknown =
-                    Self { service, operation: None, protocol, called: None, labels: Vec::new() };
+                let unknown = Self {
+                    service,
+                    operation: None,
+                    protocol,
+                    called: None,
+                    labels: Vec::new(),
+                    is_query_mode: false,
+                };
                 return Some(Self::by_path(service, protocol, request).unwrap_or(unknown));
             }
         }
@@ -124,6 +137,7 @@ impl Route {
             protocol: Protocol::Query,
             called: None,
             labels: Vec::new(),
+            is_query_mode: false,
         })
     }
 
@@ -144,6 +158,7 @@ impl Route {
             protocol,
             called: Some(operation.name.clone()),
             labels,
+            is_query_mode: false,
         })
     }
 
@@ -332,7 +347,7 @@ impl Route {
     fn refuse(&self, fault: &Fault, request_id: &str) -> Answer {
         let service = self.service;
         let mut body = fault.body(service);
-        let answer = Answer::empty(fault.status(service));
+        let answer = Answer::empty(self.status(fault));
         let shape = service.error(&fault.code);
         match self.protocol {
             Protocol::RestJson => {
@@ -365,7 +380,9 @@ impl Route {
                     xml::element("Code", text, |text| {
                         xml::escape(fault.query_code(service), text);
                     });
-                    xml::element("Message", text, |text| xml::escape(&fault.message, text));
+                    if !fault.message.is_empty() {
+                        xml::element("Message", text, |text| xml::escape(&fault.message, text));
+                    }
                 });
                 xml::element("RequestId", &mut text, |text| xml::escape(request_id, text));
                 text.push_str("</ErrorResponse>");
@@ -387,6 +404,16 @@ impl Route {
         }
     }
 
+    /// AWS: the JSON and CBOR of a service that once spoke the query protocol alone keep the statuses of
+    /// that for clients who ask for them; others read the error from the body.
+    fn status(&self, fault: &Fault) -> u16 {
+        let status = fault.status(self.service);
+        let is_plain = self.service.is_query_compatible
+            && matches!(self.protocol, Protocol::Json | Protocol::Cbor)
+            && !self.is_query_mode;
+        if is_plain && status < 500 { 400 } else { status }
+    }
+
     /// Clients that knew a service by its query protocol compare error codes with its codes.
     fn compatible(&self, answer: Answer, fault: &Fault) -> Answer {
         if !self.service.is_query_compatible {
@@ -400,6 +427,10 @@ impl Route {
     fn json_type(&self) -> String {
         format!("application/x-amz-json-{}", self.service.json_version)
     }
+}
+
+fn is_query_mode(request: &Request) -> bool {
+    request.header("x-amzn-query-mode") == Some("true")
 }
 
 fn payload(shape: &Shape) -> Option<&str> {

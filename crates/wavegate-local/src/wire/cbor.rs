@@ -14,6 +14,11 @@ use super::model::{Kind, Service, Shape, ShapeId};
 
 /// The CBOR tag of a point in time, counted from the epoch (RFC 8949, 3.4.2).
 const EPOCH_TAG: u64 = 1;
+/// The heads of lists and maps that do not say how long they are, and their end (RFC 8949, 3.2.1): AWS
+/// writes all of them so.
+const OPEN_LIST: u8 = 0x9f;
+const OPEN_MAP: u8 = 0xbf;
+const BREAK: u8 = 0xff;
 
 /// Reads the body of a request. An empty one has no members.
 pub(super) fn decode(
@@ -100,13 +105,14 @@ pub(super) fn encode(
     body: &Map<String, Value>,
 ) -> Vec<u8> {
     let mut out = Vec::new();
-    map(body.len(), &mut out);
+    out.push(OPEN_MAP);
     for (name, value) in body {
         text(name, &mut out);
         let shape =
             shape.and_then(|shape| shape.member(name)).map(|member| service.shape_of(member));
         write(service, shape, value, &mut out);
     }
+    out.push(BREAK);
     out
 }
 
@@ -136,13 +142,14 @@ fn write(service: &Service, shape: Option<&Shape>, value: &Value, out: &mut Vec<
                 Some(Kind::List { element, .. }) => Some(service.shape(*element)),
                 _ => None,
             };
-            list(items.len(), out);
+            out.push(OPEN_LIST);
             for item in items {
                 write(service, element, item, out);
             }
+            out.push(BREAK);
         }
         (kind, Value::Object(object)) => {
-            map(object.len(), out);
+            out.push(OPEN_MAP);
             for (name, value) in object {
                 text(name, out);
                 let below = match kind {
@@ -154,6 +161,7 @@ fn write(service: &Service, shape: Option<&Shape>, value: &Value, out: &mut Vec<
                 };
                 write(service, below, value, out);
             }
+            out.push(BREAK);
         }
     }
 }
@@ -199,16 +207,6 @@ fn time(seconds: f64, out: &mut Vec<u8>) {
 /// Nothing.
 fn null(out: &mut Vec<u8>) {
     out.push(0xf6);
-}
-
-/// The head of a list of so many items, which follow.
-fn list(length: usize, out: &mut Vec<u8>) {
-    head(4, length as u64, out);
-}
-
-/// The head of a map of so many pairs, which follow.
-fn map(length: usize, out: &mut Vec<u8>) {
-    head(5, length as u64, out);
 }
 
 /// The initial byte of an item and its argument, in the shortest form (RFC 8949, 3).

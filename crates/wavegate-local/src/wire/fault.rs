@@ -4,6 +4,9 @@ use serde_json::{Map, Value};
 
 use super::model::{Service, Shape};
 
+/// What AWS's front end answers when a request does not fit its shape.
+const VALIDATION: &str = "ValidationException";
+
 /// A refusal.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{code}: {message}")]
@@ -57,6 +60,7 @@ impl Fault {
         match traits {
             Some(traits) => &traits.code,
             None if self.code == "UnknownOperationException" => "InvalidAction",
+            None if self.code == VALIDATION => "ValidationError",
             None => self.code.strip_suffix("Exception").unwrap_or(&self.code),
         }
     }
@@ -64,7 +68,8 @@ impl Fault {
     /// Its name with its namespace: the model's, or that of AWS's front end.
     pub(crate) fn full_name(&self, service: &Service) -> String {
         match service.error(&self.code) {
-            Some(shape) => format!("com.amazonaws.{}#{}", service.namespace, shape.name),
+            Some(shape) => format!("com.amazonaws.{}#{}", service.full_namespace(), shape.name),
+            None if self.code == VALIDATION => format!("com.amazon.coral.validate#{VALIDATION}"),
             None if self.code.ends_with("Exception") => {
                 format!("com.amazon.coral.service#{}", self.code)
             }
@@ -76,7 +81,10 @@ impl Fault {
     pub(crate) fn body(&self, service: &Service) -> Map<String, Value> {
         let mut body = self.members.clone();
         let shape = service.error(&self.code);
-        body.insert(message_name(shape).to_owned(), Value::String(self.message.clone()));
+        // Some of AWS's errors say nothing.
+        if !self.message.is_empty() {
+            body.insert(message_name(shape).to_owned(), Value::String(self.message.clone()));
+        }
         // Lambda's errors say whose they are.
         if shape.is_some_and(|shape| shape.member("Type").is_some()) && !body.contains_key("Type") {
             let whose = if self.is_ours(service) { "Service" } else { "User" };

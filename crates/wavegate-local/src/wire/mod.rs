@@ -10,6 +10,7 @@
 mod call;
 mod cbor;
 mod conform;
+mod encoding;
 mod fault;
 mod json;
 pub(crate) mod model;
@@ -27,6 +28,7 @@ use axum::body::Bytes;
 use tokio::sync::mpsc;
 
 pub(crate) use call::{Input, Output, Route};
+pub(crate) use encoding::inflate;
 pub(crate) use fault::Fault;
 
 /// A request whose body was read.

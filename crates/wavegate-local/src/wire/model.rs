@@ -254,6 +254,15 @@ impl Service {
         self.namespace == other.namespace
     }
 
+    /// Its namespace as errors have it. Recorded on AWS: CloudWatch's has the version of its API.
+    pub(crate) fn full_namespace(&self) -> String {
+        if self.is_query_compatible {
+            format!("{}.v{}", self.namespace, self.api_version.replace('-', "_"))
+        } else {
+            self.namespace.clone()
+        }
+    }
+
     /// A shape.
     pub(crate) fn shape(&self, id: ShapeId) -> &Shape {
         &self.shapes[id.0]

@@ -142,6 +142,7 @@ async fn every_protocol_has_its_own_form_of_a_refusal() {
         ("authorization", key.as_str()),
         ("content-type", "application/x-amz-json-1.0"),
         ("x-amz-target", "GraniteServiceVersion20100801.GetMetricData"),
+        ("x-amzn-query-mode", "true"),
     ];
     let told = client.send("POST", "/", &json, "{}").await;
     assert_eq!(told.status, 403);
@@ -154,7 +155,8 @@ async fn every_protocol_has_its_own_form_of_a_refusal() {
     ];
     let path = "/service/GraniteServiceVersion20100801/operation/GetMetricData";
     let told = client.send("POST", path, &cbor, "").await;
-    assert_eq!((told.status, told.header("content-type")), (403, Some("application/cbor")));
+    // Clients that do not know the query protocol's statuses are not told them.
+    assert_eq!((told.status, told.header("content-type")), (400, Some("application/cbor")));
 
     // Who one is may always be asked.
     let sts = signature("wavegate", "sts");

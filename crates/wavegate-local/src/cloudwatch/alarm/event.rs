@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Alarm, Kind, Status, date};
 use crate::cloudwatch::home::Home;
 use crate::cloudwatch::identity;
-use crate::cloudwatch::value::Record;
+use crate::cloudwatch::value::{Members, Record};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]

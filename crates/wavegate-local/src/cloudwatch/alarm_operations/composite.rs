@@ -5,7 +5,7 @@ use crate::cloudwatch::alarm::{Composite, Kind, Suppressor, Trigger};
 use crate::cloudwatch::alarms::{Alarms, bare_name};
 use crate::cloudwatch::fault::Fault;
 use crate::cloudwatch::rule::Rule;
-use crate::cloudwatch::value::Record;
+use crate::cloudwatch::value::{Members, Record};
 
 /// `PutCompositeAlarm`.
 pub(crate) fn put_composite_alarm(

@@ -7,7 +7,7 @@ use crate::cloudwatch::fault::Fault;
 use crate::cloudwatch::home::Home;
 use crate::cloudwatch::page;
 use crate::cloudwatch::queries::{Source, metric_key};
-use crate::cloudwatch::value::{Record, Value};
+use crate::cloudwatch::value::{Members, Record, Value};
 
 /// `DescribeAlarms`. Without `AlarmTypes` only metric alarms are answered.
 pub(crate) fn describe_alarms(alarms: &Alarms, input: &Record) -> Result<Record, Fault> {
@@ -59,7 +59,7 @@ pub(crate) fn describe_alarms(alarms: &Alarms, input: &Record) -> Result<Record,
     }
     Ok(Record::new()
         .with("CompositeAlarms", composites)
-        .with("LogAlarms", Value::List(Vec::new()))
+        .with("LogAlarms", Value::Array(Vec::new()))
         .with("MetricAlarms", metrics)
         .with_some("NextToken", next))
 }
@@ -144,7 +144,7 @@ fn describe(home: &Home, name: &str, alarm: &Alarm) -> Record {
     let lists = ["OKActions", "AlarmActions", "InsufficientDataActions"];
     let dimensions = matches!(alarm.kind, Kind::Metric(_)).then_some("Dimensions");
     for list in lists.into_iter().chain(dimensions) {
-        record.insert(list, Value::List(Vec::new()));
+        record.set(list, Value::Array(Vec::new()));
     }
     record.with_copies(&alarm.config, &shared)
 }

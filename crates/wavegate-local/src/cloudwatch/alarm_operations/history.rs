@@ -4,7 +4,7 @@ use super::per_page;
 use crate::cloudwatch::alarms::{Alarms, HistoryItem};
 use crate::cloudwatch::fault::{Fault, FaultKind};
 use crate::cloudwatch::page;
-use crate::cloudwatch::value::Record;
+use crate::cloudwatch::value::{Members, Record};
 
 /// `DescribeAlarmHistory`.
 pub(crate) fn describe_alarm_history(alarms: &Alarms, input: &Record) -> Result<Record, Fault> {

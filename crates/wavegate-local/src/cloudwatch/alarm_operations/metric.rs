@@ -8,7 +8,7 @@ use crate::cloudwatch::judge::MissingData;
 use crate::cloudwatch::queries::{MetricSource, Queries, Query, Source, metric_key};
 use crate::cloudwatch::statistic::Statistic;
 use crate::cloudwatch::unit::Unit;
-use crate::cloudwatch::value::Record;
+use crate::cloudwatch::value::{Members, Record};
 
 /// The most metrics an alarm on an expression may use.
 const MOST_METRICS: usize = 10;

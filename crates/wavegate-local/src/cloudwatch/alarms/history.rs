@@ -6,7 +6,7 @@
 use super::Alarms;
 use crate::cloudwatch::alarm::{Alarm, Status, date};
 use crate::cloudwatch::home::Home;
-use crate::cloudwatch::value::{Record, Value};
+use crate::cloudwatch::value::{Members, Record, Value};
 
 /// The most history items kept, over all alarms.
 const MOST_HISTORY: usize = 10_000;
@@ -185,7 +185,7 @@ fn configuration(home: &Home, name: &str, alarm: &Alarm) -> String {
     let mut members = vec![("alarmName", quoted(name))];
     let copy = |members: &mut Vec<(&'static str, String)>, names: &[&'static str]| {
         for name in names {
-            if let Some(value) = config.get(name) {
+            if let Some(value) = config.get(*name) {
                 members.push((name, json(value)));
             }
         }
@@ -239,13 +239,12 @@ fn configuration(home: &Home, name: &str, alarm: &Alarm) -> String {
 
 fn json(value: &Value) -> String {
     match value {
-        Value::Boolean(flag) => flag.to_string(),
-        Value::Integer(number) => number.to_string(),
-        Value::Double(number) => date::number(*number),
-        Value::Text(text) => quoted(text),
-        Value::Time(time) => quoted(&date::full(*time)),
-        Value::List(values) => list(values),
-        Value::Record(record) => members(record),
+        Value::Number(number) if number.is_f64() => {
+            number.as_f64().map(date::number).unwrap_or_default()
+        }
+        Value::Array(values) => list(values),
+        Value::Object(record) => members(record),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.to_string(),
     }
 }
 

@@ -9,7 +9,8 @@ use crate::cloudwatch::page;
 use crate::cloudwatch::queries::{Context, MOST_DATAPOINTS, Queries, Query, Source};
 use crate::cloudwatch::store::{Store, Window};
 use crate::cloudwatch::unit::Unit;
-use crate::cloudwatch::value::{Record, Value};
+use crate::cloudwatch::value::{Members, Record, Value};
+use crate::wire::time;
 
 /// The most queries of one `GetMetricData`.
 const MOST_QUERIES: usize = 500;
@@ -56,7 +57,7 @@ pub(crate) fn get_metric_data(store: &Store, home: &Home, input: &Record) -> Res
     let (results, next) = cut(lines, skip, limit);
     Ok(Record::new()
         .with("MetricDataResults", results)
-        .with("Messages", Value::List(Vec::new()))
+        .with("Messages", Value::Array(Vec::new()))
         .with_some("NextToken", next.map(|place| page::token(OPERATION, &place.to_string()))))
 }
 
@@ -199,7 +200,7 @@ fn cut(lines: Vec<Line>, skip: usize, limit: usize) -> (Vec<Record>, Option<usiz
                 .with("Label", line.label)
                 .with(
                     "Timestamps",
-                    Value::List(points.iter().map(|(at, _)| Value::Time(*at)).collect()),
+                    points.iter().map(|(at, _)| time::seconds(*at)).collect::<Vec<_>>(),
                 )
                 .with("Values", points.iter().map(|(_, value)| *value).collect::<Vec<_>>())
                 .with("StatusCode", if finished { "Complete" } else { "PartialData" })

@@ -6,7 +6,7 @@ use crate::cloudwatch::queries::{legal_period, metric_key};
 use crate::cloudwatch::statistic::Statistic;
 use crate::cloudwatch::store::{Bucket, Store, Window};
 use crate::cloudwatch::unit::Unit;
-use crate::cloudwatch::value::Record;
+use crate::cloudwatch::value::{Members, Record};
 
 /// The most points of one `GetMetricStatistics`.
 const MOST_STATISTICS: i64 = 1_440;
@@ -80,7 +80,7 @@ fn statistics_of(
         values = values.with_some(name, value_of(name));
     }
     if !values.is_empty() {
-        point.insert("ExtendedStatistics", values.into());
+        point.set("ExtendedStatistics", values);
     }
     point
 }

@@ -3,7 +3,7 @@
 use crate::cloudwatch::fault::{Fault, FaultKind};
 use crate::cloudwatch::page;
 use crate::cloudwatch::store::{MetricKey, Store};
-use crate::cloudwatch::value::Record;
+use crate::cloudwatch::value::{Members, Record};
 
 /// The most metrics on one page of `ListMetrics`.
 const METRICS_PER_PAGE: usize = 500;

@@ -8,7 +8,7 @@ use crate::cloudwatch::largest_value;
 use crate::cloudwatch::queries::metric_key;
 use crate::cloudwatch::store::{MetricKey, Samples, Store};
 use crate::cloudwatch::unit::Unit;
-use crate::cloudwatch::value::Record;
+use crate::cloudwatch::value::{Members, Record};
 
 /// The most metrics in one `PutMetricData`.
 const MOST_DATA: usize = 1_000;

@@ -91,7 +91,7 @@ fn dashboards_are_kept_as_they_are_put() {
     let expected = json!({ "DashboardName": "shop-a", "DashboardArn": arn, "DashboardBody": body });
     assert_eq!(found, expected);
     let entry = |name: &str| {
-        json!({ "DashboardName": name, "LastModified": NOW / 1_000, "Size": body.len(),
+        json!({ "DashboardName": name, "LastModified": time::seconds(NOW), "Size": body.len(),
             "DashboardArn": format!("arn:aws:cloudwatch::123456789012:dashboard/{name}") })
     };
     let shops = json!({ "DashboardNamePrefix": "shop" });
