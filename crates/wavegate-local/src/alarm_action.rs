@@ -63,7 +63,7 @@ fn check(cloud: &Cloud, invocation: &Invocation) -> Result<(), ApiError> {
     };
     cloud.read(|core, now| {
         core.lambda.route(now, &mut core.ids, function, None)?;
-        let policy = core.lambda.get_policy(now, function, None);
+        let policy = core.lambda.get_policy(function, None);
         if policy.is_ok_and(|policy| iam::allows(&policy.policy, &call)) {
             return Ok(());
         }
