@@ -622,6 +622,9 @@ pub struct LocalStartArgs {
     /// Hold calls against this IAM policy; may be repeated
     #[arg(long, value_name = "FILE")]
     pub policy: Vec<PathBuf>,
+    /// Refuse functions whose role does not exist or cannot be assumed by Lambda
+    #[arg(long)]
+    pub check_roles: bool,
 }
 
 /// Arguments of `local invoke`.

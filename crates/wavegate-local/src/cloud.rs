@@ -28,6 +28,7 @@ use crate::code::CodeStore;
 use crate::codedeploy::{CodeDeploy, Fault, Key, Question};
 use crate::doorway;
 use crate::iam::{self, Need, Policy};
+use crate::identity::Identity;
 use crate::ids::SeededIds;
 use crate::invoke;
 use crate::lambda::error::ApiError;
@@ -39,7 +40,8 @@ use crate::runtime::{LogFiles, Runtime, RuntimeSettings};
 use crate::s3::Objects;
 use crate::server;
 use crate::state::{Changes, State};
-use crate::wire::Request;
+use crate::sts::Session;
+use crate::wire::{self, Request};
 
 /// How long creations and updates stay under way, at most: a virtual second, or this much real time
 /// when virtual time runs slower than four times real time.
@@ -98,10 +100,13 @@ pub struct Options {
     pub requests_per_second: Option<u32>,
     /// The policies that signed calls are held against; everything is allowed when absent.
     pub policies: Option<Vec<Policy>>,
+    /// The roles of functions must exist in IAM, and Lambda must be able to assume them. Any role is
+    /// taken otherwise.
+    pub check_roles: bool,
 }
 
 impl Options {
-    /// The defaults: any free port, real time, `us-east-1`, account 000000000000, no limit.
+    /// The defaults: any free port, real time, `us-east-1`, account 000000000000, no limit, any role.
     pub fn new(state_dir: impl Into<PathBuf>) -> Self {
         Self {
             state_dir: state_dir.into(),
@@ -112,6 +117,7 @@ impl Options {
             seed: None,
             requests_per_second: None,
             policies: None,
+            check_roles: false,
         }
     }
 }
@@ -341,12 +347,15 @@ pub(crate) struct Cloud {
     pub(crate) objects: Objects,
     pub(crate) rate: Option<RateLimit>,
     policies: Option<Vec<Policy>>,
+    pub(crate) check_roles: bool,
     pub(crate) stop: CancellationToken,
     pub(crate) tasks: TaskTracker,
     /// Asynchronous events that wait for an attempt.
     pub(crate) waiting: Arc<AtomicUsize>,
     core: Mutex<Core>,
     cloudwatch: Mutex<CloudWatch>,
+    /// Taken before `core`, never after it.
+    identity: Mutex<Identity>,
     /// Metric data has changed since it was saved.
     is_dirty: Notify,
     /// Alarms have changed, so the next evaluation may be due earlier.
@@ -404,6 +413,8 @@ impl Cloud {
         }
         let mut codedeploy = CodeDeploy::new(&options.region, &options.account);
         codedeploy.restore(stored.codedeploy).map_err(corrupt)?;
+        let mut identity = Identity::new(&options.account);
+        identity.restore(stored.identity).map_err(corrupt)?;
         let code = CodeStore::open(&directory.join("code"))
             .and_then(|code| code.keep_only(&lambda.code_in_use()).map(|()| code))
             .map_err(|source| LocalError::Directory { path: directory.join("code"), source })?;
@@ -429,11 +440,13 @@ impl Cloud {
             objects: Objects::new(&directory.join("objects")),
             rate: options.requests_per_second.map(RateLimit::new),
             policies: options.policies.clone(),
+            check_roles: options.check_roles,
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             waiting: Arc::new(AtomicUsize::new(0)),
             core: Mutex::new(Core { lambda, codedeploy, ids, state }),
             cloudwatch: Mutex::new(cloudwatch),
+            identity: Mutex::new(identity),
             is_dirty: Notify::new(),
             alarms_changed: Notify::new(),
             deployments_changed: Notify::new(),
@@ -500,6 +513,33 @@ impl Cloud {
         }
     }
 
+    /// Lets IAM answer, and saves what that changed.
+    pub(crate) fn with_identity<T>(
+        &self,
+        answer: impl FnOnce(&mut Identity, i64, &mut SeededIds) -> Result<T, wire::Fault>,
+    ) -> Result<T, wire::Fault> {
+        let failed = |error: String| wire::Fault::new("ServiceFailureException", error);
+        let mut identity = self.identity();
+        let mut core = self.core();
+        let result = answer(&mut identity, self.clock.now_ms(), &mut core.ids);
+        let changed = identity.take_changes();
+        let rows = changed.iter().map(|key| Ok((key.0.name(), key.1.as_str(), identity.row(key)?)));
+        let rows =
+            rows.collect::<serde_json::Result<Vec<_>>>().map_err(|it| failed(it.to_string()))?;
+        if !rows.is_empty()
+            && let Err(error) = core.state.save_identity(&rows)
+        {
+            identity.not_stored(changed);
+            return Err(failed(error.to_string()));
+        }
+        result
+    }
+
+    /// The account's roles and policies.
+    pub(crate) fn identity(&self) -> MutexGuard<'_, Identity> {
+        self.identity.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Takes metric data in.
     pub(crate) fn record(&self, data: impl IntoIterator<Item = Datum>) {
         let mut cloudwatch = self.cloudwatch();
@@ -540,19 +580,20 @@ impl Cloud {
         for need in needs {
             *counters.needed.entry(need.action.clone()).or_default() += 1;
         }
-        let why = iam::refusal(self.policies.as_deref()?, &self.caller(), needs)?;
+        let why = iam::refusal(self.policies.as_deref()?, &self.caller(request).arn, needs)?;
         if counters.refused.len() < REFUSALS_MAX {
             *counters.refused.entry(why.clone()).or_default() += 1;
         }
         Some(why)
     }
 
-    /// Who calls: the account's root, or, where there are policies, the user that has them.
-    pub(crate) fn caller(&self) -> String {
-        match self.policies {
-            None => format!("arn:aws:iam::{}:root", self.account),
-            Some(_) => iam::caller(&self.account),
-        }
+    /// Who calls: whose session the request has; else the account's root or, where there are policies,
+    /// the user that has them.
+    pub(crate) fn caller(&self, request: &Request) -> Session {
+        Session::of(request).unwrap_or_else(|| match self.policies {
+            None => Session::of_root(&self.account),
+            Some(_) => Session::of_user(&self.account, iam::caller(&self.account)),
+        })
     }
 
     /// Where names are resolved.

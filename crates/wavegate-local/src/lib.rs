@@ -24,6 +24,7 @@ mod code;
 mod codedeploy;
 mod doorway;
 mod iam;
+mod identity;
 pub mod ids;
 mod intake;
 mod invoke;

@@ -33,6 +33,7 @@ use crate::cloud::Cloud;
 use crate::codedeploy;
 use crate::doorway::{self, Doorway};
 use crate::iam;
+use crate::identity;
 use crate::ids::Ids as _;
 use crate::lambda::operations;
 use crate::peer;
@@ -224,6 +225,8 @@ async fn serve_call(
         route.answer(outcome.map(Output::of), request_id)
     } else if service.is(&model::CLOUDWATCH) {
         route.answer(metrics(cloud, route, request), request_id)
+    } else if service.is(&model::IAM) {
+        identity::edge::answer(cloud, route, request, request_id)
     } else {
         sts::answer(cloud, route, request, request_id)
     }

@@ -14,7 +14,7 @@ use crate::lambda::model::FunctionRecord;
 use crate::private;
 
 /// The format this program writes.
-const FORMAT: i64 = 3;
+const FORMAT: i64 = 4;
 /// Real milliseconds to wait for another program that looks into the file.
 const BUSY_MS: u64 = 2000;
 
@@ -36,16 +36,19 @@ pub(crate) struct Stored {
     pub(crate) cloudwatch: Option<serde_json::Value>,
     pub(crate) lambda: Vec<Row>,
     pub(crate) codedeploy: Vec<Row>,
+    pub(crate) identity: Vec<Row>,
     pub(crate) high_water_ms: i64,
 }
+
+/// Kind, key and record of a row to be written; absent ones are removed.
+pub(crate) type NewRow<'a> = (&'static str, &'a str, Option<String>);
 
 /// What is to be written at once.
 #[derive(Debug, Default)]
 pub(crate) struct Changes<'a> {
     pub(crate) functions: Vec<(&'a str, Option<&'a FunctionRecord>)>,
-    /// Kind, key and record of each row.
-    pub(crate) lambda: Vec<(&'static str, &'a str, Option<String>)>,
-    pub(crate) codedeploy: Vec<(&'static str, &'a str, Option<String>)>,
+    pub(crate) lambda: Vec<NewRow<'a>>,
+    pub(crate) codedeploy: Vec<NewRow<'a>>,
     pub(crate) retired: Option<&'a BTreeMap<String, u64>>,
 }
 
@@ -89,6 +92,11 @@ impl State {
         })
     }
 
+    /// Writes rows of IAM: kind, key and record of each. Absent ones are removed.
+    pub(crate) fn save_identity(&mut self, rows: &[NewRow<'_>]) -> Result<(), LocalError> {
+        self.write(|transaction| put_rows(transaction, "identity", rows))
+    }
+
     /// Writes what CloudWatch remembers.
     pub(crate) fn save_cloudwatch(&mut self, value: &serde_json::Value) -> Result<(), LocalError> {
         self.write(|transaction| put(transaction, "cloudwatch", &value.to_string()))
@@ -106,7 +114,7 @@ impl State {
 
     fn prepare(&self, format: i64) -> rusqlite::Result<()> {
         self.connection.execute_batch("pragma journal_mode = wal; pragma synchronous = normal;")?;
-        // Format 1 had no CodeDeploy, format 2 nothing of Lambda's besides functions.
+        // Format 1 had no CodeDeploy, format 2 nothing of Lambda's besides functions, format 3 no IAM.
         if format < FORMAT {
             self.connection.execute_batch(&format!(
                 "begin immediate;
@@ -116,6 +124,9 @@ impl State {
                    (kind text not null, key text not null, record text not null,
                     primary key (kind, key));
                  create table if not exists codedeploy
+                   (kind text not null, key text not null, record text not null,
+                    primary key (kind, key));
+                 create table if not exists identity
                    (kind text not null, key text not null, record text not null,
                     primary key (kind, key));
                  pragma user_version = {FORMAT};
@@ -136,6 +147,7 @@ impl State {
         }
         let lambda = self.rows("lambda")?;
         let codedeploy = self.rows("codedeploy")?;
+        let identity = self.rows("identity")?;
         let retired = self.get("retired")?.map(|text| serde_json::from_str(&text)).transpose()?;
         let cloudwatch =
             self.get("cloudwatch")?.map(|text| serde_json::from_str(&text)).transpose()?;
@@ -146,6 +158,7 @@ impl State {
             cloudwatch,
             lambda,
             codedeploy,
+            identity,
             high_water_ms: high_water.unwrap_or(0),
         })
     }
@@ -186,7 +199,7 @@ impl State {
 fn put_rows(
     transaction: &rusqlite::Transaction<'_>,
     table: &str,
-    rows: &[(&'static str, &str, Option<String>)],
+    rows: &[NewRow<'_>],
 ) -> rusqlite::Result<()> {
     for (kind, key, record) in rows {
         match record {
@@ -276,6 +289,9 @@ mod tests {
         let gone = Changes { codedeploy: vec![("group", "gone", None)], ..Changes::default() };
         state.save(&gone).unwrap();
         state.save_cloudwatch(&serde_json::json!({ "a": 1 })).unwrap();
+        state
+            .save_identity(&[("role", "r", Some("{}".to_owned())), ("role", "gone", None)])
+            .unwrap();
         drop(state);
         let (_, stored) = State::open(&path).unwrap();
         assert_eq!(stored.high_water_ms, 42);
@@ -284,6 +300,7 @@ mod tests {
         assert_eq!(stored.codedeploy, [row]);
         let row = ("layer".to_owned(), "l".to_owned(), serde_json::json!({ "a": 2 }));
         assert_eq!(stored.lambda, [row]);
+        assert_eq!(stored.identity, [("role".to_owned(), "r".to_owned(), serde_json::json!({}))]);
         assert_eq!(stored.cloudwatch, Some(serde_json::json!({ "a": 1 })));
     }
 

@@ -72,6 +72,7 @@ async fn start(context: &Context, args: &LocalStartArgs) -> Result<(), CliError>
     options.port = args.port.or(options.port);
     options.time_scale = args.time_scale.unwrap_or(options.time_scale);
     options.policies = policies(&args.policy)?;
+    options.check_roles = args.check_roles;
     let (scale, region) = (options.time_scale, options.region.clone());
     let cloud = LocalCloud::start(options).await.map_err(|error| fault::local(&error))?;
     let told = announce(context, cloud.url(), scale, &region);

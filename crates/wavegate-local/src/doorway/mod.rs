@@ -117,7 +117,7 @@ async fn invoke(
         request_id,
         account: &cloud.account,
         is_signed: target.auth_type == "AWS_IAM",
-        user: &cloud.caller(),
+        user: &cloud.caller(request).arn,
         now_ms: cloud.clock.now_ms(),
     };
     let wish = Wish {

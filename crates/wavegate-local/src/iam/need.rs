@@ -26,7 +26,8 @@ pub(crate) struct Need {
 }
 
 impl Need {
-    fn new(action: impl Into<String>, resource: impl Into<String>) -> Self {
+    /// An action on a resource.
+    pub(crate) fn new(action: impl Into<String>, resource: impl Into<String>) -> Self {
         Self { action: action.into(), resource: resource.into(), passed_to: None }
     }
 }

@@ -24,10 +24,13 @@ pub(crate) static CODEDEPLOY: LazyLock<Service> =
 /// STS's model.
 pub(crate) static STS: LazyLock<Service> =
     LazyLock::new(|| raw::read(include_str!("../../models/sts.json")));
+/// IAM's model.
+pub(crate) static IAM: LazyLock<Service> =
+    LazyLock::new(|| raw::read(include_str!("../../models/iam.json")));
 
 /// Every service that has a model.
-pub(crate) fn services() -> [&'static Service; 4] {
-    [&LAMBDA, &CLOUDWATCH, &CODEDEPLOY, &STS]
+pub(crate) fn services() -> [&'static Service; 5] {
+    [&LAMBDA, &CLOUDWATCH, &CODEDEPLOY, &STS, &IAM]
 }
 
 /// How requests and answers look on the wire.

@@ -5,12 +5,22 @@
 use serde_json::{Map, Value};
 
 use super::model::{Kind, Service, Shape, ShapeId};
+use super::{Fault, Input};
 
 /// Everything about a request that its shape does not allow.
 pub(crate) fn findings(service: &Service, id: ShapeId, input: &Map<String, Value>) -> Vec<Finding> {
     let mut look = Look { service, path: Vec::new(), found: Vec::new() };
     look.structure(service.shape(id), input);
     look.found
+}
+
+/// Refuses a request that its shape does not allow, with the code that the service has for it.
+pub(crate) fn check(service: &Service, input: &Input, code: &str) -> Result<(), Fault> {
+    let findings = input.operation.input.map(|shape| findings(service, shape, &input.members));
+    match findings.and_then(|findings| message(&findings)) {
+        Some(message) => Err(Fault::new(code, message)),
+        None => Ok(()),
+    }
 }
 
 /// AWS's one message for all findings; none if there are none.

@@ -19,6 +19,11 @@ import botocore.session
 URL = sys.argv[1]
 MODELS = Path(__file__).parents[2] / "models"
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:walk"
+TRUST = (
+    '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},'
+    '"Action":"sts:AssumeRole"}}'
+)
+ALLOW = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}'
 # What AWS's front end answers without a model saying so.
 FRONT = {
     "AccessDeniedException", "SerializationException", "ValidationException", "ValidationError",
@@ -35,7 +40,10 @@ KNOWN = {
     "Resource": ARN, "ResourceARN": "arn:aws:cloudwatch:us-east-1:000000000000:alarm:walk",
     "ResourceArn": "arn:aws:codedeploy:us-east-1:000000000000:application:walk",
     "Handler": "app.handler", "Runtime": "python3.13", "Namespace": "walk", "Statistic": "Average",
-    "ExtendedStatistic": "p90", "Qualifier": "1", "FunctionVersion": "1",
+    "RoleName": "walk", "PolicyName": "walk", "PolicyArn": "arn:aws:iam::000000000000:policy/walk",
+    "Path": "/", "PathPrefix": "/", "PermissionsBoundary": "arn:aws:iam::aws:policy/walk",
+    "AssumeRolePolicyDocument": TRUST, "PolicyDocument": ALLOW, "Marker": "YQ", "VersionId": "v1",
+    "RoleSessionName": "walk", "ExtendedStatistic": "p90", "Qualifier": "1", "FunctionVersion": "1",
 }
 
 

@@ -19,6 +19,7 @@ use crate::lambda::input::{
 pub(super) async fn create(cloud: &Arc<Cloud>, input: Value) -> Result<Value, ApiError> {
     let mut input = CreateFunction::deserialize(input).map_err(unreadable)?;
     cloud.read(|core, _| core.lambda.may_create(&input))?;
+    check_role(cloud, input.configuration.role.as_deref())?;
     let code = take_in(cloud, &mut input.code).await?;
     let made =
         cloud.change(|core, now| core.lambda.create_function(now, &mut core.ids, input, code))?;
@@ -35,6 +36,17 @@ pub(super) async fn update_code(cloud: &Arc<Cloud>, input: Value) -> Result<Valu
     shown(&cloud.change(|core, now| {
         core.lambda.update_function_code(now, &mut core.ids, &name, &input, code)
     })?)
+}
+
+/// Refuses a role that Lambda cannot assume, where roles are checked.
+fn check_role(cloud: &Cloud, role: Option<&str>) -> Result<(), ApiError> {
+    match role {
+        Some(role) if cloud.check_roles && !cloud.identity().lambda_may_assume(role) => {
+            let message = "The role defined for the function cannot be assumed by Lambda.";
+            Err(ApiError::invalid(message))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Takes code in from wherever a request says it lies. The package itself is not kept in the input.
@@ -133,6 +145,8 @@ fn change(
         "DeleteFunction" => delete(cloud, on),
         "UpdateFunctionConfiguration" => {
             read::<UpdateFunctionConfiguration>(input).and_then(|input| {
+                cloud.read(|core, now| core.lambda.get_function_configuration(now, name, None))?;
+                check_role(cloud, input.configuration.role.as_deref())?;
                 shown(&cloud.change(|core, now| {
                     core.lambda.update_function_configuration(now, &mut core.ids, name, input)
                 })?)
