@@ -34,6 +34,7 @@ use crate::invoke;
 use crate::lambda::error::ApiError;
 use crate::lambda::model::{Key as LambdaKey, Lambda};
 use crate::lambda::name::Home;
+use crate::logs::Logs;
 use crate::private;
 use crate::rate::RateLimit;
 use crate::runtime::{LogFiles, Runtime, RuntimeSettings};
@@ -56,6 +57,8 @@ const LOCK_WAIT: Duration = Duration::from_millis(10);
 const SAVE_EVERY: Duration = Duration::from_secs(1);
 /// Real time between two looks for environments that are no longer needed.
 const REAP_EVERY: Duration = Duration::from_secs(30);
+/// Real time between two looks for events that no group keeps any longer.
+const EXPIRE_EVERY: Duration = Duration::from_mins(5);
 /// Real time open connections get to end at shutdown.
 const SERVER_END: Duration = Duration::from_secs(2);
 
@@ -69,11 +72,15 @@ const REFUSALS_MAX: usize = 1_000;
 const LOCK_FILE: &str = "lock";
 const ENDPOINT_FILE: &str = "endpoint.json";
 const STATE_FILE: &str = "state.sqlite";
+const LOGS_FILE: &str = "logs.sqlite";
 /// Everything a cloud makes in its directory.
-const ENTRIES: [&str; 8] = [
+const ENTRIES: [&str; 11] = [
     STATE_FILE,
     "state.sqlite-wal",
     "state.sqlite-shm",
+    LOGS_FILE,
+    "logs.sqlite-wal",
+    "logs.sqlite-shm",
     ENDPOINT_FILE,
     "code",
     "objects",
@@ -345,6 +352,7 @@ pub(crate) struct Cloud {
     pub(crate) runtime: Runtime,
     pub(crate) code: CodeStore,
     pub(crate) objects: Objects,
+    pub(crate) logs: Logs,
     pub(crate) rate: Option<RateLimit>,
     policies: Option<Vec<Policy>>,
     pub(crate) check_roles: bool,
@@ -415,6 +423,8 @@ impl Cloud {
         codedeploy.restore(stored.codedeploy).map_err(corrupt)?;
         let mut identity = Identity::new(&options.account);
         identity.restore(stored.identity).map_err(corrupt)?;
+        let home = Home { region: options.region.clone(), account: options.account.clone() };
+        let logs = Logs::open(&directory.join(LOGS_FILE), home)?;
         let code = CodeStore::open(&directory.join("code"))
             .and_then(|code| code.keep_only(&lambda.code_in_use()).map(|()| code))
             .map_err(|source| LocalError::Directory { path: directory.join("code"), source })?;
@@ -438,6 +448,7 @@ impl Cloud {
             runtime,
             code,
             objects: Objects::new(&directory.join("objects")),
+            logs,
             rate: options.requests_per_second.map(RateLimit::new),
             policies: options.policies.clone(),
             check_roles: options.check_roles,
@@ -706,6 +717,7 @@ impl Cloud {
         chore(Box::pin(save_metrics(Arc::clone(self))));
         chore(Box::pin(keep_time(Arc::clone(self))));
         chore(Box::pin(end_idle(Arc::clone(self))));
+        chore(Box::pin(expire_logs(Arc::clone(self))));
         self.prepare_runtimes();
     }
 }
@@ -863,6 +875,18 @@ async fn end_idle(cloud: Arc<Cloud>) {
     loop {
         tokio::time::sleep(REAP_EVERY).await;
         cloud.reap();
+    }
+}
+
+/// Removes log events that are kept no longer.
+async fn expire_logs(cloud: Arc<Cloud>) {
+    loop {
+        tokio::time::sleep(EXPIRE_EVERY).await;
+        let (logs, now) = (cloud.logs.clone(), cloud.clock.now_ms());
+        let expired = tokio::task::spawn_blocking(move || logs.expire(now)).await;
+        if let Ok(Err(error)) = expired {
+            tracing::warn!(%error, "old log events are not removed");
+        }
     }
 }
 

@@ -29,6 +29,7 @@ pub mod ids;
 mod intake;
 mod invoke;
 pub mod lambda;
+mod logs;
 mod peer;
 mod private;
 mod rate;

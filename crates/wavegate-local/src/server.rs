@@ -36,6 +36,7 @@ use crate::iam;
 use crate::identity;
 use crate::ids::Ids as _;
 use crate::lambda::operations;
+use crate::logs;
 use crate::peer;
 use crate::s3;
 use crate::sts;
@@ -225,6 +226,8 @@ async fn serve_call(
         route.answer(outcome.map(Output::of), request_id)
     } else if service.is(&model::CLOUDWATCH) {
         route.answer(metrics(cloud, route, request), request_id)
+    } else if service.is(&model::LOGS) {
+        logs::answer(cloud, route, request, request_id).await
     } else if service.is(&model::IAM) {
         identity::edge::answer(cloud, route, request, request_id)
     } else {

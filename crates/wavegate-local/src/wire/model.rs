@@ -27,10 +27,13 @@ pub(crate) static STS: LazyLock<Service> =
 /// IAM's model.
 pub(crate) static IAM: LazyLock<Service> =
     LazyLock::new(|| raw::read(include_str!("../../models/iam.json")));
+/// The model of CloudWatch Logs.
+pub(crate) static LOGS: LazyLock<Service> =
+    LazyLock::new(|| raw::read(include_str!("../../models/logs.json")));
 
 /// Every service that has a model.
-pub(crate) fn services() -> [&'static Service; 5] {
-    [&LAMBDA, &CLOUDWATCH, &CODEDEPLOY, &STS, &IAM]
+pub(crate) fn services() -> [&'static Service; 6] {
+    [&LAMBDA, &CLOUDWATCH, &CODEDEPLOY, &STS, &IAM, &LOGS]
 }
 
 /// How requests and answers look on the wire.

@@ -43,7 +43,8 @@ KNOWN = {
     "RoleName": "walk", "PolicyName": "walk", "PolicyArn": "arn:aws:iam::000000000000:policy/walk",
     "Path": "/", "PathPrefix": "/", "PermissionsBoundary": "arn:aws:iam::aws:policy/walk",
     "AssumeRolePolicyDocument": TRUST, "PolicyDocument": ALLOW, "Marker": "YQ", "VersionId": "v1",
-    "RoleSessionName": "walk", "ExtendedStatistic": "p90", "Qualifier": "1", "FunctionVersion": "1",
+    "RoleSessionName": "walk", "logGroupName": "walk", "logStreamName": "walk",
+    "resourceArn": "arn:aws:logs:us-east-1:000000000000:log-group:walk", "ExtendedStatistic": "p90", "Qualifier": "1", "FunctionVersion": "1",
 }
 
 

@@ -1,0 +1,149 @@
+//! CloudWatch Logs: groups, streams, events, and searches among them.
+//!
+//! Everything is in one SQLite file of its own and nothing in memory, however much functions log. What a
+//! group keeps is bounded by its retention, and by [`store::GROUP_MAX`] besides.
+//!
+//! Deliberately absent: subscription and metric filters, queries, live tails, encryption (a key is kept
+//! and shown), data protection, and other accounts.
+
+mod edge;
+mod events;
+mod groups;
+mod input;
+mod page;
+mod pattern;
+mod place;
+mod search;
+mod store;
+mod streams;
+mod tags;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::Connection;
+use serde::Deserialize as _;
+use serde_json::Value;
+
+pub(crate) use edge::answer;
+use input::Asked;
+
+use crate::cloud::LocalError;
+use crate::lambda::name::Home;
+use crate::wire::Fault;
+
+/// The logs of one account in one region. Clones share them.
+#[derive(Debug, Clone)]
+pub(crate) struct Logs {
+    home: Arc<Home>,
+    connection: Arc<Mutex<Connection>>,
+}
+
+/// Why something is not done.
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    /// AWS would refuse it, too.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// The file cannot be read or written.
+    #[error("the log file cannot be used: {0}")]
+    Disk(#[from] rusqlite::Error),
+}
+
+impl From<Refusal> for Fault {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Fault(fault) => fault,
+            disk @ Refusal::Disk(_) => Self::new("ServiceUnavailableException", disk.to_string()),
+        }
+    }
+}
+
+impl Logs {
+    /// Opens or makes the file.
+    pub(crate) fn open(path: &Path, home: Home) -> Result<Self, LocalError> {
+        let connection = store::open(path)?;
+        Ok(Self { home: Arc::new(home), connection: Arc::new(Mutex::new(connection)) })
+    }
+
+    /// Performs an operation whose input satisfies its model. Blocks on the disk.
+    pub(crate) fn perform(&self, now: i64, operation: &str, input: Value) -> Result<Value, Fault> {
+        let asked = Asked::deserialize(input)
+            .map_err(|error| Fault::new("InvalidParameterException", error.to_string()))?;
+        self.with(|connection| {
+            // A change that is refused in its middle has not begun.
+            let transaction = connection.transaction()?;
+            let desk = Desk { home: &self.home, data: &transaction, now };
+            let answer = desk.perform(operation, &asked)?;
+            transaction.commit()?;
+            Ok(answer)
+        })
+        .map_err(Fault::from)
+    }
+
+    /// Removes the events that no group keeps any longer. Blocks on the disk.
+    pub(crate) fn expire(&self, now: i64) -> rusqlite::Result<()> {
+        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let transaction = connection.transaction()?;
+        store::expire(&transaction, now)?;
+        transaction.commit()
+    }
+
+    fn with<T>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        work(&mut self.connection.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Where one operation is performed.
+struct Desk<'a> {
+    home: &'a Home,
+    data: &'a Connection,
+    now: i64,
+}
+
+impl Desk<'_> {
+    fn perform(&self, operation: &str, asked: &Asked) -> Result<Value, Refusal> {
+        match operation {
+            "CreateLogGroup" => self.create_group(asked),
+            "DeleteLogGroup" => self.delete_group(asked),
+            "DescribeLogGroups" => self.describe_groups(asked),
+            "ListLogGroups" => self.list_groups(asked),
+            "PutRetentionPolicy" => self.put_retention(asked),
+            "DeleteRetentionPolicy" => self.delete_retention(asked),
+            "TagResource" | "TagLogGroup" => self.tag(asked),
+            "UntagResource" | "UntagLogGroup" => self.untag(asked),
+            "ListTagsForResource" | "ListTagsLogGroup" => self.list_tags(asked),
+            "CreateLogStream" => self.create_stream(asked),
+            "DeleteLogStream" => self.delete_stream(asked),
+            "DescribeLogStreams" => self.describe_streams(asked),
+            "PutLogEvents" => self.put_events(asked),
+            "GetLogEvents" => self.get_events(asked),
+            "FilterLogEvents" => self.filter_events(asked),
+            "TestMetricFilter" => search::test_pattern(asked),
+            other => Err(Fault::new(
+                "ServiceUnavailableException",
+                format!("{other} is offered and not performed"),
+            )
+            .into()),
+        }
+    }
+}
+
+fn invalid(message: impl Into<String>) -> Refusal {
+    Fault::new("InvalidParameterException", message).into()
+}
+
+fn missing(what: &str) -> Refusal {
+    let message = format!("The specified {what} does not exist.");
+    Fault::new("ResourceNotFoundException", message).into()
+}
+
+fn exists(what: &str) -> Refusal {
+    let message = format!("The specified {what} already exists");
+    Fault::new("ResourceAlreadyExistsException", message).into()
+}
