@@ -30,7 +30,8 @@ pub(super) struct Setup {
     pub(super) kind: Kind,
     pub(super) launch: Launch,
     pub(super) root: PathBuf,
-    pub(super) scratch: PathBuf,
+    /// Its files, which go with it.
+    pub(super) home: PathBuf,
     pub(super) log: Arc<Log>,
     /// Everything but where the Runtime API is.
     pub(super) variables: Vec<(OsString, OsString)>,
@@ -92,7 +93,7 @@ impl Environment {
         match self.running() {
             // Its files go when it is gone.
             Some(process) => process.kill(),
-            None => drop(std::fs::remove_dir_all(&self.setup.scratch)),
+            None => drop(std::fs::remove_dir_all(&self.setup.home)),
         }
     }
 
@@ -176,10 +177,10 @@ impl Environment {
             memory_kb: setup.memory_mb * 1024,
             guard: &setup.guard,
         };
-        let (is_over, scratch) = (Arc::clone(&self.is_over), setup.scratch.clone());
+        let (is_over, home) = (Arc::clone(&self.is_over), setup.home.clone());
         let when_gone = move || {
             if is_over.load(Ordering::SeqCst) {
-                drop(std::fs::remove_dir_all(scratch));
+                drop(std::fs::remove_dir_all(home));
             }
         };
         let started = Process::start(start, &setup.log, when_gone).await;

@@ -5,13 +5,15 @@
 //! that a fresh machine needs nothing but the interpreter.
 
 use std::ffi::OsString;
-use std::io;
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use tokio::process::Command;
 use tokio::sync::OnceCell;
 
+use super::view::View;
 use crate::lambda::model::Configuration;
 use crate::private;
 
@@ -19,6 +21,11 @@ const PYTHON_CLIENT: &str = include_str!("client.py");
 const NODE_CLIENT: &str = include_str!("client.mjs");
 /// AWS: names a script that is started instead of a runtime of AWS's, with its command line.
 const WRAPPER: &str = "AWS_LAMBDA_EXEC_WRAPPER";
+/// Bytes of a script's first line that the system reads.
+const SHEBANG_MAX: u64 = 256;
+/// Where the official client for Node.js starts: up to its third version, and since its fourth.
+const NODE_OFFICIAL: [&str; 2] =
+    ["node_modules/aws-lambda-ric/bin/index.mjs", "node_modules/aws-lambda-ric/index.mjs"];
 /// Tells where the real interpreter is (version managers put scripts in front of it, which would
 /// slow every cold start) and whether the official client can be imported.
 const PYTHON_PROBE: &str = "import sys, importlib.util as u\n\
@@ -93,56 +100,56 @@ impl Interpreters {
         }
     }
 
-    /// How to start a function whose package was unpacked at `root`.
+    /// How to start a function whose package was unpacked at `root`, and which sees it as `view` says.
     pub(super) async fn launch(
         &self,
         configuration: &Configuration,
         root: &Path,
+        view: &View,
     ) -> Result<Launch, NoLaunch> {
         let runtime = configuration.runtime.as_deref().unwrap_or_default();
         let handler = configuration.handler.as_deref().unwrap_or_default();
         let launch = if runtime.starts_with("python") {
-            self.python(handler, root).await?
+            self.python(handler, root, view).await?
         } else if runtime.starts_with("nodejs") {
-            self.node(handler, root).await?
+            self.node(handler, root, view).await?
         } else {
-            return bootstrap(root);
+            return bootstrap(root, view);
         };
         Ok(match configuration.variables.get(WRAPPER) {
-            Some(wrapper) => wrapped(launch, wrapper, root),
+            Some(wrapper) => wrapped(launch, wrapper, view),
             None => launch,
         })
     }
 
-    async fn python(&self, handler: &str, root: &Path) -> Result<Launch, NoLaunch> {
+    async fn python(&self, handler: &str, root: &Path, view: &View) -> Result<Launch, NoLaunch> {
         let python = self.python.get_or_init(|| self.find_python()).await.as_ref();
         let python = python.ok_or_else(|| missing("python3", "Python 3"))?;
         let mut launch = Launch {
             program: python.executable.clone(),
             arguments: vec!["-u".into()],
-            variables: vec![("PYTHONPATH", root.into())],
+            variables: vec![("PYTHONPATH", view.root.clone().into())],
         };
         if python.has_client || root.join("awslambdaric").is_dir() {
             launch.arguments.extend(["-m".into(), "awslambdaric".into(), handler.into()]);
         } else {
-            launch.arguments.push(self.directory.join("client.py").into());
+            launch.arguments.push(view.clients.join("client.py").into());
         }
         Ok(launch)
     }
 
-    async fn node(&self, handler: &str, root: &Path) -> Result<Launch, NoLaunch> {
+    async fn node(&self, handler: &str, root: &Path, view: &View) -> Result<Launch, NoLaunch> {
         let node = self.node.get_or_init(|| self.find_node()).await.as_ref();
         let node = node.ok_or_else(|| missing("node", "Node.js"))?;
-        let official = root.join("node_modules/aws-lambda-ric/bin/index.mjs");
-        let arguments = if official.is_file() {
-            vec![official.into(), handler.into()]
-        } else {
-            vec![self.directory.join("client.mjs").into()]
+        let is_official = |client: &&&str| root.join(client).is_file();
+        let arguments = match NODE_OFFICIAL.iter().find(is_official) {
+            Some(official) => vec![view.root.join(official).into(), handler.into()],
+            None => vec![view.clients.join("client.mjs").into()],
         };
         Ok(Launch {
             program: node.clone(),
             arguments,
-            variables: vec![("NODE_PATH", root.join("node_modules").into())],
+            variables: vec![("NODE_PATH", view.root.join("node_modules").into())],
         })
     }
 
@@ -184,9 +191,9 @@ fn missing(program: &str, name: &str) -> NoLaunch {
 }
 
 /// A launch through a script. As on AWS a shell starts it: one that is not there is exit status 127.
-fn wrapped(launch: Launch, wrapper: &str, root: &Path) -> Launch {
+fn wrapped(launch: Launch, wrapper: &str, view: &View) -> Launch {
     let wrapper = match wrapper.strip_prefix("/var/task/") {
-        Some(inside) => root.join(inside),
+        Some(inside) => view.root.join(inside),
         None => wrapper.into(),
     };
     let mut arguments: Vec<OsString> = vec!["-c".into(), r#"exec "$@""#.into(), "bootstrap".into()];
@@ -195,7 +202,7 @@ fn wrapped(launch: Launch, wrapper: &str, root: &Path) -> Launch {
     Launch { program: "/bin/sh".into(), arguments, variables: launch.variables }
 }
 
-fn bootstrap(root: &Path) -> Result<Launch, NoLaunch> {
+fn bootstrap(root: &Path, view: &View) -> Result<Launch, NoLaunch> {
     let program = root.join("bootstrap");
     let kind = "Runtime.InvalidEntrypoint";
     if !program.is_file() {
@@ -210,7 +217,22 @@ fn bootstrap(root: &Path) -> Result<Launch, NoLaunch> {
                 .to_owned();
         return Err(NoLaunch { kind, message });
     }
+    // What would start it need not be able to say why it cannot.
+    if interpreter_of(&program).is_some_and(|interpreter| !interpreter.exists()) {
+        let message = "fork/exec /var/task/bootstrap: no such file or directory".to_owned();
+        return Err(NoLaunch { kind, message });
+    }
+    let program = view.root.join("bootstrap");
     Ok(Launch { program, arguments: Vec::new(), variables: Vec::new() })
+}
+
+/// The program that the first line of a script names.
+fn interpreter_of(script: &Path) -> Option<PathBuf> {
+    let mut first = Vec::new();
+    let file = BufReader::new(File::open(script).ok()?);
+    file.take(SHEBANG_MAX).read_until(b'\n', &mut first).ok()?;
+    let line = std::str::from_utf8(&first).ok()?.strip_prefix("#!")?;
+    line.split_ascii_whitespace().next().map(PathBuf::from)
 }
 
 fn is_executable(path: &Path) -> bool {

@@ -6,8 +6,9 @@
 //!
 //! An environment sees nothing of the host's variables but `PATH`. Where the system tells how much
 //! memory processes use (Linux), a function that takes more than it was given is killed, at the latest
-//! a moment after. Deliberately absent: disk limits, a file system of its own, networks, and any
-//! sandbox: the code is the user's own.
+//! a moment after. It sees its code at AWS's paths where the system lets it (see [`view`]). Deliberately
+//! absent: disk limits, a `/tmp` that others do not see (`TMPDIR` names one), networks, and any sandbox:
+//! the code is the user's own.
 
 mod api;
 mod environment;
@@ -18,6 +19,7 @@ mod memory;
 mod process;
 mod report;
 mod variables;
+mod view;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsString;
@@ -33,11 +35,12 @@ pub use self::log::{LogFiles, LogSink, LogStream};
 
 use self::environment::{Environment, Setup};
 use self::guard::Guard;
-use self::interpreter::{Interpreters, NoLaunch};
+use self::interpreter::{Interpreters, Launch, NoLaunch};
 use self::log::Log;
 use self::report::{Failure, Measured};
+use self::view::{Mounts, View, Views};
 use crate::clock::Stopwatch;
-use crate::lambda::model::Route;
+use crate::lambda::model::{Configuration, Route};
 
 /// How long an environment may be idle, in real time. AWS keeps them for some minutes.
 const IDLE_MAX: Duration = Duration::from_mins(5);
@@ -126,6 +129,7 @@ pub struct Runtime {
 struct Inner {
     settings: RuntimeSettings,
     interpreters: Interpreters,
+    views: Views,
     guard: Arc<Guard>,
     pool: Mutex<Pool>,
 }
@@ -148,6 +152,7 @@ impl Runtime {
         let clients = settings.run_dir.join("clients");
         let inner = Inner {
             interpreters: Interpreters::new(&clients, settings.path.clone())?,
+            views: Views::new(&settings.run_dir)?,
             guard: Arc::new(Guard::start()?),
             pool: Mutex::new(Pool::default()),
             settings,
@@ -158,6 +163,7 @@ impl Runtime {
     /// Looks for a runtime's interpreter ahead of the first cold start, which need not wait then.
     pub async fn prepare(&self, runtime: &str) {
         self.inner.interpreters.find_for(runtime).await;
+        self.inner.views.are_possible().await;
     }
 
     /// Runs one job, in an idle environment if there is one.
@@ -265,22 +271,20 @@ impl Runtime {
     async fn make_environment(&self, job: &Job, root: &Path) -> Result<Arc<Environment>, NoLaunch> {
         let settings = &self.inner.settings;
         let configuration = &job.route.deployed.configuration;
-        let launch = self.inner.interpreters.launch(configuration, root).await?;
         let id = {
             let mut pool = self.pool();
             pool.next_id += 1;
             pool.next_id
         };
-        let scratch = settings.run_dir.join(format!("environment-{id}"));
-        crate::private::directory(&scratch).map_err(|error| NoLaunch {
-            kind: "Runtime.InvalidEntrypoint",
-            message: format!("{}: {error}", scratch.display()),
-        })?;
+        let home = settings.run_dir.join(format!("environment-{id}"));
+        let scratch = home.join("tmp");
+        crate::private::directory(&scratch).map_err(|error| no_launch(&scratch, &error))?;
+        let launched = self.launch(configuration, root, &scratch).await;
+        let (launch, view) = launched.inspect_err(|_| drop(std::fs::remove_dir_all(&home)))?;
         let place = variables::Place {
-            root,
+            view: &view,
             scratch: &scratch,
             stream: &log_stream(job),
-            clients: self.inner.interpreters.directory(),
             path: self.inner.interpreters.path(),
             id,
         };
@@ -291,7 +295,7 @@ impl Runtime {
             launch,
             root: root.to_owned(),
             log: self.begin_log(job, place.stream),
-            scratch: scratch.clone(),
+            home,
             variables,
             memory_mb: configuration.memory_size.unsigned_abs(),
             guard: Arc::clone(&self.inner.guard),
@@ -303,6 +307,26 @@ impl Runtime {
             pool.all.insert(id, Arc::clone(&environment));
         }
         Ok(environment)
+    }
+
+    /// How a function is started, and what it sees where.
+    async fn launch(
+        &self,
+        configuration: &Configuration,
+        root: &Path,
+        scratch: &Path,
+    ) -> Result<(Launch, View), NoLaunch> {
+        let Inner { interpreters, views, .. } = &*self.inner;
+        let clients = interpreters.directory();
+        if views.are_possible().await {
+            let view = View::of_aws();
+            let launch = interpreters.launch(configuration, root, &view).await?;
+            let mounts = Mounts { root, clients, scratch };
+            let launch = views.through(launch, &mounts, &scratch.with_file_name("mounts"));
+            return Ok((launch.map_err(|error| no_launch(scratch, &error))?, view));
+        }
+        let view = View::plain(root, clients);
+        Ok((interpreters.launch(configuration, root, &view).await?, view))
     }
 
     fn begin_log(&self, job: &Job, stream: &str) -> Arc<Log> {
@@ -355,6 +379,11 @@ impl Drop for Lease<'_> {
             self.runtime.pool().all.remove(&environment.id());
         }
     }
+}
+
+fn no_launch(path: &Path, error: &io::Error) -> NoLaunch {
+    let message = format!("{}: {error}", path.display());
+    NoLaunch { kind: "Runtime.InvalidEntrypoint", message }
 }
 
 /// The log group of a function: its own, unless it is configured to write to another one.

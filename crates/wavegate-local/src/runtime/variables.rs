@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
+use super::view::View;
 use super::{Job, RuntimeSettings, log_group};
 use crate::iam;
 
@@ -11,14 +12,12 @@ const XRAY: (&str, &str) = ("127.0.0.1", "2000");
 
 /// What an environment is made of.
 pub(super) struct Place<'a> {
-    /// Where the package was unpacked.
-    pub(super) root: &'a Path,
+    /// Where it sees its code and the built-in clients.
+    pub(super) view: &'a View,
     /// Its scratch directory.
     pub(super) scratch: &'a Path,
     /// Its log stream.
     pub(super) stream: &'a str,
-    /// Where the built-in runtime clients lie.
-    pub(super) clients: &'a Path,
     /// Where programs are looked for.
     pub(super) path: &'a OsString,
     /// The environment's number.
@@ -38,10 +37,10 @@ pub(super) fn of(
     let mut set = |name: &str, value: OsString| all.push((name.into(), value));
     // A function's own LANG, TZ or PATH may replace these; the ones further down it may not.
     set("PATH", place.path.clone());
-    set("LD_LIBRARY_PATH", libraries(place.root));
+    set("LD_LIBRARY_PATH", libraries(&place.view.root));
     set("LANG", "en_US.UTF-8".into());
     set("TZ", ":UTC".into());
-    set("PWD", place.root.into());
+    set("PWD", place.view.root.clone().into());
     set("SHLVL", "0".into());
     set("HOME", place.scratch.into());
     set("TMPDIR", place.scratch.into());
@@ -58,8 +57,8 @@ pub(super) fn of(
         set(name, value.into());
     }
     set("_HANDLER", configuration.handler.clone().unwrap_or_default().into());
-    set("LAMBDA_TASK_ROOT", place.root.into());
-    set("LAMBDA_RUNTIME_DIR", place.clients.into());
+    set("LAMBDA_TASK_ROOT", place.view.root.clone().into());
+    set("LAMBDA_RUNTIME_DIR", place.view.clients.clone().into());
     set("AWS_REGION", settings.region.clone().into());
     set("AWS_DEFAULT_REGION", settings.region.clone().into());
     let (key, secret, token) = iam::function_keys(place.id);
