@@ -4,11 +4,13 @@
 //! `aws-lambda-ric` if it lies in the package. Otherwise the small clients of this module serve, so
 //! that a fresh machine needs nothing but the interpreter.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::process::Command;
 use tokio::sync::OnceCell;
@@ -37,7 +39,8 @@ const PYTHON_PROBE: &str = "import sys, importlib.util as u\n\
 pub(super) struct Interpreters {
     directory: PathBuf,
     path: OsString,
-    python: OnceCell<Option<Python>>,
+    /// By runtime: each names a version.
+    pythons: Mutex<BTreeMap<String, Arc<OnceCell<Option<Python>>>>>,
     node: OnceCell<Option<PathBuf>>,
 }
 
@@ -76,7 +79,7 @@ impl Interpreters {
         Ok(Self {
             directory: directory.to_owned(),
             path,
-            python: OnceCell::new(),
+            pythons: Mutex::new(BTreeMap::new()),
             node: OnceCell::new(),
         })
     }
@@ -94,7 +97,7 @@ impl Interpreters {
     /// Looks for the interpreter of a runtime.
     pub(super) async fn find_for(&self, runtime: &str) {
         if runtime.starts_with("python") {
-            self.python.get_or_init(|| self.find_python()).await;
+            self.python_of(runtime).await;
         } else if runtime.starts_with("nodejs") {
             self.node.get_or_init(|| self.find_node()).await;
         }
@@ -110,9 +113,9 @@ impl Interpreters {
         let runtime = configuration.runtime.as_deref().unwrap_or_default();
         let handler = configuration.handler.as_deref().unwrap_or_default();
         let launch = if runtime.starts_with("python") {
-            self.python(handler, root, view).await?
+            self.python(runtime, handler, root, view).await?
         } else if runtime.starts_with("nodejs") {
-            self.node(handler, root, view).await?
+            self.node(runtime, handler, root, view).await?
         } else {
             return bootstrap(root, view);
         };
@@ -122,13 +125,19 @@ impl Interpreters {
         })
     }
 
-    async fn python(&self, handler: &str, root: &Path, view: &View) -> Result<Launch, NoLaunch> {
-        let python = self.python.get_or_init(|| self.find_python()).await.as_ref();
+    async fn python(
+        &self,
+        runtime: &str,
+        handler: &str,
+        root: &Path,
+        view: &View,
+    ) -> Result<Launch, NoLaunch> {
+        let python = self.python_of(runtime).await;
         let python = python.ok_or_else(|| missing("python3", "Python 3"))?;
         let mut launch = Launch {
             program: python.executable.clone(),
             arguments: vec!["-u".into()],
-            variables: vec![("PYTHONPATH", view.root.clone().into())],
+            variables: vec![("PYTHONPATH", view.clients.clone().into())],
         };
         if python.has_client || root.join("awslambdaric").is_dir() {
             launch.arguments.extend(["-m".into(), "awslambdaric".into(), handler.into()]);
@@ -138,7 +147,13 @@ impl Interpreters {
         Ok(launch)
     }
 
-    async fn node(&self, handler: &str, root: &Path, view: &View) -> Result<Launch, NoLaunch> {
+    async fn node(
+        &self,
+        runtime: &str,
+        handler: &str,
+        root: &Path,
+        view: &View,
+    ) -> Result<Launch, NoLaunch> {
         let node = self.node.get_or_init(|| self.find_node()).await.as_ref();
         let node = node.ok_or_else(|| missing("node", "Node.js"))?;
         let is_official = |client: &&&str| root.join(client).is_file();
@@ -149,12 +164,35 @@ impl Interpreters {
         Ok(Launch {
             program: node.clone(),
             arguments,
-            variables: vec![("NODE_PATH", view.root.join("node_modules").into())],
+            variables: vec![("NODE_PATH", node_path(runtime, view))],
         })
     }
 
-    async fn find_python(&self) -> Option<Python> {
-        let answer = ask(Command::new(self.find("python3")?).args(["-c", PYTHON_PROBE])).await?;
+    /// The Python of a runtime.
+    async fn python_of(&self, runtime: &str) -> Option<Python> {
+        let cell = {
+            let mut pythons = self.pythons.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(pythons.entry(runtime.to_owned()).or_default())
+        };
+        cell.get_or_init(|| self.find_python(runtime)).await.clone()
+    }
+
+    /// Where the search path has its first Python, one of the named version goes before others. What is
+    /// further down is not asked: the first may be somebody's environment with the packages they need.
+    async fn find_python(&self, runtime: &str) -> Option<Python> {
+        let places = std::env::split_paths(&self.path);
+        let programs = places.flat_map(|place| [place.join(runtime), place.join("python3")]);
+        for program in programs.filter(|program| is_executable(program)) {
+            // A script of a version manager may be there for a version that is not switched on.
+            if let Some(python) = self.probe(&program).await {
+                return Some(python);
+            }
+        }
+        None
+    }
+
+    async fn probe(&self, program: &Path) -> Option<Python> {
+        let answer = ask(Command::new(program).args(["-c", PYTHON_PROBE])).await?;
         let executable = PathBuf::from(answer.lines().next()?);
         // Asked again in the bare environment functions get, where user packages do not count.
         let mut bare = Command::new(&executable);
@@ -188,6 +226,18 @@ fn missing(program: &str, name: &str) -> NoLaunch {
             "{program} was not found on PATH: install {name} to run this function locally"
         ),
     }
+}
+
+/// Where Node.js looks for packages, in AWS's order.
+fn node_path(runtime: &str, view: &View) -> OsString {
+    let version = runtime.trim_start_matches("nodejs").trim_end_matches(".x");
+    let mut path =
+        OsString::from(format!("/opt/nodejs/node{version}/node_modules:/opt/nodejs/node_modules"));
+    for part in [&view.clients.join("node_modules"), &view.clients, &view.root] {
+        path.push(":");
+        path.push(part);
+    }
+    path
 }
 
 /// A launch through a script. As on AWS a shell starts it: one that is not there is exit status 127.

@@ -37,7 +37,7 @@ pub(super) fn of(
     let mut set = |name: &str, value: OsString| all.push((name.into(), value));
     // A function's own LANG, TZ or PATH may replace these; the ones further down it may not.
     set("PATH", place.path.clone());
-    set("LD_LIBRARY_PATH", libraries(&place.view.root));
+    set("LD_LIBRARY_PATH", libraries(place.view));
     set("LANG", "en_US.UTF-8".into());
     set("TZ", ":UTC".into());
     set("PWD", place.view.root.clone().into());
@@ -89,10 +89,13 @@ pub(super) fn of(
     all
 }
 
-/// Where a package's own libraries are found, as on AWS.
-fn libraries(root: &Path) -> OsString {
-    let mut all = OsString::from(root);
-    all.push(":");
-    all.push(root.join("lib"));
+/// Where libraries are looked for, in AWS's order.
+fn libraries(view: &View) -> OsString {
+    let mut all = OsString::from("/var/lang/lib:/lib64:/usr/lib64");
+    for part in [&view.clients, &view.clients.join("lib"), &view.root, &view.root.join("lib")] {
+        all.push(":");
+        all.push(part);
+    }
+    all.push(":/opt/lib");
     all
 }

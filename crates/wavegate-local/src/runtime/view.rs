@@ -2,8 +2,8 @@
 //! system lets it.
 //!
 //! Linux gives a process a view of the file system of its own; its owner need not be root for that. Where
-//! the system refuses (other systems, most containers) code is seen where it lies. Only these two paths
-//! are AWS's; all others are the machine's, and `/var` cannot be written to.
+//! the system refuses (other systems, most containers) code is seen where it lies. Only these two paths,
+//! and that `sh` is Bash, are AWS's; all others are the machine's, and `/var` cannot be written to.
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -22,7 +22,8 @@ const TASK: &str = "/var/task";
 const RUNTIME: &str = "/var/runtime";
 const PROGRAM: &str = "/usr/bin/unshare";
 /// Mounts what a table says and becomes the function's process.
-const SCRIPT: &str = r#"PATH=/usr/bin:/bin mount -a -T "$1" && cd /var/task && shift && exec "$@""#;
+const SCRIPT: &str =
+    r#"PATH=/usr/bin:/bin mount -a -T "$1" && cd /var/task && unset OLDPWD && shift && exec "$@""#;
 
 /// Makes views.
 #[derive(Debug)]
@@ -91,6 +92,10 @@ impl Views {
     fn table(&self, mounts: &Mounts<'_>) -> String {
         let mut table =
             format!("overlay /var overlay ro,lowerdir={}:/var 0 0\n", escaped(&self.skeleton));
+        // AWS's `sh` is Bash, and scripts written for it count on that.
+        if Path::new("/bin/bash").exists() {
+            table.push_str("/bin/bash /bin/sh none bind 0 0\n");
+        }
         // What lies below `/var` is not to be read-only for that.
         let scratch = escaped(mounts.scratch);
         for (from, to) in [
@@ -166,7 +171,8 @@ mod tests {
             std::fs::create_dir(path).unwrap();
         }
         std::fs::write(root.join("app"), "code").unwrap();
-        let script = r#"pwd; cat app; echo note > "$1/note"; touch /var/x 2> /dev/null || echo no"#;
+        let script = r#"pwd; cat app; echo note > "$1/note"; touch /var/x 2> /dev/null || echo no
+                        env | grep -c OLDPWD; test -e /bin/bash && set -o pipefail"#;
         let launch = Launch {
             program: "/bin/sh".into(),
             arguments: ["-c".into(), script.into(), "sh".into(), scratch.clone().into()].into(),
@@ -175,7 +181,7 @@ mod tests {
         let mounts = Mounts { root: &root, clients: directory.path(), scratch: &scratch };
         let launch = views.through(launch, &mounts, &directory.path().join("table")).unwrap();
         let output = Command::new(launch.program).args(launch.arguments).output().await.unwrap();
-        assert_eq!(String::from_utf8(output.stdout).unwrap(), "/var/task\ncodeno\n");
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), "/var/task\ncodeno\n0\n");
         assert_eq!(std::fs::read_to_string(scratch.join("note")).unwrap(), "note\n");
         assert!(!Path::new("/var/task/app").exists(), "nobody else sees it");
     }

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import {
   CreateAliasCommand, CreateFunctionCommand, DeleteFunctionCommand, GetAliasCommand, GetFunctionCommand,
-  InvokeCommand, LambdaClient, PublishVersionCommand, ResourceNotFoundException, UpdateAliasCommand,
+  InvokeCommand, InvokeWithResponseStreamCommand, LambdaClient, PublishVersionCommand, ResourceNotFoundException, UpdateAliasCommand,
   UpdateFunctionCodeCommand, UpdateFunctionConfigurationCommand, paginateListAliases,
   paginateListFunctions, paginateListVersionsByFunction, waitUntilFunctionActiveV2,
   waitUntilFunctionUpdatedV2,
@@ -48,6 +48,11 @@ async function functions() {
   const answer = await client.send(new InvokeCommand({ FunctionName, Qualifier: "2", Payload: "{}" }));
   assert.equal(answer.ExecutedVersion, "2");
   assert.deepEqual(JSON.parse(answer.Payload.transformToString()), { version: 2 });
+  const streamed = await client.send(new InvokeWithResponseStreamCommand({ FunctionName, Qualifier: "1" }));
+  const events = [];
+  for await (const event of streamed.EventStream) events.push(event);
+  assert.deepEqual(JSON.parse(Buffer.from(events[0].PayloadChunk.Payload).toString()), { version: 1 });
+  assert.deepEqual(events[1], { InvokeComplete: {} });
   await client.send(new UpdateFunctionConfigurationCommand({ FunctionName, MemorySize: 512 }));
   await waitUntilFunctionUpdatedV2({ client, ...wait }, { FunctionName });
   const read = await client.send(new GetFunctionCommand({ FunctionName }));

@@ -7,6 +7,7 @@ import io
 import json
 import sys
 import time
+import urllib.request
 import zipfile
 
 import boto3
@@ -61,6 +62,17 @@ def functions():
     assert [a["Name"] for a in aliases] == ["a0", "a1", "a2"]
     answer = on.invoke(FunctionName=name, Qualifier="a1", Payload=b"{}")
     assert (json.load(answer["Payload"]), answer["ExecutedVersion"]) == (1, "2")
+
+    # The same as a stream of events, and over HTTP.
+    stream = on.invoke_with_response_stream(FunctionName=name, Qualifier="a1", LogType="Tail")
+    *chunks, end = stream["EventStream"]
+    assert b"".join(chunk["PayloadChunk"]["Payload"] for chunk in chunks) == b"1", chunks
+    assert set(end["InvokeComplete"]) == {"LogResult"}, end
+    url = on.create_function_url_config(FunctionName=name, Qualifier="a2", AuthType="NONE")["FunctionUrl"]
+    on.add_permission(FunctionName=name, Qualifier="a2", StatementId="all", Principal="*",
+                      Action="lambda:InvokeFunctionUrl", FunctionUrlAuthType="NONE")
+    with urllib.request.urlopen(url + "any/path") as response:
+        assert (response.status, response.read()) == (200, b"2")
 
     # As an infrastructure tool does it: write, then read until what was written shows.
     on.update_function_configuration(FunctionName=name, Timeout=9)

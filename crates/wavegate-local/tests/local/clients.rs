@@ -1,9 +1,12 @@
-//! The built-in runtime client for Python, in an environment where the official one is absent.
+//! Runtime clients: the built-in one for Python, in an environment where the official one is absent,
+//! and AWS's own for Rust.
 
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
+use crate::deployment_clients::has_tool;
+use crate::support::start;
 use serde_json::{Value, json};
 use wavegate_local::lambda::input::Code;
 use wavegate_local::lambda::model::{Configuration, Deployed, Route};
@@ -151,4 +154,32 @@ async fn a_missing_interpreter_is_told_in_words() {
         assert!(message.contains("not found on PATH") && message.contains(wanted), "{message}");
     }
     bench.runtime.shutdown().await;
+}
+
+/// The gate builds it and says where in `WAVEGATE_RUST_FUNCTION`.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_in_rust_runs_on_awss_own_client() {
+    let built = std::env::var("WAVEGATE_RUST_FUNCTION").unwrap_or("WAVEGATE_RUST_FUNCTION".into());
+    if !has_tool(&["test", "-x", &built]) {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let (cloud, mut client) = start(directory.path()).await;
+    let bootstrap = std::fs::read(built).unwrap();
+    client.create_with("rust", "provided.al2023", &[("bootstrap", bootstrap)], json!({})).await;
+    for number in 0..3 {
+        let answer = client.invoke("rust", json!({"n": number})).await;
+        let told = answer.json();
+        assert_eq!(told["event"], json!({"n": number}), "{told}");
+        assert_eq!(told["id"], answer.header("x-amzn-requestid").unwrap());
+        assert_eq!((&told["name"], &told["memory"]), (&json!("rust"), &json!(128)));
+        assert!(told["stream"].as_str().unwrap().contains("/[$LATEST]"), "{told}");
+    }
+    let failed = client.invoke("rust", json!({"fail": "no"})).await;
+    assert_eq!(failed.header("x-amz-function-error"), Some("Unhandled"));
+    assert!(failed.json()["errorMessage"].as_str().unwrap().contains("no"), "{}", failed.json());
+    let panicked = client.invoke("rust", json!({"panic": true})).await;
+    assert_eq!(panicked.header("x-amz-function-error"), Some("Unhandled"));
+    assert_eq!(client.invoke("rust", json!({})).await.header("x-amz-function-error"), None);
+    cloud.shutdown().await;
 }

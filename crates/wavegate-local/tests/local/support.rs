@@ -98,11 +98,11 @@ impl Client {
         self.create_with(name, runtime, files, json!({})).await;
     }
 
-    pub(crate) async fn create_with(
+    pub(crate) async fn create_with<T: AsRef<[u8]>>(
         &mut self,
         name: &str,
         runtime: &str,
-        files: &[(&str, &str)],
+        files: &[(&str, T)],
         more: Value,
     ) {
         let handler = if runtime.starts_with("node") { "index.handler" } else { "app.handler" };
@@ -167,13 +167,13 @@ pub(crate) async fn start(directory: &Path) -> (LocalCloud, Client) {
 }
 
 /// A zip; files named `bootstrap` are executable.
-pub(crate) fn package(files: &[(&str, &str)]) -> Vec<u8> {
+pub(crate) fn package<T: AsRef<[u8]>>(files: &[(&str, T)]) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
     for (name, text) in files {
         let mode = if *name == "bootstrap" { 0o755 } else { 0o644 };
         let options = zip::write::SimpleFileOptions::default().unix_permissions(mode);
         zip.start_file(*name, options).unwrap();
-        zip.write_all(text.as_bytes()).unwrap();
+        zip.write_all(text.as_ref()).unwrap();
     }
     zip.finish().unwrap().into_inner()
 }
