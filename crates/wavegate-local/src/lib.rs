@@ -12,9 +12,8 @@
 //! - virtual time never goes back, not even over a kill;
 //! - no function process outlives the cloud, however the cloud ends.
 //!
-//! Deliberately absent: IAM beyond the rehearsal of a policy, networks, layers, container images. Event
-//! source mappings and provisioned concurrency are kept and shown, and nothing acts on them. What is not
-//! offered is refused in words.
+//! Deliberately absent: IAM beyond the rehearsal of a policy, networks, container images. Event
+//! source mappings are kept and shown, and nothing polls for them. What is not offered is refused in words.
 
 mod alarm_action;
 pub mod clock;

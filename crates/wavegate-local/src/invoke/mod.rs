@@ -178,10 +178,14 @@ impl Admitted {
             Code::Zip { sha256, .. } => Some(cloud.code.root(sha256)?),
             Code::Image { .. } => None,
         };
+        let layers = &route.deployed.configuration.layers;
+        let layers: Result<_, _> =
+            layers.iter().map(|layer| cloud.code.root(&layer.sha256)).collect();
         let job = Job {
             request_id: wish.request_id,
-            route,
             root,
+            layers: layers?,
+            route,
             payload: wish.payload,
             client_context: wish.client_context,
             trace: wish.trace,

@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::process::Command;
 use tokio::sync::OnceCell;
 
+use super::Job;
 use super::view::View;
 use crate::lambda::model::Configuration;
 use crate::private;
@@ -107,6 +108,7 @@ impl Interpreters {
     pub(super) async fn launch(
         &self,
         configuration: &Configuration,
+        job: &Job,
         root: &Path,
         view: &View,
     ) -> Result<Launch, NoLaunch> {
@@ -117,7 +119,7 @@ impl Interpreters {
         } else if runtime.starts_with("nodejs") {
             self.node(runtime, handler, root, view).await?
         } else {
-            return bootstrap(root, view);
+            return bootstrap(root, &job.layers, view);
         };
         Ok(match configuration.variables.get(WRAPPER) {
             Some(wrapper) => wrapped(launch, wrapper, view),
@@ -137,7 +139,7 @@ impl Interpreters {
         let mut launch = Launch {
             program: python.executable.clone(),
             arguments: vec!["-u".into()],
-            variables: vec![("PYTHONPATH", view.clients.clone().into())],
+            variables: vec![("PYTHONPATH", python_path(runtime, view))],
         };
         if python.has_client || root.join("awslambdaric").is_dir() {
             launch.arguments.extend(["-m".into(), "awslambdaric".into(), handler.into()]);
@@ -231,17 +233,41 @@ fn missing(program: &str, name: &str) -> NoLaunch {
 /// Where Node.js looks for packages, in AWS's order.
 fn node_path(runtime: &str, view: &View) -> OsString {
     let version = runtime.trim_start_matches("nodejs").trim_end_matches(".x");
-    let mut path =
-        OsString::from(format!("/opt/nodejs/node{version}/node_modules:/opt/nodejs/node_modules"));
-    for part in [&view.clients.join("node_modules"), &view.clients, &view.root] {
-        path.push(":");
-        path.push(part);
+    let none = [PathBuf::from("/opt")];
+    let layers = if view.layers.is_empty() { &none } else { view.layers.as_slice() };
+    let mut parts = Vec::new();
+    for layer in layers {
+        parts.push(layer.join(format!("nodejs/node{version}/node_modules")));
+        parts.push(layer.join("nodejs/node_modules"));
     }
-    path
+    parts.extend([view.clients.join("node_modules"), view.clients.clone(), view.root.clone()]);
+    joined(&parts)
+}
+
+/// Where Python looks for packages besides the function's own. AWS's runtime adds what layers have.
+fn python_path(runtime: &str, view: &View) -> OsString {
+    let mut parts = vec![view.clients.clone()];
+    for layer in &view.layers {
+        parts.push(layer.join(format!("python/lib/{runtime}/site-packages")));
+        parts.push(layer.join("python"));
+    }
+    joined(&parts)
+}
+
+fn joined(parts: &[PathBuf]) -> OsString {
+    let mut all = OsString::new();
+    for (at, part) in parts.iter().enumerate() {
+        if at > 0 {
+            all.push(":");
+        }
+        all.push(part);
+    }
+    all
 }
 
 /// A launch through a script. As on AWS a shell starts it: one that is not there is exit status 127.
 fn wrapped(launch: Launch, wrapper: &str, view: &View) -> Launch {
+    // Where it lies, if it is not seen at AWS's path.
     let wrapper = match wrapper.strip_prefix("/var/task/") {
         Some(inside) => view.root.join(inside),
         None => wrapper.into(),
@@ -252,14 +278,16 @@ fn wrapped(launch: Launch, wrapper: &str, view: &View) -> Launch {
     Launch { program: "/bin/sh".into(), arguments, variables: launch.variables }
 }
 
-fn bootstrap(root: &Path, view: &View) -> Result<Launch, NoLaunch> {
-    let program = root.join("bootstrap");
+fn bootstrap(root: &Path, layers: &[PathBuf], view: &View) -> Result<Launch, NoLaunch> {
     let kind = "Runtime.InvalidEntrypoint";
-    if !program.is_file() {
+    let places = [root].into_iter().chain(layers.iter().rev().map(PathBuf::as_path));
+    let mut seen = view.layers.iter();
+    let found = places.map(|place| place.join("bootstrap")).find(|program| program.is_file());
+    let Some(program) = found else {
         let message =
             "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]".to_owned();
         return Err(NoLaunch { kind, message });
-    }
+    };
     if !is_executable(&program) {
         let message =
             "fork/exec /var/task/bootstrap: permission denied (the file bootstrap of the \
@@ -272,7 +300,14 @@ fn bootstrap(root: &Path, view: &View) -> Result<Launch, NoLaunch> {
         let message = "fork/exec /var/task/bootstrap: no such file or directory".to_owned();
         return Err(NoLaunch { kind, message });
     }
-    let program = view.root.join("bootstrap");
+    let program = if program.starts_with(root) {
+        view.root.join("bootstrap")
+    } else {
+        // One that all layers are, or the one that it lies in.
+        seen.find(|place| program.starts_with(place))
+            .or(view.layers.first())
+            .map_or(program, |place| place.join("bootstrap"))
+    };
     Ok(Launch { program, arguments: Vec::new(), variables: Vec::new() })
 }
 

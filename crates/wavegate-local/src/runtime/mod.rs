@@ -40,7 +40,7 @@ use self::log::Log;
 use self::report::{Failure, Measured};
 use self::view::{Mounts, View, Views};
 use crate::clock::Stopwatch;
-use crate::lambda::model::{Configuration, Route};
+use crate::lambda::model::Route;
 
 /// How long an environment may be idle, in real time. AWS keeps them for some minutes.
 const IDLE_MAX: Duration = Duration::from_mins(5);
@@ -71,6 +71,8 @@ pub struct Job {
     pub route: Arc<Route>,
     /// Where the route's package was unpacked; absent for images.
     pub root: Option<PathBuf>,
+    /// Where its layers were unpacked, in their order.
+    pub layers: Vec<PathBuf>,
     /// The event.
     pub payload: Bytes,
     /// The caller's client context, as JSON.
@@ -279,7 +281,7 @@ impl Runtime {
         let home = settings.run_dir.join(format!("environment-{id}"));
         let scratch = home.join("tmp");
         crate::private::directory(&scratch).map_err(|error| no_launch(&scratch, &error))?;
-        let launched = self.launch(configuration, root, &scratch).await;
+        let launched = self.launch(job, root, &scratch).await;
         let (launch, view) = launched.inspect_err(|_| drop(std::fs::remove_dir_all(&home)))?;
         let place = variables::Place {
             view: &view,
@@ -312,21 +314,22 @@ impl Runtime {
     /// How a function is started, and what it sees where.
     async fn launch(
         &self,
-        configuration: &Configuration,
+        job: &Job,
         root: &Path,
         scratch: &Path,
     ) -> Result<(Launch, View), NoLaunch> {
+        let configuration = &job.route.deployed.configuration;
         let Inner { interpreters, views, .. } = &*self.inner;
         let clients = interpreters.directory();
         if views.are_possible().await {
-            let view = View::of_aws();
-            let launch = interpreters.launch(configuration, root, &view).await?;
-            let mounts = Mounts { root, clients, scratch };
+            let view = View::of_aws(&job.layers);
+            let launch = interpreters.launch(configuration, job, root, &view).await?;
+            let mounts = Mounts { root, clients, scratch, layers: &job.layers };
             let launch = views.through(launch, &mounts, &scratch.with_file_name("mounts"));
             return Ok((launch.map_err(|error| no_launch(scratch, &error))?, view));
         }
-        let view = View::plain(root, clients);
-        Ok((interpreters.launch(configuration, root, &view).await?, view))
+        let view = View::plain(root, clients, &job.layers);
+        Ok((interpreters.launch(configuration, job, root, &view).await?, view))
     }
 
     fn begin_log(&self, job: &Job, stream: &str) -> Arc<Log> {

@@ -36,7 +36,7 @@ pub(super) fn of(
     let mut all: Vec<(OsString, OsString)> = Vec::new();
     let mut set = |name: &str, value: OsString| all.push((name.into(), value));
     // A function's own LANG, TZ or PATH may replace these; the ones further down it may not.
-    set("PATH", place.path.clone());
+    set("PATH", programs(place));
     set("LD_LIBRARY_PATH", libraries(place.view));
     set("LANG", "en_US.UTF-8".into());
     set("TZ", ":UTC".into());
@@ -96,6 +96,22 @@ fn libraries(view: &View) -> OsString {
         all.push(":");
         all.push(part);
     }
-    all.push(":/opt/lib");
+    for layer in &view.layers {
+        all.push(":");
+        all.push(layer.join("lib"));
+    }
+    if view.layers.is_empty() {
+        all.push(":/opt/lib");
+    }
+    all
+}
+
+/// Where programs are looked for: on the machine's path, and then in the layers.
+fn programs(place: &Place<'_>) -> OsString {
+    let mut all = place.path.clone();
+    for layer in &place.view.layers {
+        all.push(":");
+        all.push(layer.join("bin"));
+    }
     all
 }

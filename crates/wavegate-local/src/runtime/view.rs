@@ -1,9 +1,9 @@
-//! Where a function's process sees its code: at AWS's paths, `/var/task` and `/var/runtime`, where the
-//! system lets it.
+//! Where a function's process sees its code: at AWS's paths, `/var/task`, `/var/runtime` and, for layers,
+//! `/opt`, where the system lets it.
 //!
 //! Linux gives a process a view of the file system of its own; its owner need not be root for that. Where
-//! the system refuses (other systems, most containers) code is seen where it lies. Only these two paths,
-//! and that `sh` is Bash, are AWS's; all others are the machine's, and `/var` cannot be written to.
+//! the system refuses (other systems, most containers) code is seen where it lies. Only these paths, and
+//! that `sh` is Bash, are AWS's; all others are the machine's, and `/var` cannot be written to.
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -20,6 +20,7 @@ use crate::private;
 
 const TASK: &str = "/var/task";
 const RUNTIME: &str = "/var/runtime";
+const LAYERS: &str = "/opt";
 const PROGRAM: &str = "/usr/bin/unshare";
 /// Mounts what a table says and becomes the function's process.
 const SCRIPT: &str =
@@ -40,17 +41,21 @@ pub(super) struct View {
     pub(super) root: PathBuf,
     /// The built-in runtime clients.
     pub(super) clients: PathBuf,
+    /// What its layers have; the first goes before the others.
+    pub(super) layers: Vec<PathBuf>,
 }
 
 impl View {
-    /// Everything where it lies.
-    pub(super) fn plain(root: &Path, clients: &Path) -> Self {
-        Self { root: root.to_owned(), clients: clients.to_owned() }
+    /// Everything where it lies. A later layer goes before an earlier one.
+    pub(super) fn plain(root: &Path, clients: &Path, layers: &[PathBuf]) -> Self {
+        let layers = layers.iter().rev().cloned().collect();
+        Self { root: root.to_owned(), clients: clients.to_owned(), layers }
     }
 
-    /// AWS's paths.
-    pub(super) fn of_aws() -> Self {
-        Self { root: TASK.into(), clients: RUNTIME.into() }
+    /// AWS's paths: all layers are one.
+    pub(super) fn of_aws(layers: &[PathBuf]) -> Self {
+        let layers = layers.first().map(|_| LAYERS.into()).into_iter().collect();
+        Self { root: TASK.into(), clients: RUNTIME.into(), layers }
     }
 }
 
@@ -59,6 +64,8 @@ pub(super) struct Mounts<'a> {
     pub(super) root: &'a Path,
     pub(super) clients: &'a Path,
     pub(super) scratch: &'a Path,
+    /// In their order: a later one goes before an earlier one.
+    pub(super) layers: &'a [PathBuf],
 }
 
 impl Views {
@@ -96,6 +103,11 @@ impl Views {
         if Path::new("/bin/bash").exists() {
             table.push_str("/bin/bash /bin/sh none bind 0 0\n");
         }
+        if !mounts.layers.is_empty() {
+            let layers = mounts.layers.iter().rev().map(|layer| escaped(layer) + ":");
+            let layers: String = layers.collect();
+            let _ = writeln!(table, "overlay {LAYERS} overlay ro,lowerdir={layers}{LAYERS} 0 0");
+        }
         // What lies below `/var` is not to be read-only for that.
         let scratch = escaped(mounts.scratch);
         for (from, to) in [
@@ -117,8 +129,8 @@ impl Views {
         if path.contains([':', ',', '\\']) {
             return false;
         }
-        let mounts =
-            Mounts { root: &self.skeleton, clients: &self.skeleton, scratch: &self.skeleton };
+        let here = self.skeleton.as_path();
+        let mounts = Mounts { root: here, clients: here, scratch: here, layers: &[] };
         let table = self.skeleton.with_extension("mounts");
         if private::write(&table, self.table(&mounts)).is_err() {
             return false;
@@ -171,17 +183,23 @@ mod tests {
             std::fs::create_dir(path).unwrap();
         }
         std::fs::write(root.join("app"), "code").unwrap();
-        let script = r#"pwd; cat app; echo note > "$1/note"; touch /var/x 2> /dev/null || echo no
+        let script = r#"pwd; cat app /opt/which; echo note > "$1/note"; touch /var/x 2> /dev/null || echo no
                         env | grep -c OLDPWD; test -e /bin/bash && set -o pipefail"#;
         let launch = Launch {
             program: "/bin/sh".into(),
             arguments: ["-c".into(), script.into(), "sh".into(), scratch.clone().into()].into(),
             variables: Vec::new(),
         };
-        let mounts = Mounts { root: &root, clients: directory.path(), scratch: &scratch };
+        let layers = ["lower", "upper"].map(|name| directory.path().join(name));
+        for (layer, text) in layers.iter().zip(["1", "2"]) {
+            std::fs::create_dir(layer).unwrap();
+            std::fs::write(layer.join("which"), text).unwrap();
+        }
+        let clients = directory.path();
+        let mounts = Mounts { root: &root, clients, scratch: &scratch, layers: &layers };
         let launch = views.through(launch, &mounts, &directory.path().join("table")).unwrap();
         let output = Command::new(launch.program).args(launch.arguments).output().await.unwrap();
-        assert_eq!(String::from_utf8(output.stdout).unwrap(), "/var/task\ncodeno\n0\n");
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), "/var/task\ncode2no\n0\n");
         assert_eq!(std::fs::read_to_string(scratch.join("note")).unwrap(), "note\n");
         assert!(!Path::new("/var/task/app").exists(), "nobody else sees it");
     }

@@ -64,6 +64,7 @@ impl Bench {
             request_id: "8476a536-e9f4-11e8-9739-2dfe598c3fcd".into(),
             route: Arc::new(route),
             root: Some(root),
+            layers: Vec::new(),
             payload: event.to_string().into(),
             client_context: Some(r#"{"custom":{"k":"v"}}"#.into()),
             trace: None,

@@ -420,3 +420,28 @@ async fn a_relative_state_directory_serves_as_well() {
     assert_eq!(client.invoke("fn", json!({})).await.json(), 1);
     cloud.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn layers_bring_modules_and_runtimes() {
+    let directory = tempfile::tempdir().unwrap();
+    let (cloud, mut client) = start(directory.path()).await;
+    let mut arns = Vec::new();
+    for (name, files) in [
+        ("one", [("python/shared.py", "NAME = 'one'"), ("python/only.py", "NAME = 'only'")]),
+        ("two", [("python/shared.py", "NAME = 'two'"), ("bootstrap", BOOTSTRAP)]),
+    ] {
+        let input = json!({"Content": {"ZipFile": base64(&package(&files))}});
+        let path = format!("/2018-10-31/layers/{name}/versions");
+        let made = client.send("POST", &path, &[], input.to_string()).await;
+        assert_eq!(made.status, 201, "{}", made.json());
+        arns.push(made.json()["LayerVersionArn"].clone());
+    }
+    let code = "import only, shared\ndef handler(event, context): return [shared.NAME, only.NAME]";
+    let more = json!({ "Layers": arns });
+    client.create_with("py", "python3.13", &[("app.py", code)], more.clone()).await;
+    // The last one goes before the others.
+    assert_eq!(client.invoke("py", json!({})).await.json(), json!(["two", "only"]));
+    client.create_with("sh", "provided.al2023", &[("data", "")], more).await;
+    assert_eq!(client.invoke("sh", json!({"n": 1})).await.json(), json!({"bash": {"n": 1}}));
+    cloud.shutdown().await;
+}
