@@ -10,14 +10,27 @@ use crate::wire::model::CLOUDWATCH;
 use crate::wire::validate::{self, Finding, Rule, Shown, Step};
 
 /// The operations that answer in the style of `InvalidParameterValue`.
-const PARAMETER_STYLE: [&str; 7] = [
+const PARAMETER_STYLE: [&str; 20] = [
+    "DeleteAnomalyDetector",
     "DeleteDashboards",
+    "DeleteInsightRules",
+    "DeleteMetricStream",
+    "DescribeAnomalyDetectors",
+    "DisableInsightRules",
+    "EnableInsightRules",
     "GetDashboard",
     "GetMetricStatistics",
+    "GetMetricStream",
     "ListDashboards",
+    "ListMetricStreams",
     "ListMetrics",
+    "PutAnomalyDetector",
     "PutDashboard",
+    "PutInsightRule",
     "PutMetricData",
+    "PutMetricStream",
+    "StartMetricStreams",
+    "StopMetricStreams",
 ];
 
 /// Refuses a request that does not fit the operation's shape, naming all misfits at once.

@@ -3,8 +3,9 @@
 //! Pure state and rules: every method takes the time, none reads a clock, touches the network or
 //! waits. The server around it passes requests in and answers out, and calls [`CloudWatch::tick`]
 //! when it said the next evaluation is due. Invariants: the same calls in the same order give the
-//! same answers; answers do not depend on when exactly `tick` was called. Deliberately absent:
-//! anomaly detection, log alarms, metric streams and Metrics Insights.
+//! same answers; answers do not depend on when exactly `tick` was called. Anomaly detectors, metric
+//! streams and insight rules are kept and shown only. Deliberately absent: anomaly detection, log
+//! alarms, mute rules, widget images and Metrics Insights.
 
 mod alarm;
 mod alarm_operations;
@@ -21,6 +22,7 @@ mod math;
 mod metric_operations;
 mod page;
 mod queries;
+mod resources;
 mod rule;
 mod search;
 mod snapshot;
@@ -43,6 +45,7 @@ pub(crate) use alarms::Invocation;
 use dashboards::Dashboards;
 use fault::Fault;
 use home::Home;
+use resources::Resources;
 use store::{MetricKey, Samples, Store};
 pub use unit::Unit;
 use value::Record;
@@ -72,6 +75,7 @@ pub struct CloudWatch {
     store: Store,
     alarms: Alarms,
     dashboards: Dashboards,
+    resources: Resources,
     /// When old data was last dropped (milliseconds).
     pruned: i64,
 }
@@ -92,6 +96,7 @@ impl CloudWatch {
             store: Store::default(),
             alarms: Alarms::new(home),
             dashboards: Dashboards::default(),
+            resources: Resources::default(),
             pruned: i64::MIN,
         }
     }
@@ -140,6 +145,7 @@ impl CloudWatch {
         self.store = restored.store;
         self.alarms = restored.alarms;
         self.dashboards = restored.dashboards;
+        self.resources = restored.resources;
         self.pruned = i64::MIN;
         Ok(())
     }
@@ -168,7 +174,7 @@ impl CloudWatch {
             "ListTagsForResource" => return tags::list_tags_for_resource(self, input),
             _ => {}
         }
-        let Self { store, alarms, dashboards, .. } = self;
+        let Self { store, alarms, dashboards, resources, .. } = self;
         match operation {
             "PutMetricData" => metric_operations::put_metric_data(store, now_ms, input),
             "GetMetricData" => metric_operations::get_metric_data(store, &alarms.home, input),
@@ -193,9 +199,14 @@ impl CloudWatch {
             "GetDashboard" => dashboards.get(&alarms.home, input),
             "ListDashboards" => dashboards.list(&alarms.home, input),
             "DeleteDashboards" => dashboards.delete(input),
-            other => Err(Fault::validation(format!(
-                "The local cloud offers {other} and does not perform it"
-            ))),
+            other => {
+                let done = resources.perform(&alarms.home, now_ms, other, input);
+                done.unwrap_or_else(|| {
+                    Err(Fault::validation(format!(
+                        "The local cloud offers {other} and does not perform it"
+                    )))
+                })
+            }
         }
     }
 }

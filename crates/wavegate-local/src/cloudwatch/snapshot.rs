@@ -16,6 +16,7 @@ use super::alarms::{Alarms, HistoryItem, Invocation, Waiting};
 use super::dashboards::{Dashboard, Dashboards};
 use super::histogram::Histogram;
 use super::home::Home;
+use super::resources::Resources;
 use super::store::{Bucket, Metric, MetricKey, Series, Store};
 use super::unit::Unit;
 use super::value::Members;
@@ -34,6 +35,8 @@ struct Kept {
     waiting: Vec<KeptInvocation>,
     #[serde(default)]
     dashboards: Vec<KeptDashboard>,
+    #[serde(default)]
+    resources: Resources,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -113,6 +116,7 @@ pub(super) fn take(cloud: &CloudWatch) -> Json {
         metrics: cloud.store.sorted().into_iter().map(keep_metric).collect(),
         waiting: cloud.alarms.waiting.iter().map(keep_invocation).collect(),
         dashboards: cloud.dashboards.all.iter().map(keep_dashboard).collect(),
+        resources: cloud.resources.clone(),
     };
     // Cannot fail: the types hold nothing that JSON lacks, for all numbers kept are finite.
     serde_json::to_value(kept).unwrap_or_default()
@@ -123,6 +127,7 @@ pub(super) struct Restored {
     pub(super) store: Store,
     pub(super) alarms: Alarms,
     pub(super) dashboards: Dashboards,
+    pub(super) resources: Resources,
 }
 
 /// The state a snapshot holds.
@@ -151,7 +156,8 @@ pub(super) fn read(json: Json, home: &Home) -> Result<Restored, String> {
     alarms.history = kept.history.into_iter().map(read_item).collect::<VecDeque<_>>();
     alarms.waiting = kept.waiting.into_iter().map(read_invocation).collect();
     let dashboards = kept.dashboards.into_iter().map(read_dashboard).collect();
-    Ok(Restored { store, alarms, dashboards: Dashboards { all: dashboards } })
+    let dashboards = Dashboards { all: dashboards };
+    Ok(Restored { store, alarms, dashboards, resources: kept.resources })
 }
 
 fn keep_alarm(alarm: &Alarm) -> KeptAlarm {

@@ -1,4 +1,4 @@
-//! Tags, and the operations on them. Alarms and dashboards have tags.
+//! Tags, and the operations on them. Alarms, dashboards, metric streams and insight rules have tags.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +29,10 @@ fn tagged<'a>(cloud: &'a mut CloudWatch, input: &Record) -> Result<Option<&'a mu
     }
     Ok(match arn.split_once(":dashboard/") {
         Some((_, name)) => cloud.dashboards.tags(name),
-        None => cloud.alarms.all.get_mut(bare_name(arn)).map(|alarm| &mut alarm.tags),
+        None if arn.contains(":alarm:") => {
+            cloud.alarms.all.get_mut(bare_name(arn)).map(|alarm| &mut alarm.tags)
+        }
+        None => cloud.resources.tags(arn),
     })
 }
 

@@ -12,14 +12,14 @@ def handler(event, context):
 "#;
 
 /// Sends what it gets to the port that stands in its variables.
-const TELLS: &str = r#"
+pub(crate) const TELLS: &str = r#"
 import json, os, socket
 def handler(event, context):
     with socket.create_connection(("127.0.0.1", int(os.environ["TO"]))) as line:
         line.sendall(json.dumps(event).encode())
 "#;
 
-async fn told(listener: &tokio::net::TcpListener) -> Value {
+pub(crate) async fn told(listener: &tokio::net::TcpListener) -> Value {
     let (line, _) = listener.accept().await.unwrap();
     let mut line = line.into_std().unwrap();
     line.set_nonblocking(false).unwrap();

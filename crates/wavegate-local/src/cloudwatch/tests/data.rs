@@ -104,3 +104,37 @@ fn dashboards_are_kept_as_they_are_put() {
     client.ok("DeleteDashboards", &json!({ "DashboardNames": ["shop-a", "shop-b"] }));
     assert_eq!(client.ok("ListDashboards", &shops)["DashboardEntries"], json!([]));
 }
+
+#[test]
+fn detectors_streams_and_rules_are_kept_and_shown() {
+    let mut client = Client::new();
+    let metric = json!({ "Namespace": "NS", "MetricName": "m", "Stat": "Sum" });
+    client.ok("PutAnomalyDetector", &metric);
+    client.ok("PutAnomalyDetector", &json!({ "SingleMetricAnomalyDetector": metric }));
+    let stream = json!({ "Name": "s", "FirehoseArn": "arn:aws:firehose:f", "OutputFormat": "json",
+        "RoleArn": "arn:aws:iam::1:role/r", "Tags": [{ "Key": "k", "Value": "v" }] });
+    let arn = client.ok("PutMetricStream", &stream)["Arn"].clone();
+    client.ok("StopMetricStreams", &json!({ "Names": ["s"] }));
+    let definition = "{\"Schema\":{\"Name\":\"CloudWatchLogRule\",\"Version\":1}}";
+    client.ok("PutInsightRule", &json!({ "RuleName": "r", "RuleDefinition": definition }));
+    let text = client.cloud.snapshot();
+    client.cloud.restore(text).unwrap();
+
+    let detectors = client.ok("DescribeAnomalyDetectors", &json!({}));
+    let detectors = detectors["AnomalyDetectors"].as_array().unwrap();
+    assert_eq!(detectors.len(), 1);
+    assert_eq!(detectors[0]["StateValue"], "PENDING_TRAINING");
+    assert_eq!(detectors[0]["Configuration"], json!({ "ExcludedTimeRanges": [] }));
+    assert_eq!(client.ok("GetMetricStream", &json!({ "Name": "s" }))["State"], "stopped");
+    let tags = client.ok("ListTagsForResource", &json!({ "ResourceARN": arn }));
+    assert_eq!(tags["Tags"], json!([{ "Key": "k", "Value": "v" }]));
+    let rules = client.ok("DescribeInsightRules", &json!({}));
+    assert_eq!(rules["InsightRules"][0]["Schema"], "CloudWatchLogRule/1");
+    let names = json!({ "RuleNames": ["r", "gone"] });
+    let failures = client.ok("DeleteInsightRules", &names)["Failures"].clone();
+    assert_eq!(failures[0]["FailureResource"], "gone");
+
+    client.ok("DeleteAnomalyDetector", &metric);
+    let (code, _) = client.call("DeleteAnomalyDetector", &metric).unwrap_err();
+    assert_eq!(code, "ResourceNotFoundException");
+}
