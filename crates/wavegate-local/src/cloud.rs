@@ -34,7 +34,7 @@ use crate::invoke;
 use crate::lambda::error::ApiError;
 use crate::lambda::model::{Key as LambdaKey, Lambda};
 use crate::lambda::name::Home;
-use crate::logs::Logs;
+use crate::logs::{Logs, Sink};
 use crate::private;
 use crate::rate::RateLimit;
 use crate::runtime::{LogFiles, Runtime, RuntimeSettings};
@@ -57,6 +57,8 @@ const LOCK_WAIT: Duration = Duration::from_millis(10);
 const SAVE_EVERY: Duration = Duration::from_secs(1);
 /// Real time between two looks for environments that are no longer needed.
 const REAP_EVERY: Duration = Duration::from_secs(30);
+/// Real time between two writes of what functions log: long enough for a batch, and not to be noticed.
+const WRITE_LOGS_EVERY: Duration = Duration::from_millis(20);
 /// Real time between two looks for events that no group keeps any longer.
 const EXPIRE_EVERY: Duration = Duration::from_mins(5);
 /// Real time open connections get to end at shutdown.
@@ -353,6 +355,7 @@ pub(crate) struct Cloud {
     pub(crate) code: CodeStore,
     pub(crate) objects: Objects,
     pub(crate) logs: Logs,
+    log_sink: Sink,
     pub(crate) rate: Option<RateLimit>,
     policies: Option<Vec<Policy>>,
     pub(crate) check_roles: bool,
@@ -432,11 +435,12 @@ impl Cloud {
             Some(seed) => SeededIds::from_seed(seed),
             None => SeededIds::from_system().map_err(LocalError::Randomness)?,
         };
+        let log_sink = Sink::new(clock.clone(), LogFiles::new(directory.join("logs")));
         let runtime = Runtime::start(RuntimeSettings {
             region: options.region.clone(),
             endpoint_url: url.clone(),
             run_dir: directory.join("run"),
-            logs: Arc::new(LogFiles::new(directory.join("logs"))),
+            logs: Arc::new(log_sink.clone()),
             path: std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into()),
         })
         .map_err(|source| LocalError::Runtime { source })?;
@@ -449,6 +453,7 @@ impl Cloud {
             code,
             objects: Objects::new(&directory.join("objects")),
             logs,
+            log_sink,
             rate: options.requests_per_second.map(RateLimit::new),
             policies: options.policies.clone(),
             check_roles: options.check_roles,
@@ -683,10 +688,19 @@ impl Cloud {
         self.core().state.save_cloudwatch(&snapshot)
     }
 
+    /// Writes what functions have logged. Blocks on the disk.
+    fn write_logs(&self) -> rusqlite::Result<()> {
+        let events = self.log_sink.take();
+        if events.is_empty() { Ok(()) } else { self.logs.write(self.clock.now_ms(), &events) }
+    }
+
     /// The last writes: the exact time, so that an orderly restart loses none.
     fn save_last(&self) {
         if let Err(error) = self.save_cloudwatch() {
             tracing::warn!(%error, "metric data of the last moments is lost");
+        }
+        if let Err(error) = self.write_logs() {
+            tracing::warn!(%error, "what functions logged at last is lost");
         }
         let now = self.clock.now_ms();
         if let Err(error) = self.core().state.save_high_water(now) {
@@ -718,6 +732,7 @@ impl Cloud {
         chore(Box::pin(keep_time(Arc::clone(self))));
         chore(Box::pin(end_idle(Arc::clone(self))));
         chore(Box::pin(expire_logs(Arc::clone(self))));
+        chore(Box::pin(write_logs(Arc::clone(self))));
         self.prepare_runtimes();
     }
 }
@@ -875,6 +890,19 @@ async fn end_idle(cloud: Arc<Cloud>) {
     loop {
         tokio::time::sleep(REAP_EVERY).await;
         cloud.reap();
+    }
+}
+
+/// Writes what functions log, a batch at a time.
+async fn write_logs(cloud: Arc<Cloud>) {
+    loop {
+        cloud.log_sink.changed().await;
+        tokio::time::sleep(WRITE_LOGS_EVERY).await;
+        let of_task = Arc::clone(&cloud);
+        let written = tokio::task::spawn_blocking(move || of_task.write_logs()).await;
+        if let Ok(Err(error)) = written {
+            tracing::warn!(%error, "what functions logged is lost");
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The embedded local cloud: AWS wire protocols on loopback, real function code.
 //!
-//! [`LocalCloud::start`] serves Lambda, CodeDeploy for Lambda, CloudWatch, STS and as much of S3 as
-//! artifacts need on one port, for any AWS client. Behind the server stand pure models
+//! [`LocalCloud::start`] serves Lambda, CodeDeploy for Lambda, CloudWatch and its Logs, STS, and as much of
+//! IAM and S3 as roles and artifacts need, on one port, for any AWS client. Behind the server stand pure models
 //! ([`lambda::model::Lambda`], [`cloudwatch::CloudWatch`], `codedeploy`): state and rules that take the
 //! time as a number, so that a simulator can drive the very same cloud without sockets, processes or
 //! waiting.
@@ -12,8 +12,9 @@
 //! - virtual time never goes back, not even over a kill;
 //! - no function process outlives the cloud, however the cloud ends.
 //!
-//! Deliberately absent: IAM beyond the rehearsal of a policy, networks, container images. Event
-//! source mappings are kept and shown, and nothing polls for them. What is not offered is refused in words.
+//! Deliberately absent: the judging of roles' policies, networks, container images. Event source mappings
+//! and provisioned concurrency are kept and shown, and nothing polls or is kept warm for them. What is not
+//! offered is refused in words.
 
 mod alarm_action;
 pub mod clock;

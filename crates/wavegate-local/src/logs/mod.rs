@@ -14,6 +14,7 @@ mod page;
 mod pattern;
 mod place;
 mod search;
+mod sink;
 mod store;
 mod streams;
 mod tags;
@@ -21,7 +22,7 @@ mod tags;
 mod tests;
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
 use serde::Deserialize as _;
@@ -29,6 +30,7 @@ use serde_json::Value;
 
 pub(crate) use edge::answer;
 use input::Asked;
+pub(crate) use sink::Sink;
 
 use crate::cloud::LocalError;
 use crate::lambda::name::Home;
@@ -72,30 +74,29 @@ impl Logs {
     pub(crate) fn perform(&self, now: i64, operation: &str, input: Value) -> Result<Value, Fault> {
         let asked = Asked::deserialize(input)
             .map_err(|error| Fault::new("InvalidParameterException", error.to_string()))?;
-        self.with(|connection| {
-            // A change that is refused in its middle has not begun.
-            let transaction = connection.transaction()?;
-            let desk = Desk { home: &self.home, data: &transaction, now };
-            let answer = desk.perform(operation, &asked)?;
-            transaction.commit()?;
-            Ok(answer)
-        })
-        .map_err(Fault::from)
+        self.ask(now, operation, &asked).map_err(Fault::from)
+    }
+
+    fn ask(&self, now: i64, operation: &str, asked: &Asked) -> Result<Value, Refusal> {
+        let mut connection = self.connection();
+        // A change that is refused in its middle has not begun.
+        let transaction = connection.transaction()?;
+        let desk = Desk { home: &self.home, data: &transaction, now };
+        let answer = desk.perform(operation, asked)?;
+        transaction.commit()?;
+        Ok(answer)
     }
 
     /// Removes the events that no group keeps any longer. Blocks on the disk.
     pub(crate) fn expire(&self, now: i64) -> rusqlite::Result<()> {
-        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut connection = self.connection();
         let transaction = connection.transaction()?;
         store::expire(&transaction, now)?;
         transaction.commit()
     }
 
-    fn with<T>(
-        &self,
-        work: impl FnOnce(&mut Connection) -> Result<T, Refusal>,
-    ) -> Result<T, Refusal> {
-        work(&mut self.connection.lock().unwrap_or_else(PoisonError::into_inner))
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

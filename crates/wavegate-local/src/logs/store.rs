@@ -167,6 +167,16 @@ impl Stream {
     }
 }
 
+/// Makes a group that has nothing but a name.
+pub(super) fn make_group(data: &Connection, name: &str, now: i64) -> rusqlite::Result<()> {
+    data.prepare_cached(
+        "insert into log_group (name, created_ms, class, is_protected, tags)
+         values (?1, ?2, 'STANDARD', 0, '{}')",
+    )?
+    .execute(params![name, now])?;
+    Ok(())
+}
+
 /// Makes a stream.
 pub(super) fn make_stream(
     data: &Connection,
