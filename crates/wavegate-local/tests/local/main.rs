@@ -10,6 +10,7 @@ mod deployments;
 mod events;
 mod failures;
 mod invocations;
+mod layers;
 mod logs;
 mod models;
 mod permissions;

@@ -170,7 +170,7 @@ pub(crate) async fn start(directory: &Path) -> (LocalCloud, Client) {
 pub(crate) fn package<T: AsRef<[u8]>>(files: &[(&str, T)]) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
     for (name, text) in files {
-        let mode = if *name == "bootstrap" { 0o755 } else { 0o644 };
+        let mode = if name.ends_with("bootstrap") { 0o755 } else { 0o644 };
         let options = zip::write::SimpleFileOptions::default().unix_permissions(mode);
         zip.start_file(*name, options).unwrap();
         zip.write_all(text.as_ref()).unwrap();
