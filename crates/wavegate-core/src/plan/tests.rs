@@ -482,8 +482,8 @@ fn other_code(held: &mut ObservedVersion) {
 
 #[test]
 fn a_hook_that_codedeploy_calls_is_in_the_plan_if_what_it_calls_is_not_what_is_served() {
-    let spec = judged("judge");
     type Case = (&'static str, fn(&mut ObservedVersion));
+    let spec = judged("judge");
     let cases: [Case; 2] = [
         ("$LATEST holds other code than its alias serves", other_code),
         ("$LATEST has another configuration than its alias serves", |held| {

@@ -393,7 +393,7 @@ impl Route {
                 xml::element("Error", &mut text, |text| {
                     xml::element("Code", text, |text| xml::escape(&fault.code, text));
                     xml::element("Message", text, |text| xml::escape(&fault.message, text));
-                    for (name, value) in &fault.members {
+                    for (name, value) in fault.members.iter() {
                         let value = value.as_str().unwrap_or_default();
                         xml::element(name, text, |text| xml::escape(value, text));
                     }

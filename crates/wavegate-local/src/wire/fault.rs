@@ -18,7 +18,8 @@ pub(crate) struct Fault {
     /// The HTTP status, where the model says none.
     status: u16,
     /// What the error's shape has beside the message; nulls are left out.
-    pub(crate) members: Map<String, Value>,
+    // A map is large where others in the build want it ordered, and refusals are passed on and on.
+    pub(crate) members: Box<Map<String, Value>>,
 }
 
 impl Fault {
@@ -29,7 +30,7 @@ impl Fault {
 
     /// A refusal of AWS's front end, which no model declares.
     pub(crate) fn front(status: u16, code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code: code.into(), message: message.into(), status, members: Map::new() }
+        Self { code: code.into(), message: message.into(), status, members: Box::default() }
     }
 
     /// The body cannot be read in its protocol.
@@ -79,7 +80,7 @@ impl Fault {
 
     /// The members of its body, the message under the name that its shape has for it.
     pub(crate) fn body(&self, service: &Service) -> Map<String, Value> {
-        let mut body = self.members.clone();
+        let mut body = Map::clone(&self.members);
         let shape = service.error(&self.code);
         // Some of AWS's errors say nothing.
         if !self.message.is_empty() {

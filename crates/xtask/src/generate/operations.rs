@@ -21,7 +21,9 @@ What is not here is refused in words.
 ";
 
 /// Where a client's story is, its heading, and how the client writes the name of an operation.
-const STORIES: [(&str, &str, fn(&str) -> String); 3] = [
+type Story = (&'static str, &'static str, fn(&str) -> String);
+
+const STORIES: [Story; 3] = [
     ("cli.txt", "AWS CLI", |name| format!(" {} ", separated(name, '-'))),
     ("sdk.py", "boto3", |name| separated(name, '_')),
     ("sdk.mjs", "JavaScript", |name| format!("{name}Command")),
