@@ -75,14 +75,18 @@ const LOCK_FILE: &str = "lock";
 const ENDPOINT_FILE: &str = "endpoint.json";
 const STATE_FILE: &str = "state.sqlite";
 const LOGS_FILE: &str = "logs.sqlite";
+const OBJECTS_FILE: &str = "objects.sqlite";
 /// Everything a cloud makes in its directory.
-const ENTRIES: [&str; 11] = [
+const ENTRIES: [&str; 14] = [
     STATE_FILE,
     "state.sqlite-wal",
     "state.sqlite-shm",
     LOGS_FILE,
     "logs.sqlite-wal",
     "logs.sqlite-shm",
+    OBJECTS_FILE,
+    "objects.sqlite-wal",
+    "objects.sqlite-shm",
     ENDPOINT_FILE,
     "code",
     "objects",
@@ -428,6 +432,7 @@ impl Cloud {
         identity.restore(stored.identity).map_err(corrupt)?;
         let home = Home { region: options.region.clone(), account: options.account.clone() };
         let logs = Logs::open(&directory.join(LOGS_FILE), home)?;
+        let objects = Objects::open(&directory.join("objects"), &directory.join(OBJECTS_FILE))?;
         let code = CodeStore::open(&directory.join("code"))
             .and_then(|code| code.keep_only(&lambda.code_in_use()).map(|()| code))
             .map_err(|source| LocalError::Directory { path: directory.join("code"), source })?;
@@ -451,7 +456,7 @@ impl Cloud {
             clock,
             runtime,
             code,
-            objects: Objects::new(&directory.join("objects")),
+            objects,
             logs,
             log_sink,
             rate: options.requests_per_second.map(RateLimit::new),

@@ -47,8 +47,7 @@ fn fetch(cloud: &Cloud, location: &CodeLocation) -> Result<Vec<u8>, ApiError> {
         (None, Some(bucket), Some(key)) => cloud.objects.read(bucket, key).map_err(|error| {
             ApiError::invalid(format!(
                 "Error occurred while GetObject. S3 Error Code: {}. S3 Error Message: {}",
-                error.code(),
-                error.message()
+                error.code, error.message
             ))
         }),
         _ => Err(ApiError::invalid("Please provide a source for function code.")),

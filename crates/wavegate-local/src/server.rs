@@ -181,7 +181,8 @@ async fn route(cloud: &Arc<Cloud>, request: HttpRequest<Body>, request_id: &str)
     if request.path.starts_with("/_wavegate/") {
         return own(cloud, &request).await;
     }
-    let route = Route::of(&request);
+    // S3 tells its operations by rules of its own.
+    let route = Route::of(&request).filter(|route| !route.service.is(&model::S3));
     let is_object = route.is_none() && s3::is_request(&request);
     let limit = match &route {
         Some(route) if route.service.is(&model::LAMBDA) => operations::body_max(route.name()),
@@ -194,7 +195,7 @@ async fn route(cloud: &Arc<Cloud>, request: HttpRequest<Body>, request_id: &str)
         None => return plain(408, TOO_SLOW),
     }
     if is_object {
-        return object(cloud, request, request_id).await;
+        return s3::answer(cloud, request, request_id).await;
     }
     if let Err(fault) = inflate(&mut request, limit) {
         return match route {
@@ -247,18 +248,6 @@ fn too_large(route: Option<&Route>, request_id: &str) -> Answer {
 /// The body up to its limit; `None` if it does not come in time.
 async fn body_of(body: Body, limit: usize) -> Option<Result<Bytes, axum::Error>> {
     tokio::time::timeout(BODY_TIME, to_bytes(body, limit)).await.ok()
-}
-
-async fn object(cloud: &Arc<Cloud>, request: Request, request_id: &str) -> Answer {
-    cloud.count(&format!("s3:{}", request.method));
-    if let Some(why) = cloud.refusal(&request, &iam::of_object(&request)) {
-        return s3::denied(&request, &why, request_id);
-    }
-    let (cloud, request_id) = (Arc::clone(cloud), request_id.to_owned());
-    let work = move || s3::answer(&cloud.objects, &request, &request_id);
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or_else(|_| plain(500, "the object store failed"))
 }
 
 async fn deployments(cloud: &Arc<Cloud>, route: &Route, request: &Request) -> Result<Value, Fault> {

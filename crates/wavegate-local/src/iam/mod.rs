@@ -19,7 +19,7 @@ mod need;
 mod policy;
 mod resource;
 
-pub(crate) use need::{Need, of_alarms, of_deployment, of_lambda, of_object};
+pub(crate) use need::{Need, of_alarms, of_deployment, of_lambda, of_objects};
 pub use policy::{Policy, PolicyError};
 pub(crate) use resource::{ServiceCall, allows};
 

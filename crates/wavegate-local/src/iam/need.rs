@@ -7,7 +7,6 @@
 use serde_json::{Map, Value};
 
 use crate::lambda::name::Home;
-use crate::wire::Request;
 
 /// The service that roles of functions are passed to.
 const LAMBDA: &str = "lambda.amazonaws.com";
@@ -227,25 +226,36 @@ pub(crate) fn of_deployment<'a>(
     needs
 }
 
-/// What a path-style request to S3 needs.
-pub(crate) fn of_object(request: &Request) -> Vec<Need> {
-    let path = request.path.trim_start_matches('/');
-    let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
-    let (bucket, key) = (crate::wire::decode(bucket), crate::wire::decode(key));
-    let action = match (request.method.as_str(), key.is_empty()) {
-        ("PUT", true) => "s3:CreateBucket",
-        ("DELETE", true) => "s3:DeleteBucket",
-        (_, true) => "s3:ListBucket",
-        ("PUT", false) => "s3:PutObject",
-        ("DELETE", false) => "s3:DeleteObject",
-        (_, false) => "s3:GetObject",
-    };
-    let resource = if key.is_empty() {
-        format!("arn:aws:s3:::{bucket}")
-    } else {
-        format!("arn:aws:s3:::{bucket}/{key}")
-    };
-    vec![Need::new(action, resource)]
+/// What an operation of S3 needs: on its object, on each of them, or on its bucket.
+pub(crate) fn of_objects(operation: &str, input: &Map<String, Value>) -> Vec<Need> {
+    let text = |name: &str| input.get(name).and_then(Value::as_str).unwrap_or_default();
+    let bucket = format!("arn:aws:s3:::{}", text("Bucket"));
+    let object = |action: &str| Need::new(action, format!("{bucket}/{}", text("Key")));
+    match operation {
+        "ListBuckets" => vec![Need::new("s3:ListAllMyBuckets", "*")],
+        "CreateBucket" | "DeleteBucket" | "GetBucketLocation" => {
+            vec![Need::new(format!("s3:{operation}"), bucket)]
+        }
+        "HeadBucket" | "ListObjects" | "ListObjectsV2" => vec![Need::new("s3:ListBucket", bucket)],
+        "ListMultipartUploads" => vec![Need::new("s3:ListBucketMultipartUploads", bucket)],
+        "DeleteObjects" => {
+            let objects = input.get("Delete").and_then(|delete| delete["Objects"].as_array());
+            let keys = objects.into_iter().flatten().filter_map(|object| object["Key"].as_str());
+            keys.map(|key| Need::new("s3:DeleteObject", format!("{bucket}/{key}"))).collect()
+        }
+        "CopyObject" | "UploadPartCopy" => {
+            let source = crate::wire::decode(text("CopySource"));
+            let source = format!("arn:aws:s3:::{}", source.trim_start_matches('/'));
+            vec![Need::new("s3:GetObject", source), object("s3:PutObject")]
+        }
+        "PutObject" | "CreateMultipartUpload" | "UploadPart" | "CompleteMultipartUpload" => {
+            vec![object("s3:PutObject")]
+        }
+        "AbortMultipartUpload" => vec![object("s3:AbortMultipartUpload")],
+        "ListParts" => vec![object("s3:ListMultipartUploadParts")],
+        "DeleteObject" => vec![object("s3:DeleteObject")],
+        _ => vec![object("s3:GetObject")],
+    }
 }
 
 #[cfg(test)]
@@ -345,21 +355,34 @@ mod tests {
 
     #[test]
     fn objects_and_buckets_have_actions_of_their_own() {
-        for (method, path, action, arn) in [
-            ("PUT", "/artifacts", "s3:CreateBucket", "arn:aws:s3:::artifacts"),
-            ("PUT", "/artifacts/a%20b", "s3:PutObject", "arn:aws:s3:::artifacts/a b"),
-            ("HEAD", "/artifacts/x", "s3:GetObject", "arn:aws:s3:::artifacts/x"),
-            ("DELETE", "/artifacts/x", "s3:DeleteObject", "arn:aws:s3:::artifacts/x"),
-            ("HEAD", "/artifacts", "s3:ListBucket", "arn:aws:s3:::artifacts"),
+        let input = json!({
+            "Bucket": "box", "Key": "a b", "CopySource": "/other/x%20y",
+            "Delete": { "Objects": [{ "Key": "1" }, { "Key": "2" }] },
+        });
+        for (operation, wanted) in [
+            ("ListBuckets", &[("s3:ListAllMyBuckets", "*")][..]),
+            ("CreateBucket", &[("s3:CreateBucket", "arn:aws:s3:::box")]),
+            ("ListObjectsV2", &[("s3:ListBucket", "arn:aws:s3:::box")]),
+            ("UploadPart", &[("s3:PutObject", "arn:aws:s3:::box/a b")]),
+            ("HeadObject", &[("s3:GetObject", "arn:aws:s3:::box/a b")]),
+            (
+                "DeleteObjects",
+                &[
+                    ("s3:DeleteObject", "arn:aws:s3:::box/1"),
+                    ("s3:DeleteObject", "arn:aws:s3:::box/2"),
+                ],
+            ),
+            (
+                "CopyObject",
+                &[
+                    ("s3:GetObject", "arn:aws:s3:::other/x y"),
+                    ("s3:PutObject", "arn:aws:s3:::box/a b"),
+                ],
+            ),
         ] {
-            let request = Request {
-                method: method.to_owned(),
-                path: path.to_owned(),
-                query: String::new(),
-                headers: Vec::new(),
-                body: String::new().into(),
-            };
-            assert_eq!(of_object(&request), [Need::new(action, arn)], "{method} {path}");
+            let wanted: Vec<Need> =
+                wanted.iter().map(|(action, arn)| Need::new(*action, *arn)).collect();
+            assert_eq!(of_objects(operation, input.as_object().unwrap()), wanted, "{operation}");
         }
     }
 

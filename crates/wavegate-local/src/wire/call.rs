@@ -105,6 +105,15 @@ impl Route {
         Some(Self::named(service?, Protocol::Query, &action))
     }
 
+    /// To a REST-XML service that tells its operations by rules of its own.
+    pub(crate) fn to(
+        service: &'static Service,
+        operation: &str,
+        labels: Vec<(String, String)>,
+    ) -> Self {
+        Self { labels, ..Self::named(service, Protocol::RestXml, operation) }
+    }
+
     fn named(service: &'static Service, protocol: Protocol, operation: &str) -> Self {
         Self {
             service,
@@ -315,7 +324,11 @@ impl Route {
         }
         let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
         let root = shape.name.strip_suffix("Output").unwrap_or(&shape.name);
-        let root = if root.ends_with("Result") { root.to_owned() } else { format!("{root}Result") };
+        let root = match &shape.root {
+            Some(root) => root.clone(),
+            None if root.ends_with("Result") => root.to_owned(),
+            None => format!("{root}Result"),
+        };
         xml::element(&root, &mut text, |text| xml::members(self.service, shape, members, text));
         answer.with_body("application/xml", text)
     }

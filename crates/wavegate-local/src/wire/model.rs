@@ -30,10 +30,13 @@ pub(crate) static IAM: LazyLock<Service> =
 /// The model of CloudWatch Logs.
 pub(crate) static LOGS: LazyLock<Service> =
     LazyLock::new(|| raw::read(include_str!("../../models/logs.json")));
+/// S3's model.
+pub(crate) static S3: LazyLock<Service> =
+    LazyLock::new(|| raw::read(include_str!("../../models/s3.json")));
 
 /// Every service that has a model.
-pub(crate) fn services() -> [&'static Service; 6] {
-    [&LAMBDA, &CLOUDWATCH, &CODEDEPLOY, &STS, &IAM, &LOGS]
+pub(crate) fn services() -> [&'static Service; 7] {
+    [&LAMBDA, &CLOUDWATCH, &CODEDEPLOY, &STS, &IAM, &LOGS, &S3]
 }
 
 /// How requests and answers look on the wire.
@@ -133,6 +136,8 @@ pub(crate) struct Shape {
     pub(crate) is_sensitive: bool,
     /// What an error's code and status are.
     pub(crate) error: Option<ErrorTraits>,
+    /// The root of its document in XML, if it is not called after the shape.
+    pub(crate) root: Option<String>,
     /// What the constraints of its elements say at their end.
     pub(crate) elements_may_be_null: bool,
 }

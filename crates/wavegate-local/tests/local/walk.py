@@ -31,7 +31,7 @@ FRONT = {
     "InvalidParameterCombinationException", "MissingParameter", "MissingRequiredParameterException",
     "InvalidRequestContentException", "MalformedInput", "RequestEntityTooLargeException",
     "MalformedXML", "InvalidParameterException", "InvalidArgument", "InvalidRequest", "InvalidURI",
-    "InvalidInput", "MalformedPolicyDocument", "NoSuchBucket", "NoSuchKey", "404", "400",
+    "InvalidInput", "MalformedPolicyDocument", "NoSuchBucket", "NoSuchKey", "404", "400", "BucketNotEmpty",
 }
 # Members whose rules are stricter than a made-up value satisfies.
 KNOWN = {
@@ -43,6 +43,7 @@ KNOWN = {
     "RoleName": "walk", "PolicyName": "walk", "PolicyArn": "arn:aws:iam::000000000000:policy/walk",
     "Path": "/", "PathPrefix": "/", "PermissionsBoundary": "arn:aws:iam::aws:policy/walk",
     "AssumeRolePolicyDocument": TRUST, "PolicyDocument": ALLOW, "Marker": "YQ", "VersionId": "v1",
+    "Bucket": "walk", "Key": "walk", "CopySource": "walk/walk", "Range": "bytes=0-",
     "RoleSessionName": "walk", "logGroupName": "walk", "logStreamName": "walk",
     "resourceArn": "arn:aws:logs:us-east-1:000000000000:log-group:walk", "ExtendedStatistic": "p90", "Qualifier": "1", "FunctionVersion": "1",
 }

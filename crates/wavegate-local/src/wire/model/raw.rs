@@ -89,6 +89,8 @@ struct RawShape {
     exception: bool,
     #[serde(default)]
     fault: bool,
+    /// A correction: what the root of its document is called.
+    root: Option<String>,
     /// A correction: the messages about elements do not end in "Member must not be null".
     #[serde(default)]
     elements_may_be_null: bool,
@@ -199,6 +201,7 @@ fn shape_of(name: &str, raw: &RawShape, id: &impl Fn(&Reference) -> ShapeId) -> 
         pattern: raw.pattern.clone().map(|text| Pattern { text, compiled: OnceLock::new() }),
         is_sensitive: raw.sensitive,
         error,
+        root: raw.root.clone(),
         elements_may_be_null: raw.elements_may_be_null,
     }
 }
