@@ -130,7 +130,53 @@ def identity():
     assert on.get_caller_identity()["Account"] == "000000000000"
 
 
+def artifacts():
+    on = client("s3")
+    on.create_bucket(Bucket="sdk-artifacts")
+    on.get_waiter("bucket_exists").wait(Bucket="sdk-artifacts")
+    # Large enough to go up in parts.
+    large = bytes(range(256)) * (80 << 10)
+    on.upload_fileobj(io.BytesIO(large), "sdk-artifacts", "large.bin")
+    on.get_waiter("object_exists").wait(Bucket="sdk-artifacts", Key="large.bin")
+    back = io.BytesIO()
+    on.download_fileobj("sdk-artifacts", "large.bin", back)
+    assert back.getvalue() == large
+    for number in range(5):
+        on.put_object(Bucket="sdk-artifacts", Key=f"many/{number}", Body=b"x")
+    found = all_of(on, "list_objects_v2", "Contents", Bucket="sdk-artifacts", Prefix="many/",
+                   PaginationConfig={"PageSize": 2})
+    assert [item["Key"] for item in found] == [f"many/{number}" for number in range(5)]
+    keys = [{"Key": item["Key"]} for item in all_of(on, "list_objects_v2", "Contents", Bucket="sdk-artifacts")]
+    on.delete_objects(Bucket="sdk-artifacts", Delete={"Objects": keys})
+    on.delete_bucket(Bucket="sdk-artifacts")
+
+
+def roles_and_logs():
+    on = client("iam")
+    trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
+                                                    "Principal": {"Service": "lambda.amazonaws.com"}}]}
+    for number in range(3):
+        on.create_role(RoleName=f"sdk-{number}", AssumeRolePolicyDocument=json.dumps(trust))
+    on.get_waiter("role_exists").wait(RoleName="sdk-2")
+    roles = all_of(on, "list_roles", "Roles", PaginationConfig={"PageSize": 1})
+    assert {f"sdk-{number}" for number in range(3)} <= {role["RoleName"] for role in roles}
+    for number in range(3):
+        on.delete_role(RoleName=f"sdk-{number}")
+    logs = client("logs")
+    logs.create_log_group(logGroupName="/sdk")
+    logs.create_log_stream(logGroupName="/sdk", logStreamName="one")
+    now = int(time.time() * 1000)
+    events = [{"timestamp": now + number, "message": f"line {number}"} for number in range(7)]
+    logs.put_log_events(logGroupName="/sdk", logStreamName="one", logEvents=events)
+    found = all_of(logs, "filter_log_events", "events", logGroupName="/sdk", filterPattern="line",
+                   PaginationConfig={"PageSize": 3})
+    assert [event["message"] for event in found] == [f"line {number}" for number in range(7)], found
+    logs.delete_log_group(logGroupName="/sdk")
+
+
 def main():
+    artifacts()
+    roles_and_logs()
     identity()
     functions()
     metrics()
