@@ -1,3 +1,5 @@
+//! Roles and policies, on a clock that is moved by hand.
+
 use serde_json::{Value, json};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Groups, streams, events and searches, on a clock that is moved by hand.
+
 use serde_json::json;
 
 use super::store::{DAY_MS, GROUP_MAX};

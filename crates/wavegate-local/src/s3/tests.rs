@@ -1,3 +1,5 @@
+//! Buckets and objects in a directory, asked as clients ask.
+
 use std::path::Path;
 
 use axum::body::Bytes;

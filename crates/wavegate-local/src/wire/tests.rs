@@ -1,3 +1,5 @@
+//! Requests as clients send them, and answers as clients read them, in every protocol.
+
 use serde_json::{Value, json};
 
 use super::model::{CLOUDWATCH, Kind, LAMBDA, Protocol, services};

@@ -1,3 +1,5 @@
+//! A function on AWS's own runtime client for Rust: it gives back its event, and what it knows of itself.
+
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::{Value, json};
 
