@@ -60,6 +60,10 @@ impl Objects {
     fn list(&self, input: &Map<String, Value>, after: &str) -> Result<(Value, Page), Fault> {
         let bucket = text(input, "Bucket").unwrap_or_default();
         self.check_bucket(bucket)?;
+        if text(input, "EncodingType").is_some_and(|encoding| encoding != "url") {
+            let message = "Invalid Encoding Method specified in Request";
+            return Err(Fault::front(400, "InvalidArgument", message));
+        }
         let prefix = text(input, "Prefix").unwrap_or_default();
         let delimiter = text(input, "Delimiter").filter(|delimiter| !delimiter.is_empty());
         let max = input.get("MaxKeys").and_then(Value::as_u64);

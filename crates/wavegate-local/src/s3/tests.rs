@@ -195,6 +195,7 @@ fn listings_have_pages_and_one_item_for_what_lies_below_a_delimiter() {
     shelf.put("x y", "");
     let encoded = json!({ "Prefix": "x", "EncodingType": "url" });
     assert_eq!(names(&shelf.ask("ListObjects", encoded, b"")), ["x+y"]);
+    assert_eq!(shelf.code("ListObjects", json!({ "EncodingType": "rot13" })), "InvalidArgument");
 }
 
 #[test]
