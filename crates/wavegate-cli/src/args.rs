@@ -622,7 +622,7 @@ pub struct LocalStartArgs {
     /// Hold calls against this IAM policy; may be repeated
     #[arg(long, value_name = "FILE")]
     pub policy: Vec<PathBuf>,
-    /// Refuse functions whose role does not exist or cannot be assumed by Lambda
+    /// Refuse roles that do not exist or that Lambda may not assume
     #[arg(long)]
     pub check_roles: bool,
 }

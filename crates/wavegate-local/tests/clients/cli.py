@@ -36,7 +36,10 @@ def package(name, text):
 def aws(words):
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = create_clidriver().main(words)
+        try:
+            code = create_clidriver().main(words)
+        except SystemExit as ended:  # What it does of a command that it does not know.
+            code = ended.code
     return code, out.getvalue(), err.getvalue()
 
 
