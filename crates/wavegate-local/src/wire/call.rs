@@ -208,6 +208,8 @@ impl Route {
                     Some(name) => {
                         self.decode_payload(service.shape(id), name, request, &mut input)?;
                     }
+                    // Where nothing is in the body, AWS does not look at it.
+                    None if !has_body(service.shape(id)) => {}
                     None if self.protocol == Protocol::RestJson => {
                         input.members = json::decode(service, id, &request.body)?;
                     }
@@ -310,8 +312,7 @@ impl Route {
                 _ => answer.with_body("application/octet-stream", output.payload),
             };
         }
-        let has_body = shape.members().any(|(_, member)| member.location.is_none());
-        if has_body && answer.status != 204 {
+        if has_body(shape) && answer.status != 204 {
             self.document(answer, shape, &output.members)
         } else {
             answer
@@ -444,6 +445,11 @@ impl Route {
 
 fn is_query_mode(request: &Request) -> bool {
     request.header("x-amzn-query-mode") == Some("true")
+}
+
+/// Whether any member is in the body.
+fn has_body(shape: &Shape) -> bool {
+    shape.members().any(|(_, member)| member.location.is_none())
 }
 
 fn payload(shape: &Shape) -> Option<&str> {
