@@ -296,6 +296,7 @@ fn trim_manifests(root: &Path, copy: &Path) -> Result<(), MutantsError> {
     write(&copy.join("Cargo.lock"), &read(&lock)?)
 }
 
+/// Makes a directory what another is: what has gone there goes here, too.
 fn copy_tree(from: &Path, to: &Path) -> Result<(), MutantsError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
@@ -313,6 +314,15 @@ fn copy_tree(from: &Path, to: &Path) -> Result<(), MutantsError> {
             if fs::read(&to).ok().as_ref() != Some(&text) {
                 fs::write(&to, text).map_err(failed(&to))?;
             }
+        }
+    }
+    for entry in fs::read_dir(to).map_err(failed(to))? {
+        let entry = entry.map_err(failed(to))?;
+        let gone = entry.path();
+        if !from.join(entry.file_name()).exists() {
+            let removed =
+                if gone.is_dir() { fs::remove_dir_all(&gone) } else { fs::remove_file(&gone) };
+            removed.map_err(failed(&gone))?;
         }
     }
     Ok(())
