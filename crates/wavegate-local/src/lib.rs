@@ -22,6 +22,7 @@ mod cloud;
 pub mod cloudwatch;
 mod code;
 mod codedeploy;
+mod database;
 mod doorway;
 mod iam;
 mod identity;

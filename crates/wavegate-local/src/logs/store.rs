@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::{Refusal, missing};
 use crate::cloud::LocalError;
-use crate::private;
+use crate::database;
 
 /// Bytes that one group keeps: more than a person reads, and little enough for two hundred functions.
 pub(super) const GROUP_MAX: i64 = 64 << 20;
@@ -61,31 +61,7 @@ pub(super) struct Stream {
 
 /// Opens or makes the file.
 pub(super) fn open(path: &Path) -> Result<Connection, LocalError> {
-    private::append(path)
-        .map_err(|source| LocalError::Directory { path: path.to_owned(), source })?;
-    let corrupt = |source: rusqlite::Error| LocalError::Corrupt {
-        path: path.to_owned(),
-        source: Box::new(source),
-    };
-    let connection = Connection::open(path).map_err(corrupt)?;
-    let found = prepare(&connection).map_err(corrupt)?;
-    if found > FORMAT {
-        return Err(LocalError::Newer { path: path.to_owned(), found, known: FORMAT });
-    }
-    Ok(connection)
-}
-
-/// Makes the tables in a new file; the format found.
-fn prepare(connection: &Connection) -> rusqlite::Result<i64> {
-    connection.execute_batch(
-        "pragma journal_mode = wal; pragma synchronous = normal; pragma foreign_keys = on;",
-    )?;
-    let found = connection.query_row("pragma user_version", [], |row| row.get(0))?;
-    if found == 0 {
-        let tables = format!("begin immediate; {TABLES} pragma user_version = {FORMAT}; commit;");
-        connection.execute_batch(&tables)?;
-    }
-    Ok(found)
+    database::open(path, TABLES, FORMAT)
 }
 
 impl Group {

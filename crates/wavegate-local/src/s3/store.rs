@@ -16,6 +16,7 @@ use sha2::{Digest as _, Sha256};
 use super::Done;
 use crate::cloud::LocalError;
 use crate::code::hex;
+use crate::database;
 use crate::private;
 use crate::wire::Fault;
 
@@ -74,22 +75,11 @@ impl Content {
 impl Objects {
     /// Opens the objects in `directory`, and the file beside it that knows them.
     pub(crate) fn open(directory: &Path, index: &Path) -> Result<Self, LocalError> {
-        let failed = |path: &Path| {
-            let path = path.to_owned();
-            move |source: io::Error| LocalError::Directory { path, source }
-        };
-        private::directory(directory).map_err(failed(directory))?;
-        private::append(index).map_err(failed(index))?;
-        let corrupt = |source: rusqlite::Error| LocalError::Corrupt {
-            path: index.to_owned(),
-            source: Box::new(source),
-        };
-        let connection = Connection::open(index).map_err(corrupt)?;
-        let found = prepare(&connection).map_err(corrupt)?;
-        if found > FORMAT {
-            return Err(LocalError::Newer { path: index.to_owned(), found, known: FORMAT });
-        }
+        private::directory(directory)
+            .map_err(|source| LocalError::Directory { path: directory.to_owned(), source })?;
+        let connection = database::open(index, TABLES, FORMAT)?;
         let objects = Self { directory: directory.to_owned(), connection: Mutex::new(connection) };
+        let corrupt = |source| database::corrupt(index, source);
         objects.adopt_buckets().map_err(corrupt)?;
         objects.clear().map_err(corrupt)?;
         Ok(objects)
@@ -252,18 +242,6 @@ impl Objects {
         }
         Ok(())
     }
-}
-
-fn prepare(connection: &Connection) -> rusqlite::Result<i64> {
-    connection.execute_batch(
-        "pragma journal_mode = wal; pragma synchronous = normal; pragma foreign_keys = on;",
-    )?;
-    let found = connection.query_row("pragma user_version", [], |row| row.get(0))?;
-    if found == 0 {
-        let tables = format!("begin immediate; {TABLES} pragma user_version = {FORMAT}; commit;");
-        connection.execute_batch(&tables)?;
-    }
-    Ok(found)
 }
 
 /// A name that no content has.

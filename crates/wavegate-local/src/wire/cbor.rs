@@ -7,9 +7,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ciborium::value::Value as Cbor;
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 
 use super::fault::Fault;
+use super::json;
 use super::model::{Kind, Service, Shape, ShapeId};
 
 /// The CBOR tag of a point in time, counted from the epoch (RFC 8949, 3.4.2).
@@ -31,10 +32,7 @@ pub(super) fn decode(
     }
     let cbor: Cbor = ciborium::from_reader(bytes)
         .map_err(|error| Fault::serialization(format!("The request body is not CBOR: {error}")))?;
-    match read(service, service.shape(id), cbor)? {
-        Value::Object(members) => Ok(members),
-        _ => Err(Fault::serialization("The request is no structure")),
-    }
+    json::members(read(service, service.shape(id), cbor)?)
 }
 
 fn read(service: &Service, shape: &Shape, cbor: Cbor) -> Result<Value, Fault> {
@@ -90,12 +88,7 @@ fn real(cbor: &Cbor) -> Option<Value> {
         Cbor::Integer(number) => i128::from(*number) as f64,
         _ => return None,
     };
-    Some(match Number::from_f64(number) {
-        Some(number) => Value::Number(number),
-        None if number.is_nan() => "NaN".into(),
-        None if number > 0.0 => "Infinity".into(),
-        None => "-Infinity".into(),
-    })
+    Some(json::double(number))
 }
 
 /// Writes the body of an answer.

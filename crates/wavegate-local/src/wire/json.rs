@@ -18,9 +18,24 @@ pub(super) fn decode(
     }
     let json: Value = serde_json::from_slice(bytes)
         .map_err(|error| Fault::serialization(format!("The request body is not JSON: {error}")))?;
-    match read(service, service.shape(id), json)? {
+    members(read(service, service.shape(id), json)?)
+}
+
+/// The members of a request that was read.
+pub(super) fn members(tree: Value) -> Result<Map<String, Value>, Fault> {
+    match tree {
         Value::Object(members) => Ok(members),
         _ => Err(Fault::serialization("The request is no structure")),
+    }
+}
+
+/// A double in the tree; those that JSON has no number for are texts.
+pub(super) fn double(number: f64) -> Value {
+    match Number::from_f64(number) {
+        Some(number) => Value::Number(number),
+        None if number.is_nan() => "NaN".into(),
+        None if number > 0.0 => "Infinity".into(),
+        None => "-Infinity".into(),
     }
 }
 

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Number, Value};
 
 use super::fault::Fault;
+use super::json;
 use super::model::{Kind, Member, Service, Shape, ShapeId};
 use super::time;
 
@@ -75,7 +76,7 @@ fn read(
     Ok(match &shape.kind {
         Kind::Text | Kind::Blob => node.text.ok_or_else(|| wrong("a string"))?.into(),
         Kind::Integer => text.trim().parse::<i64>().map_err(|_| wrong("a whole number"))?.into(),
-        Kind::Double => real(text.trim()).ok_or_else(|| wrong("a number"))?,
+        Kind::Double => text.trim().parse().map(json::double).map_err(|_| wrong("a number"))?,
         Kind::Boolean => match text {
             "true" | "True" | "TRUE" | "1" => true.into(),
             "false" | "False" | "FALSE" | "0" => false.into(),
@@ -106,16 +107,6 @@ fn read(
             Value::Object(object)
         }
         Kind::Structure { .. } => Value::Object(structure(service, shape, node, path)?),
-    })
-}
-
-fn real(text: &str) -> Option<Value> {
-    let number: f64 = text.parse().ok()?;
-    Some(match Number::from_f64(number) {
-        Some(number) => Value::Number(number),
-        None if number.is_nan() => "NaN".into(),
-        None if number > 0.0 => "Infinity".into(),
-        None => "-Infinity".into(),
     })
 }
 
