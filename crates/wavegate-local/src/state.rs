@@ -10,13 +10,20 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::cloud::LocalError;
+use crate::database;
 use crate::lambda::model::FunctionRecord;
-use crate::private;
 
-/// The format this program writes.
-const FORMAT: i64 = 4;
-/// Real milliseconds to wait for another program that looks into the file.
-const BUSY_MS: u64 = 2000;
+/// The tables, one format after the other.
+const STEPS: [&str; 4] = [
+    "create table meta (key text primary key, value text not null);
+     create table function (name text primary key, record text not null)",
+    "create table codedeploy
+       (kind text not null, key text not null, record text not null, primary key (kind, key))",
+    "create table lambda
+       (kind text not null, key text not null, record text not null, primary key (kind, key))",
+    "create table identity
+       (kind text not null, key text not null, record text not null, primary key (kind, key))",
+];
 
 /// The open state file.
 #[derive(Debug)]
@@ -55,18 +62,9 @@ pub(crate) struct Changes<'a> {
 impl State {
     /// Opens or creates the file and reads all of it.
     pub(crate) fn open(path: &Path) -> Result<(Self, Stored), LocalError> {
-        let corrupt = |source| LocalError::Corrupt { path: path.to_owned(), source };
-        // SQLite gives what it keeps beside a file the file's own permissions.
-        private::append(path)
-            .map_err(|source| LocalError::Directory { path: path.to_owned(), source })?;
-        let connection = Connection::open(path).map_err(|source| corrupt(Box::new(source)))?;
-        let state = Self { connection, path: path.to_owned() };
-        let format = state.format().map_err(|source| corrupt(Box::new(source)))?;
-        if format > FORMAT {
-            return Err(LocalError::Newer { path: path.to_owned(), found: format, known: FORMAT });
-        }
-        state.prepare(format).map_err(|source| corrupt(Box::new(source)))?;
-        let stored = state.load().map_err(corrupt)?;
+        let state = Self { connection: database::open(path, &STEPS)?, path: path.to_owned() };
+        let stored =
+            state.load().map_err(|source| LocalError::Corrupt { path: path.to_owned(), source })?;
         Ok((state, stored))
     }
 
@@ -105,35 +103,6 @@ impl State {
     /// Writes the virtual time that no moment lies beyond.
     pub(crate) fn save_high_water(&mut self, high_water_ms: i64) -> Result<(), LocalError> {
         self.write(|transaction| put(transaction, "high_water_ms", &high_water_ms.to_string()))
-    }
-
-    fn format(&self) -> rusqlite::Result<i64> {
-        self.connection.busy_timeout(std::time::Duration::from_millis(BUSY_MS))?;
-        self.connection.query_row("pragma user_version", [], |row| row.get(0))
-    }
-
-    fn prepare(&self, format: i64) -> rusqlite::Result<()> {
-        self.connection.execute_batch("pragma journal_mode = wal; pragma synchronous = normal;")?;
-        // Format 1 had no CodeDeploy, format 2 nothing of Lambda's besides functions, format 3 no IAM.
-        if format < FORMAT {
-            self.connection.execute_batch(&format!(
-                "begin immediate;
-                 create table if not exists meta (key text primary key, value text not null);
-                 create table if not exists function (name text primary key, record text not null);
-                 create table if not exists lambda
-                   (kind text not null, key text not null, record text not null,
-                    primary key (kind, key));
-                 create table if not exists codedeploy
-                   (kind text not null, key text not null, record text not null,
-                    primary key (kind, key));
-                 create table if not exists identity
-                   (kind text not null, key text not null, record text not null,
-                    primary key (kind, key));
-                 pragma user_version = {FORMAT};
-                 commit;"
-            ))?;
-        }
-        Ok(())
     }
 
     fn load(&self) -> Result<Stored, Box<dyn std::error::Error + Send + Sync>> {
@@ -238,7 +207,7 @@ mod tests {
         connection.execute_batch("pragma user_version = 99").unwrap();
         drop(connection);
         let error = State::open(&path).unwrap_err();
-        assert!(matches!(error, LocalError::Newer { found: 99, known: FORMAT, .. }));
+        assert!(matches!(error, LocalError::Newer { found: 99, known: 4, .. }));
         let text = error.to_string();
         assert!(text.contains("state.sqlite") && text.contains("wavegate local reset"), "{text}");
     }
@@ -315,8 +284,7 @@ mod tests {
                    pragma user_version = 1;";
         connection.execute_batch(old).unwrap();
         drop(connection);
-        let (state, stored) = State::open(&path).unwrap();
+        let (_, stored) = State::open(&path).unwrap();
         assert_eq!((stored.high_water_ms, stored.codedeploy.len()), (7, 0));
-        assert_eq!(state.format().unwrap(), FORMAT);
     }
 }

@@ -15,9 +15,6 @@ pub(super) const GROUP_MAX: i64 = 64 << 20;
 pub(super) const EVENT_OVERHEAD: i64 = 26;
 /// Milliseconds of a day.
 pub(super) const DAY_MS: i64 = 86_400_000;
-/// The format this program writes.
-const FORMAT: i64 = 1;
-
 const TABLES: &str = "
     create table log_group (
         id integer primary key, name text not null unique, created_ms integer not null,
@@ -61,7 +58,7 @@ pub(super) struct Stream {
 
 /// Opens or makes the file.
 pub(super) fn open(path: &Path) -> Result<Connection, LocalError> {
-    database::open(path, TABLES, FORMAT)
+    database::open(path, &[TABLES])
 }
 
 impl Group {

@@ -20,8 +20,6 @@ use crate::database;
 use crate::private;
 use crate::wire::Fault;
 
-/// The format this program writes.
-const FORMAT: i64 = 1;
 /// How the names of contents begin.
 const CONTENT: &str = "content-";
 
@@ -77,7 +75,7 @@ impl Objects {
     pub(crate) fn open(directory: &Path, index: &Path) -> Result<Self, LocalError> {
         private::directory(directory)
             .map_err(|source| LocalError::Directory { path: directory.to_owned(), source })?;
-        let connection = database::open(index, TABLES, FORMAT)?;
+        let connection = database::open(index, &[TABLES])?;
         let objects = Self { directory: directory.to_owned(), connection: Mutex::new(connection) };
         let corrupt = |source| database::corrupt(index, source);
         objects.adopt_buckets().map_err(corrupt)?;
