@@ -18,8 +18,8 @@ const AGAIN_MS: i64 = 1_000;
 
 /// Invokes a function for an alarm, beside everything else.
 pub(crate) fn start(cloud: &Arc<Cloud>, invocation: Invocation) {
-    let (of_task, stop) = (Arc::clone(cloud), cloud.stop.clone());
-    cloud.tasks.spawn(async move {
+    let (of_task, stop) = (Arc::clone(cloud), cloud.shared.stop.clone());
+    cloud.shared.tasks.spawn(async move {
         let outcome = tokio::select! {
             // It is still waiting, and made when the cloud is started again.
             () = stop.cancelled() => return,
@@ -41,7 +41,7 @@ async fn until_taken(cloud: &Arc<Cloud>, invocation: &Invocation) -> Result<(), 
         match sent {
             Ok(()) => return Ok(()),
             Err(error) if matches!(error.status, 409 | 429 | 500..) => {
-                cloud.clock.sleep(AGAIN_MS).await;
+                cloud.shared.clock.sleep(AGAIN_MS).await;
             }
             Err(error) => return Err(error.message),
         }
@@ -52,7 +52,7 @@ async fn until_taken(cloud: &Arc<Cloud>, invocation: &Invocation) -> Result<(), 
 fn check(cloud: &Cloud, invocation: &Invocation) -> Result<(), ApiError> {
     // The policy of the unpublished version is the function's own.
     let function = invocation.function.trim_end_matches(":$LATEST");
-    let home = cloud.home();
+    let home = &cloud.home;
     let source_arn =
         format!("arn:aws:cloudwatch:{}:{}:alarm:{}", home.region, home.account, invocation.alarm);
     let call = ServiceCall {

@@ -32,6 +32,11 @@ impl SeededIds {
         getrandom::fill(&mut seed)?;
         Ok(Self { rng: StdRng::from_seed(seed) })
     }
+
+    /// Another generator, whose ids are others and follow from this one's.
+    pub(crate) fn fork(&mut self) -> Self {
+        Self { rng: StdRng::from_rng(&mut self.rng) }
+    }
 }
 
 impl Ids for SeededIds {

@@ -17,7 +17,7 @@ pub(crate) async fn take_in(cloud: &Arc<Cloud>, location: CodeLocation) -> Resul
     let cloud = Arc::clone(cloud);
     let taken = tokio::task::spawn_blocking(move || {
         let bytes = fetch(&cloud, &location)?;
-        cloud.code.put(&bytes)
+        cloud.shared.code.put(&bytes)
     });
     taken.await.map_err(|error| ApiError::service(format!("taking the package in: {error}")))?
 }
@@ -44,12 +44,14 @@ fn fetch(cloud: &Cloud, location: &CodeLocation) -> Result<Vec<u8>, ApiError> {
         (Some(_), _, _) => Err(ApiError::invalid(
             "Please do not provide other FunctionCode parameters when providing a ZipFile.",
         )),
-        (None, Some(bucket), Some(key)) => cloud.objects.read(bucket, key).map_err(|error| {
-            ApiError::invalid(format!(
-                "Error occurred while GetObject. S3 Error Code: {}. S3 Error Message: {}",
-                error.code, error.message
-            ))
-        }),
+        (None, Some(bucket), Some(key)) => {
+            cloud.shared.objects.read(bucket, key).map_err(|error| {
+                ApiError::invalid(format!(
+                    "Error occurred while GetObject. S3 Error Code: {}. S3 Error Message: {}",
+                    error.code, error.message
+                ))
+            })
+        }
         _ => Err(ApiError::invalid("Please provide a source for function code.")),
     }
 }

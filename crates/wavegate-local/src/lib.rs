@@ -24,6 +24,7 @@ mod code;
 mod codedeploy;
 mod database;
 mod doorway;
+mod home;
 mod iam;
 mod identity;
 pub mod ids;

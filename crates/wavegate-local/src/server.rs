@@ -29,7 +29,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use self::stream::Stream;
-use crate::cloud::Cloud;
+use crate::cloud::{Cloud, Clouds};
 use crate::codedeploy;
 use crate::doorway::{self, Doorway};
 use crate::iam;
@@ -66,7 +66,7 @@ const HEAD_TIME: Duration = Duration::from_secs(30);
 const BODY_TIME: Duration = Duration::from_mins(1);
 
 /// Serves until the cloud stops.
-pub(crate) async fn serve(listener: TcpListener, cloud: Arc<Cloud>) {
+pub(crate) async fn serve(listener: TcpListener, clouds: Arc<Clouds>) {
     let port = listener.local_addr().map(|address| address.port()).unwrap_or_default();
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = JoinSet::new();
@@ -77,7 +77,7 @@ pub(crate) async fn serve(listener: TcpListener, cloud: Arc<Cloud>) {
             (listener.accept().await, permit)
         };
         let (accepted, permit) = tokio::select! {
-            () = cloud.stop.cancelled() => break,
+            () = clouds.shared.stop.cancelled() => break,
             next = next => next,
         };
         let stream = match accepted {
@@ -89,24 +89,24 @@ pub(crate) async fn serve(listener: TcpListener, cloud: Arc<Cloud>) {
                 continue;
             }
         };
-        let cloud = Arc::clone(&cloud);
+        let clouds = Arc::clone(&clouds);
         connections.spawn(async move {
             let _permit = permit;
             let is_own = peer::is_own(&stream).await;
-            connection(stream, cloud, port, is_own).await;
+            connection(stream, clouds, port, is_own).await;
         });
     }
     connections.join_all().await;
 }
 
 /// Serves one connection until it ends or the cloud stops.
-async fn connection(stream: TcpStream, cloud: Arc<Cloud>, port: u16, is_own: bool) {
+async fn connection(stream: TcpStream, clouds: Arc<Clouds>, port: u16, is_own: bool) {
     // Answers are single writes: waiting to fill a packet would cost 40 ms.
     let _ = stream.set_nodelay(true);
-    let stop = cloud.stop.clone();
+    let stop = clouds.shared.stop.clone();
     let service = service_fn(move |request: HttpRequest<Incoming>| {
-        let cloud = Arc::clone(&cloud);
-        async move { Ok::<_, Infallible>(handle(&cloud, port, is_own, request.map(Body::new)).await) }
+        let clouds = Arc::clone(&clouds);
+        async move { Ok::<_, Infallible>(handle(&clouds, port, is_own, request.map(Body::new)).await) }
     });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -125,23 +125,18 @@ async fn connection(stream: TcpStream, cloud: Arc<Cloud>, port: u16, is_own: boo
     }
 }
 
-async fn handle(
-    cloud: &Arc<Cloud>,
-    port: u16,
-    is_own: bool,
-    request: HttpRequest<Body>,
-) -> Response {
-    let request_id = cloud.core().ids.uuid();
+async fn handle(clouds: &Clouds, port: u16, is_own: bool, request: HttpRequest<Body>) -> Response {
+    let request_id = clouds.first().core().ids.uuid();
     let host = gate::host(&request).unwrap_or_default();
-    let door = Doorway::of(host, request.uri().path(), &cloud.region);
+    let door = Doorway::of(host, request.uri().path());
     let judged = match &door {
         _ if !is_own => Err(gate::Refusal::Stranger),
         Some(_) => gate::judge_public(&request, port),
         None => gate::judge(&request, port),
     };
     let answer = match (judged, door) {
-        (Ok(()), Some(door)) => enter(cloud, request, &door, &request_id).await,
-        (Ok(()), None) => route(cloud, request, &request_id).await,
+        (Ok(()), Some(door)) => enter(clouds, request, &door, &request_id).await,
+        (Ok(()), None) => route(clouds, request, &request_id).await,
         (Err(refusal), _) => plain(refusal.status(), &refusal.to_string()),
     };
     respond(answer, &request_id)
@@ -149,7 +144,7 @@ async fn handle(
 
 /// A request to a function URL.
 async fn enter(
-    cloud: &Arc<Cloud>,
+    clouds: &Clouds,
     request: HttpRequest<Body>,
     door: &Doorway,
     request_id: &str,
@@ -161,7 +156,8 @@ async fn enter(
         Some(Err(_)) => return plain(413, "Request Entity Too Large"),
         None => return plain(408, TOO_SLOW),
     }
-    doorway::answer(cloud, door, &request, request_id).await
+    let behind = clouds.with_url(&door.id).filter(|cloud| door.may_be_in(&cloud.home.region));
+    doorway::answer(behind.as_ref(), door, &request, request_id).await
 }
 
 /// A request without its body.
@@ -175,11 +171,11 @@ fn head_of(parts: &Parts) -> Request {
     }
 }
 
-async fn route(cloud: &Arc<Cloud>, request: HttpRequest<Body>, request_id: &str) -> Answer {
+async fn route(clouds: &Clouds, request: HttpRequest<Body>, request_id: &str) -> Answer {
     let (parts, body) = request.into_parts();
     let mut request = head_of(&parts);
     if request.path.starts_with("/_wavegate/") {
-        return own(cloud, &request).await;
+        return own(clouds, &request).await;
     }
     // S3 tells its operations by rules of its own.
     let route = Route::of(&request).filter(|route| !route.service.is(&model::S3));
@@ -194,21 +190,22 @@ async fn route(cloud: &Arc<Cloud>, request: HttpRequest<Body>, request_id: &str)
         Some(Err(_)) => return too_large(route.as_ref(), request_id),
         None => return plain(408, TOO_SLOW),
     }
+    let cloud = match clouds.of(&request) {
+        Ok(cloud) => cloud,
+        Err(fault) => return refused(route.as_ref(), fault, request_id),
+    };
     if is_object {
-        return s3::answer(cloud, request, request_id).await;
+        return s3::answer(&cloud, request, request_id).await;
     }
     if let Err(fault) = inflate(&mut request, limit) {
-        return match route {
-            Some(route) => route.answer(Err(fault), request_id),
-            None => plain(400, &fault.message),
-        };
+        return refused(route.as_ref(), fault, request_id);
     }
     let Some(mut route) = route.or_else(|| Route::of_form(&request)) else {
         let message = format!("The local cloud does not know {} {}", request.method, request.path);
         return plain(404, &message);
     };
     route.complete(&request);
-    serve_call(cloud, &route, &request, request_id).await
+    serve_call(&cloud, &route, &request, request_id).await
 }
 
 /// Lets the service answer.
@@ -236,6 +233,13 @@ async fn serve_call(
     }
 }
 
+fn refused(route: Option<&Route>, fault: Fault, request_id: &str) -> Answer {
+    match route {
+        Some(route) => route.answer(Err(fault), request_id),
+        None => plain(400, &fault.message),
+    }
+}
+
 fn too_large(route: Option<&Route>, request_id: &str) -> Answer {
     match route {
         Some(route) if route.service.is(&model::LAMBDA) => {
@@ -257,7 +261,7 @@ async fn deployments(cloud: &Arc<Cloud>, route: &Route, request: &Request) -> Re
     let needs = {
         let core = cloud.core();
         let names = |id: &str| core.codedeploy.names_of(id);
-        iam::of_deployment(operation, &members, &cloud.home(), names)
+        iam::of_deployment(operation, &members, &cloud.home, names)
     };
     if let Some(why) = cloud.refusal(request, &needs) {
         return Err(Fault::new("AccessDeniedException", why));
@@ -266,7 +270,7 @@ async fn deployments(cloud: &Arc<Cloud>, route: &Route, request: &Request) -> Re
         && let Some((bucket, key)) = codedeploy::s3_location(&members)
     {
         let of_cloud = Arc::clone(cloud);
-        let read = move || of_cloud.objects.read(&bucket, &key).ok();
+        let read = move || of_cloud.shared.objects.read(&bucket, &key).ok();
         let object = tokio::task::spawn_blocking(read).await.ok().flatten();
         let text = object.and_then(|bytes| String::from_utf8(bytes).ok());
         members["revision"]["s3Location"]["content"] = text.into();
@@ -279,7 +283,7 @@ async fn deployments(cloud: &Arc<Cloud>, route: &Route, request: &Request) -> Re
 fn metrics(cloud: &Cloud, route: &Route, request: &Request) -> Result<Output, Fault> {
     let input = route.decode(request)?;
     let operation = input.operation.name.as_str();
-    if let Some(why) = cloud.refusal(request, &iam::of_alarms(operation, &cloud.home())) {
+    if let Some(why) = cloud.refusal(request, &iam::of_alarms(operation, &cloud.home)) {
         return Err(Fault::front(403, "AccessDeniedException", why));
     }
     let is_read = ["Get", "List", "Describe"].iter().any(|verb| operation.starts_with(verb));
@@ -290,23 +294,23 @@ fn metrics(cloud: &Cloud, route: &Route, request: &Request) -> Result<Output, Fa
 }
 
 /// The cloud's own paths.
-async fn own(cloud: &Cloud, request: &Request) -> Answer {
+async fn own(clouds: &Clouds, request: &Request) -> Answer {
     let segments = request.segments();
     let parts: Vec<&str> = segments.iter().skip(1).map(String::as_str).collect();
     match (request.method.as_str(), parts.as_slice()) {
-        ("GET", ["status"]) => Answer::json(200, &cloud.status()),
-        ("GET", ["code", name]) => download(cloud, name).await,
+        ("GET", ["status"]) => Answer::json(200, &clouds.status()),
+        ("GET", ["code", name]) => download(clouds, name).await,
         _ => plain(404, "the local cloud has no such page"),
     }
 }
 
-async fn download(cloud: &Cloud, name: &str) -> Answer {
+async fn download(clouds: &Clouds, name: &str) -> Answer {
     let hash = name.strip_suffix(".zip").unwrap_or_default();
     let is_hash = hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
     if !is_hash {
         return plain(404, "no such package");
     }
-    match tokio::fs::read(cloud.code.directory().join(name)).await {
+    match tokio::fs::read(clouds.shared.code.directory().join(name)).await {
         Ok(zip) => Answer::empty(200).with_body("application/zip", zip),
         Err(_) => plain(404, "no such package"),
     }

@@ -1,13 +1,6 @@
-//! Where a CloudWatch is, and the ARNs that follow from it.
+//! The ARNs of what is CloudWatch's.
 
-/// The region and account that everything belongs to.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Home {
-    /// The region's name.
-    pub(crate) region: String,
-    /// The account's number.
-    pub(crate) account: String,
-}
+pub(crate) use crate::home::Home;
 
 impl Home {
     /// The ARN of an alarm.

@@ -177,7 +177,7 @@ mod tests {
             body: body.into(),
         };
         let caller = Caller {
-            door: &Doorway { id: "abc".into(), path: "//a%20b//c".into() },
+            door: &Doorway::of("h", "/_wavegate/url/abc//a%20b//c").unwrap(),
             request_id: "8476a536-e9f4-11e8-9739-2dfe598c3fcd",
             account: "000000000000",
             is_signed: false,

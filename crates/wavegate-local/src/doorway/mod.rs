@@ -36,33 +36,38 @@ pub(crate) struct Doorway {
     pub(crate) id: String,
     /// The path, as the function sees it.
     pub(crate) path: String,
+    /// The region that the host names, if it does.
+    region: Option<String>,
 }
 
 impl Doorway {
     /// The function URL that a request to `host` (without its port) names, if it names one.
-    pub(crate) fn of(host: &str, path: &str, region: &str) -> Option<Self> {
-        if let Some(id) = named_by_host(host, region) {
-            return Some(Self { id: id.to_owned(), path: path.to_owned() });
+    pub(crate) fn of(host: &str, path: &str) -> Option<Self> {
+        if let Some((id, region)) = named_by(host) {
+            return Some(Self { id, path: path.to_owned(), region: Some(region) });
         }
         let rest = path.strip_prefix(PREFIX)?;
         let (id, path) = rest.split_once('/').unwrap_or((rest, ""));
-        Some(Self { id: id.to_owned(), path: format!("/{path}") })
+        Some(Self { id: id.to_owned(), path: format!("/{path}"), region: None })
+    }
+
+    /// Whether it can lead into a region.
+    pub(crate) fn may_be_in(&self, region: &str) -> bool {
+        self.region.as_deref().is_none_or(|named| named == region)
     }
 }
 
 /// Whether a host (without its port) is one of function URLs.
 pub(crate) fn is_host(host: &str) -> bool {
-    host.to_ascii_lowercase()
-        .strip_suffix(".localhost")
-        .and_then(|rest| rest.split_once(".lambda-url."))
-        .is_some_and(|(id, region)| !id.is_empty() && !id.contains('.') && !region.contains('.'))
+    named_by(host).is_some()
 }
 
-fn named_by_host<'a>(host: &'a str, region: &str) -> Option<&'a str> {
-    let end = format!(".lambda-url.{region}.localhost");
-    let split = host.len().checked_sub(end.len())?;
-    let (id, rest) = host.split_at_checked(split)?;
-    (rest.eq_ignore_ascii_case(&end) && !id.is_empty() && !id.contains('.')).then_some(id)
+/// The id and the region that a host of function URLs names.
+fn named_by(host: &str) -> Option<(String, String)> {
+    let host = host.to_ascii_lowercase();
+    let (id, region) = host.strip_suffix(".localhost")?.split_once(".lambda-url.")?;
+    let is_one = !id.is_empty() && !id.contains('.') && !region.contains('.');
+    is_one.then(|| (id.to_owned(), region.to_owned()))
 }
 
 /// What the addresses of all function URLs of a cloud at `url` begin with.
@@ -70,17 +75,18 @@ pub(crate) fn prefix(url: &str) -> String {
     format!("{url}{PREFIX}")
 }
 
-/// Answers a request to a function URL.
+/// Answers a request to a function URL; `behind` is where there is one of its id.
 pub(crate) async fn answer(
-    cloud: &Arc<Cloud>,
+    behind: Option<&Arc<Cloud>>,
     door: &Doorway,
     request: &Request,
     request_id: &str,
 ) -> Answer {
-    cloud.count("InvokeFunctionUrl");
-    let Some(target) = cloud.core().lambda.url_target(&door.id) else {
+    let found = behind.and_then(|cloud| Some((cloud, cloud.core().lambda.url_target(&door.id)?)));
+    let Some((cloud, target)) = found else {
         return refused(&json!({ "Message": null }));
     };
+    cloud.count("InvokeFunctionUrl");
     let origin = request.header("origin");
     if let Some(answer) = cors::preflight(target.cors.as_ref(), request) {
         return answer;
@@ -115,10 +121,10 @@ async fn invoke(
     let caller = event::Caller {
         door,
         request_id,
-        account: &cloud.account,
+        account: &cloud.home.account,
         is_signed: target.auth_type == "AWS_IAM",
         user: &cloud.caller(request).arn,
-        now_ms: cloud.clock.now_ms(),
+        now_ms: cloud.shared.clock.now_ms(),
     };
     let wish = Wish {
         name: target.function.clone(),

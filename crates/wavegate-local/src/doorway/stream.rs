@@ -27,7 +27,7 @@ const DEFAULT_TYPE: &str = "application/octet-stream";
 /// The answer of an attempt, as soon as its head is known.
 pub(super) async fn answer(cloud: &Arc<Cloud>, attempt: Admitted) -> Answer {
     let (to, mut parts) = mpsc::channel(WAITING);
-    cloud.tasks.spawn(attempt.run(Some(to)));
+    cloud.shared.tasks.spawn(attempt.run(Some(to)));
     let (mut content_type, mut has_head) = (DEFAULT_TYPE.to_owned(), false);
     let mut first = Bytes::new();
     match parts.recv().await {
@@ -49,7 +49,7 @@ pub(super) async fn answer(cloud: &Arc<Cloud>, attempt: Admitted) -> Answer {
         }
     }
     let (bytes, body) = mpsc::channel(WAITING);
-    cloud.tasks.spawn(async move {
+    cloud.shared.tasks.spawn(async move {
         while let Some(part) = parts.recv().await {
             let Part::Data(data) = part else { continue };
             // A caller that hung up stops nothing.

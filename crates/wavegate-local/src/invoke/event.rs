@@ -57,8 +57,8 @@ pub(super) fn accept(cloud: &Arc<Cloud>, mut wish: Wish) -> Result<(), ApiError>
     let place = Waiting::enter(cloud)
         .ok_or_else(|| ApiError::too_many_invocations("ConcurrentInvocationLimitExceeded"))?;
     let of_task = Arc::clone(cloud);
-    cloud.tasks.spawn(async move {
-        let stop = of_task.stop.clone();
+    cloud.shared.tasks.spawn(async move {
+        let stop = of_task.shared.stop.clone();
         tokio::select! {
             () = stop.cancelled() => {}
             () = deliver(&of_task, wish, &route) => {}
@@ -77,7 +77,7 @@ async fn deliver(cloud: &Arc<Cloud>, wish: Wish, route: &Route) {
 }
 
 async fn attempts(cloud: &Arc<Cloud>, wish: &Wish, route: &Route) -> Option<End> {
-    let accepted_ms = cloud.clock.now_ms();
+    let accepted_ms = cloud.shared.clock.now_ms();
     let mut end = End { condition: Condition::Success, attempts: 0, last: None };
     let mut throttle_ms = THROTTLE_MS.0;
     loop {
@@ -104,10 +104,10 @@ async fn attempts(cloud: &Arc<Cloud>, wish: &Wish, route: &Route) -> Option<End>
             }
             Err(_) => return None,
         };
-        if cloud.clock.now_ms() + wait_ms - accepted_ms > rules.age_max_ms {
+        if cloud.shared.clock.now_ms() + wait_ms - accepted_ms > rules.age_max_ms {
             return Some(End { condition: Condition::EventAgeExceeded, ..end });
         }
-        cloud.clock.sleep(wait_ms).await;
+        cloud.shared.clock.sleep(wait_ms).await;
     }
 }
 
@@ -118,7 +118,7 @@ async fn attempt(cloud: &Arc<Cloud>, wish: &Wish) -> Result<Last, ApiError> {
 
 /// Tells a function's destinations that an event is over.
 fn report(cloud: &Arc<Cloud>, wish: &Wish, route: &Route, end: &End) {
-    let now = cloud.clock.now_ms();
+    let now = cloud.shared.clock.now_ms();
     let rules = cloud.core().lambda.delivery(&route.function, route.qualifier.as_deref());
     let is_success = end.condition == Condition::Success;
     if let Some(target) = route.deployed.configuration.dead_letter_target.as_ref()
@@ -133,7 +133,7 @@ fn report(cloud: &Arc<Cloud>, wish: &Wish, route: &Route, end: &End) {
         return lost(cloud, route, &target, why, false);
     }
     let qualifier = route.qualifier.as_deref().unwrap_or(LATEST);
-    let arn = cloud.home().arn(&route.function, Some(qualifier));
+    let arn = cloud.home.arn(&route.function, Some(qualifier));
     let record = record::of(end, &wish.request_id, &arn, &wish.payload, now);
     if let Err(error) = send(cloud, &target, record) {
         lost(cloud, route, &target, &error.to_string(), false);
@@ -143,7 +143,7 @@ fn report(cloud: &Arc<Cloud>, wish: &Wish, route: &Route, end: &End) {
 fn lost(cloud: &Cloud, route: &Route, target: &str, why: &str, is_dead_letter: bool) {
     let function = &route.function;
     tracing::warn!(%function, %target, "the record of an asynchronous event is lost: {why}");
-    let now = cloud.clock.now_ms();
+    let now = cloud.shared.clock.now_ms();
     cloud.record([metric::undelivered(function, is_dead_letter, now)]);
 }
 
@@ -154,7 +154,7 @@ struct Waiting {
 
 impl Waiting {
     fn enter(cloud: &Cloud) -> Option<Self> {
-        let count = Arc::clone(&cloud.waiting);
+        let count = Arc::clone(&cloud.shared.waiting);
         let entered = count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |waiting| {
             (waiting < WAITING_MAX).then_some(waiting + 1)
         });

@@ -139,7 +139,7 @@ async fn run_to_answer(
 pub(crate) async fn run(cloud: &Arc<Cloud>, wish: Wish) -> Result<(Arc<Route>, Outcome), ApiError> {
     let attempt = Admitted::new(cloud, wish)?;
     let route = Arc::clone(attempt.route());
-    let outcome = cloud.tasks.spawn(attempt.run(None)).await;
+    let outcome = cloud.shared.tasks.spawn(attempt.run(None)).await;
     let outcome = outcome
         .map_err(|error| ApiError::service(format!("the invocation was cut off: {error}")))?;
     Ok((route, outcome))
@@ -165,7 +165,7 @@ impl Admitted {
     /// # Errors
     /// If there is no such function, or no place.
     pub(crate) fn new(cloud: &Arc<Cloud>, wish: Wish) -> Result<Self, ApiError> {
-        let started_ms = cloud.clock.now_ms();
+        let started_ms = cloud.shared.clock.now_ms();
         let route = Arc::new(choose(cloud, &wish)?);
         let place = match Place::enter(cloud, &route) {
             Ok(place) => place,
@@ -175,13 +175,14 @@ impl Admitted {
             }
         };
         let root = match &route.deployed.code {
-            Code::Zip { sha256, .. } => Some(cloud.code.root(sha256)?),
+            Code::Zip { sha256, .. } => Some(cloud.shared.code.root(sha256)?),
             Code::Image { .. } => None,
         };
         let layers = &route.deployed.configuration.layers;
         let layers: Result<_, _> =
-            layers.iter().map(|layer| cloud.code.root(&layer.sha256)).collect();
+            layers.iter().map(|layer| cloud.shared.code.root(&layer.sha256)).collect();
         let job = Job {
+            home: Arc::clone(&cloud.home),
             request_id: wish.request_id,
             root,
             layers: layers?,
@@ -206,8 +207,8 @@ impl Admitted {
         let cloud = Arc::clone(&place.cloud);
         let route = Arc::clone(&job.route);
         let outcome = match to {
-            Some(to) => cloud.runtime.stream(job, &to).await,
-            None => cloud.runtime.invoke(job).await,
+            Some(to) => cloud.shared.runtime.stream(job, &to).await,
+            None => cloud.shared.runtime.invoke(job).await,
         };
         drop(place);
         let (duration_ms, failed) = (outcome.duration_ms, outcome.failed);

@@ -34,7 +34,7 @@ pub(super) fn answer(cloud: &Arc<Cloud>, wish: Wish, wants_log: bool) -> Result<
     let attempt = Admitted::new(cloud, wish)?;
     let version = attempt.route().version.clone();
     let (frames, body) = mpsc::channel(WAITING);
-    cloud.tasks.spawn(pass_on(attempt, frames, wants_log));
+    cloud.shared.tasks.spawn(pass_on(attempt, frames, wants_log));
     Ok(Answer::empty(200)
         .with_stream("application/vnd.amazon.eventstream", body)
         .with_header("x-amz-executed-version", version))

@@ -2,6 +2,8 @@
 //! without a qualifier (`fn`, `fn:live`, `123456789012:function:fn`, `arn:aws:lambda:…:fn:7`).
 
 use super::error::{ApiError, Constraints};
+pub use crate::home::Home;
+use crate::home::{is_account, is_region};
 
 /// AWS's pattern for `FunctionName`, as its validation messages print it.
 const NAME_PATTERN: &str = "(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?([a-zA-Z0-9-_\\.]+)(:(\\$LATEST(\\.PUBLISHED)?|[a-zA-Z0-9-_]+))?";
@@ -11,15 +13,6 @@ const NAME_LENGTH: usize = 64;
 
 /// The unqualified, unpublished version.
 pub const LATEST: &str = "$LATEST";
-
-/// Which cloud names are resolved in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Home {
-    /// The region.
-    pub region: String,
-    /// The twelve digits of the account.
-    pub account: String,
-}
 
 impl Home {
     /// The ARN of a function, with a qualifier when given.
@@ -154,24 +147,6 @@ pub(crate) fn is_alias(qualifier: &str) -> bool {
     !qualifier.is_empty()
         && qualifier.bytes().all(is_word)
         && !qualifier.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// Twelve digits.
-pub(crate) fn is_account(part: &str) -> bool {
-    part.len() == 12 && part.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// `us-east-1`, `us-gov-west-1`, `eusc-de-east-1`.
-fn is_region(part: &str) -> bool {
-    let lower = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase());
-    let mut parts: Vec<&str> = part.strip_prefix("eusc-").unwrap_or(part).split('-').collect();
-    let is_special = |part: &&str| *part == "gov" || (part.starts_with("iso") && part.len() < 5);
-    if parts.len() == 4 && parts.get(1).is_some_and(is_special) {
-        parts.remove(1);
-    }
-    let [country, place, number] = parts.as_slice() else { return false };
-    let is_digit = number.len() == 1 && number.bytes().all(|byte| byte.is_ascii_digit());
-    country.len() == 2 && lower(country) && lower(place) && is_digit
 }
 
 fn bad_name(text: &str) -> ApiError {

@@ -127,7 +127,7 @@ fn admit(cloud: &Cloud, route: &Route, request: &Request) -> Result<Input, Fault
         rate.check(route.name())?;
     }
     let input = route.decode(request)?;
-    let needs = iam::of_lambda(&input.operation.name, &input.members, &cloud.home());
+    let needs = iam::of_lambda(&input.operation.name, &input.members, &cloud.home);
     if let Some(why) = cloud.refusal(request, &needs) {
         return Err(Fault::front(403, "AccessDeniedException", why));
     }

@@ -32,7 +32,7 @@ async fn perform(cloud: &Arc<Cloud>, route: &Route, request: &Request) -> Result
     check_names(&input.members)?;
     validate::check(route.service, &input, "InvalidParameterException")?;
     let (logs, now, members) =
-        (cloud.logs.clone(), cloud.clock.now_ms(), Value::Object(input.members));
+        (cloud.logs.clone(), cloud.shared.clock.now_ms(), Value::Object(input.members));
     // Searches read much, and the disk is waited for.
     tokio::task::spawn_blocking(move || logs.perform(now, operation, members))
         .await
@@ -67,7 +67,7 @@ fn need(cloud: &Cloud, operation: &str, input: &Map<String, Value>) -> Need {
         }
         _ => "*".to_owned(),
     };
-    let (region, account) = (&cloud.region, &cloud.account);
+    let (region, account) = (&cloud.home.region, &cloud.home.account);
     let arn = format!("arn:aws:logs:{region}:{account}:log-group:{group}:{within}");
     Need::new(format!("logs:{operation}"), arn)
 }

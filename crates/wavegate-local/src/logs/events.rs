@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::input::{Asked, NewEvent};
 use super::place::Place;
-use super::store::{self, DAY_MS, EVENT_OVERHEAD, Group, Stream};
+use super::store::{self, DAY_MS, EVENT_OVERHEAD, Stream};
 use super::streams::upload_token;
 use super::{Desk, Refusal, invalid};
 
@@ -22,7 +22,7 @@ impl Desk<'_> {
     pub(super) fn put_events(&self, asked: &Asked) -> Result<Value, Refusal> {
         let events = asked.log_events.as_slice();
         check_batch(events)?;
-        let group = Group::get(self.data, asked.group_name()?)?;
+        let group = self.group(asked.group_name()?)?;
         let stream = Stream::get(self.data, &group, &asked.log_stream_name)?;
         let days = group.retention_days.unwrap_or(i64::MAX);
         let oldest = self.now - OLDEST_DAYS * DAY_MS;
@@ -55,7 +55,7 @@ impl Desk<'_> {
 
     /// Without a token the newest events are read, or the oldest ones if that is asked for.
     pub(super) fn get_events(&self, asked: &Asked) -> Result<Value, Refusal> {
-        let group = Group::get(self.data, asked.group_name()?)?;
+        let group = self.group(asked.group_name()?)?;
         let stream = Stream::get(self.data, &group, &asked.log_stream_name)?;
         let (forward, from) =
             match asked.next_token.as_deref().map(|token| token.split_at_checked(2)) {

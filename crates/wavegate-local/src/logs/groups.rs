@@ -18,15 +18,16 @@ const RETENTIONS: [i64; 22] = [
 impl Desk<'_> {
     pub(super) fn create_group(&self, asked: &Asked) -> Result<Value, Refusal> {
         let name = asked.group_name()?;
-        if Group::find(self.data, name)?.is_some() {
+        if Group::find(self.data, self.place, name)?.is_some() {
             return Err(exists("log group"));
         }
         let tags = asked.tags();
         check_tags(&tags)?;
         self.data.execute(
-            "insert into log_group (name, created_ms, kms_key, class, is_protected, tags)
-             values (?1, ?2, ?3, ?4, ?5, ?6)",
+            "insert into log_group (place, name, created_ms, kms_key, class, is_protected, tags)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             params![
+                self.place,
                 name,
                 self.now,
                 asked.kms_key_id,
@@ -39,7 +40,7 @@ impl Desk<'_> {
     }
 
     pub(super) fn delete_group(&self, asked: &Asked) -> Result<Value, Refusal> {
-        let group = Group::get(self.data, asked.group_name()?)?;
+        let group = self.group(asked.group_name()?)?;
         if group.is_protected {
             return Err(crate::wire::Fault::new(
                 "ValidationException",
@@ -115,7 +116,7 @@ impl Desk<'_> {
     }
 
     fn retain(&self, asked: &Asked, days: Option<i64>) -> Result<Value, Refusal> {
-        let group = Group::get(self.data, asked.group_name()?)?;
+        let group = self.group(asked.group_name()?)?;
         self.data.execute(
             "update log_group set retention_days = ?2 where id = ?1",
             params![group.id, days],
@@ -128,7 +129,7 @@ impl Desk<'_> {
         asked: &Asked,
         is_asked: impl Fn(&str) -> bool,
     ) -> Result<Vec<Group>, Refusal> {
-        let mut groups = Group::all(self.data)?;
+        let mut groups = Group::all(self.data, self.place)?;
         let class = asked.log_group_class.as_deref();
         groups.retain(|group| {
             is_asked(&group.name) && class.is_none_or(|class| class == group.class)

@@ -31,16 +31,23 @@ use serde_json::Value;
 pub(crate) use edge::answer;
 use input::Asked;
 pub(crate) use sink::Sink;
+use store::Group;
 
 use crate::cloud::LocalError;
-use crate::lambda::name::Home;
+use crate::home::Home;
 use crate::wire::Fault;
+
+/// The file of all logs. Clones share it.
+#[derive(Debug, Clone)]
+pub(crate) struct LogFile {
+    connection: Arc<Mutex<Connection>>,
+}
 
 /// The logs of one account in one region. Clones share them.
 #[derive(Debug, Clone)]
 pub(crate) struct Logs {
     home: Arc<Home>,
-    connection: Arc<Mutex<Connection>>,
+    file: LogFile,
 }
 
 /// Why something is not done.
@@ -63,28 +70,15 @@ impl From<Refusal> for Fault {
     }
 }
 
-impl Logs {
-    /// Opens or makes the file.
-    pub(crate) fn open(path: &Path, home: Home) -> Result<Self, LocalError> {
-        let connection = store::open(path)?;
-        Ok(Self { home: Arc::new(home), connection: Arc::new(Mutex::new(connection)) })
+impl LogFile {
+    /// Opens or makes the file. What it held before it knew of homes is `first`'s.
+    pub(crate) fn open(path: &Path, first: &Home) -> Result<Self, LocalError> {
+        Ok(Self { connection: Arc::new(Mutex::new(store::open(path, first)?)) })
     }
 
-    /// Performs an operation whose input satisfies its model. Blocks on the disk.
-    pub(crate) fn perform(&self, now: i64, operation: &str, input: Value) -> Result<Value, Fault> {
-        let asked = Asked::deserialize(input)
-            .map_err(|error| Fault::new("InvalidParameterException", error.to_string()))?;
-        self.ask(now, operation, &asked).map_err(Fault::from)
-    }
-
-    fn ask(&self, now: i64, operation: &str, asked: &Asked) -> Result<Value, Refusal> {
-        let mut connection = self.connection();
-        // A change that is refused in its middle has not begun.
-        let transaction = connection.transaction()?;
-        let desk = Desk { home: &self.home, data: &transaction, now };
-        let answer = desk.perform(operation, asked)?;
-        transaction.commit()?;
-        Ok(answer)
+    /// What of it is one home's.
+    pub(crate) fn of(&self, home: Arc<Home>) -> Logs {
+        Logs { home, file: self.clone() }
     }
 
     /// Removes the events that no group keeps any longer. Blocks on the disk.
@@ -100,14 +94,41 @@ impl Logs {
     }
 }
 
+impl Logs {
+    /// Performs an operation whose input satisfies its model. Blocks on the disk.
+    pub(crate) fn perform(&self, now: i64, operation: &str, input: Value) -> Result<Value, Fault> {
+        let asked = Asked::deserialize(input)
+            .map_err(|error| Fault::new("InvalidParameterException", error.to_string()))?;
+        self.ask(now, operation, &asked).map_err(Fault::from)
+    }
+
+    fn ask(&self, now: i64, operation: &str, asked: &Asked) -> Result<Value, Refusal> {
+        let mut connection = self.file.connection();
+        // A change that is refused in its middle has not begun.
+        let transaction = connection.transaction()?;
+        let place = self.home.to_string();
+        let desk = Desk { home: &self.home, place: &place, data: &transaction, now };
+        let answer = desk.perform(operation, asked)?;
+        transaction.commit()?;
+        Ok(answer)
+    }
+}
+
 /// Where one operation is performed.
 struct Desk<'a> {
     home: &'a Home,
+    /// The home, as the file has it.
+    place: &'a str,
     data: &'a Connection,
     now: i64,
 }
 
 impl Desk<'_> {
+    /// The group of a name, or AWS's refusal.
+    fn group(&self, name: &str) -> Result<Group, Refusal> {
+        Group::find(self.data, self.place, name)?.ok_or_else(|| missing("log group"))
+    }
+
     fn perform(&self, operation: &str, asked: &Asked) -> Result<Value, Refusal> {
         match operation {
             "CreateLogGroup" => self.create_group(asked),

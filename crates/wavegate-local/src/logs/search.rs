@@ -15,7 +15,7 @@ const LOOKED_AT_MAX: usize = 100_000;
 
 impl Desk<'_> {
     pub(super) fn filter_events(&self, asked: &Asked) -> Result<Value, Refusal> {
-        let group = Group::get(self.data, asked.group_name()?)?;
+        let group = self.group(asked.group_name()?)?;
         let names = asked.log_stream_names.as_deref();
         if names.is_some() && asked.log_stream_name_prefix.is_some() {
             return Err(invalid(

@@ -9,15 +9,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::Logs;
+use super::LogFile;
 use super::store::{self, Group, Stream};
 use crate::clock::VirtualClock;
+use crate::home::Home;
 use crate::runtime::{LogFiles, LogSink, LogStream};
 
 /// Bytes that wait to be written: more than the disk is behind by when a function logs megabytes.
 const WAITING_MAX: usize = 32 << 20;
 
-/// The way of events into [`Logs`]. Clones share it.
+/// The way of events into [`LogFile`]. Clones share it.
 #[derive(Debug, Clone)]
 pub(crate) struct Sink {
     clock: VirtualClock,
@@ -45,9 +46,10 @@ pub(crate) struct Waiting {
     message: String,
 }
 
-/// Names of a group and of a stream in it.
+/// A home, and the names of a group and of a stream there.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
+    home: String,
     group: String,
     stream: String,
 }
@@ -78,9 +80,10 @@ impl Shared {
 }
 
 impl LogSink for Sink {
-    fn begin(&self, group: &str, stream: &str) -> Box<dyn LogStream> {
-        let place = Place { group: group.to_owned(), stream: stream.to_owned() };
-        let file = self.files.begin(group, stream);
+    fn begin(&self, home: &Home, group: &str, stream: &str) -> Box<dyn LogStream> {
+        let place =
+            Place { home: home.to_string(), group: group.to_owned(), stream: stream.to_owned() };
+        let file = self.files.begin(home, group, stream);
         Box::new(Entrance { sink: self.clone(), place: Arc::new(place), file, lost: 0 })
     }
 }
@@ -117,7 +120,7 @@ impl LogStream for Entrance {
     }
 }
 
-impl Logs {
+impl LogFile {
     /// Writes what functions logged. Their groups and streams are made as AWS makes them, when there is
     /// something to write. Blocks on the disk.
     pub(crate) fn write(&self, now: i64, events: &[Waiting]) -> rusqlite::Result<()> {
@@ -129,10 +132,11 @@ impl Logs {
         let mut connection = self.connection();
         let data = connection.transaction()?;
         for (place, events) in by_place {
-            if Group::find(&data, &place.group)?.is_none() {
-                store::make_group(&data, &place.group, now)?;
+            let find = || Group::find(&data, &place.home, &place.group);
+            if find()?.is_none() {
+                store::make_group(&data, &place.home, &place.group, now)?;
             }
-            let Some(group) = Group::find(&data, &place.group)? else { continue };
+            let Some(group) = find()? else { continue };
             if Stream::find(&data, &group, &place.stream)?.is_none() {
                 store::make_stream(&data, &group, &place.stream, now)?;
             }

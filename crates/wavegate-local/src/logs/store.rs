@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use super::{Refusal, missing};
 use crate::cloud::LocalError;
 use crate::database;
+use crate::home::Home;
 
 /// Bytes that one group keeps: more than a person reads, and little enough for two hundred functions.
 pub(super) const GROUP_MAX: i64 = 64 << 20;
@@ -15,8 +16,9 @@ pub(super) const GROUP_MAX: i64 = 64 << 20;
 pub(super) const EVENT_OVERHEAD: i64 = 26;
 /// Milliseconds of a day.
 pub(super) const DAY_MS: i64 = 86_400_000;
-const TABLES: &str = "
-    create table log_group (
+/// The tables, one format after the other.
+const STEPS: [&str; 2] = [
+    "create table log_group (
         id integer primary key, name text not null unique, created_ms integer not null,
         retention_days integer, kms_key text, class text not null, is_protected integer not null,
         tags text not null, bytes integer not null default 0);
@@ -30,7 +32,18 @@ const TABLES: &str = "
         stream_id integer not null references log_stream on delete cascade,
         at_ms integer not null, ingested_ms integer not null, message text not null);
     create index event_of_group on event (group_id, at_ms, id);
-    create index event_of_stream on event (stream_id, at_ms, id);";
+    create index event_of_stream on event (stream_id, at_ms, id)",
+    // There was one home, and nothing said which: its groups get their place when the file is opened.
+    "create table new_group (
+        id integer primary key, place text not null, name text not null, created_ms integer not null,
+        retention_days integer, kms_key text, class text not null, is_protected integer not null,
+        tags text not null, bytes integer not null default 0, unique (place, name));
+    insert into new_group
+        select id, '', name, created_ms, retention_days, kms_key, class, is_protected, tags, bytes
+        from log_group;
+    drop table log_group;
+    alter table new_group rename to log_group",
+];
 
 /// A group.
 #[derive(Debug)]
@@ -56,9 +69,13 @@ pub(super) struct Stream {
     pub(super) ingested_ms: Option<i64>,
 }
 
-/// Opens or makes the file.
-pub(super) fn open(path: &Path) -> Result<Connection, LocalError> {
-    database::open(path, &[TABLES])
+/// Opens or makes the file. What it held before it knew of homes is `first`'s.
+pub(super) fn open(path: &Path, first: &Home) -> Result<Connection, LocalError> {
+    let connection = database::open(path, &STEPS)?;
+    connection
+        .execute("update log_group set place = ?1 where place = ''", [first.to_string()])
+        .map_err(|source| database::corrupt(path, source))?;
+    Ok(connection)
 }
 
 impl Group {
@@ -80,22 +97,23 @@ impl Group {
         })
     }
 
-    /// The group of a name, if there is one.
-    pub(super) fn find(data: &Connection, name: &str) -> rusqlite::Result<Option<Self>> {
-        let query = format!("select {} from log_group where name = ?1", Self::COLUMNS);
-        data.prepare_cached(&query)?.query_row([name], Self::of).optional()
+    /// The group of a name in a place, if there is one.
+    pub(super) fn find(
+        data: &Connection,
+        place: &str,
+        name: &str,
+    ) -> rusqlite::Result<Option<Self>> {
+        let query =
+            format!("select {} from log_group where place = ?1 and name = ?2", Self::COLUMNS);
+        data.prepare_cached(&query)?.query_row([place, name], Self::of).optional()
     }
 
-    /// The group of a name, or AWS's refusal.
-    pub(super) fn get(data: &Connection, name: &str) -> Result<Self, Refusal> {
-        Self::find(data, name)?.ok_or_else(|| missing("log group"))
-    }
-
-    /// All groups in the order of their names.
-    pub(super) fn all(data: &Connection) -> rusqlite::Result<Vec<Self>> {
-        let query = format!("select {} from log_group order by name", Self::COLUMNS);
+    /// All groups of a place in the order of their names.
+    pub(super) fn all(data: &Connection, place: &str) -> rusqlite::Result<Vec<Self>> {
+        let query =
+            format!("select {} from log_group where place = ?1 order by name", Self::COLUMNS);
         let mut statement = data.prepare_cached(&query)?;
-        let groups = statement.query_map([], Self::of)?;
+        let groups = statement.query_map([place], Self::of)?;
         groups.collect()
     }
 }
@@ -141,12 +159,17 @@ impl Stream {
 }
 
 /// Makes a group that has nothing but a name.
-pub(super) fn make_group(data: &Connection, name: &str, now: i64) -> rusqlite::Result<()> {
+pub(super) fn make_group(
+    data: &Connection,
+    place: &str,
+    name: &str,
+    now: i64,
+) -> rusqlite::Result<()> {
     data.prepare_cached(
-        "insert into log_group (name, created_ms, class, is_protected, tags)
-         values (?1, ?2, 'STANDARD', 0, '{}')",
+        "insert into log_group (place, name, created_ms, class, is_protected, tags)
+         values (?1, ?2, ?3, 'STANDARD', 0, '{}')",
     )?
-    .execute(params![name, now])?;
+    .execute(params![place, name, now])?;
     Ok(())
 }
 
@@ -203,17 +226,21 @@ fn thin(data: &Connection, group: i64) -> rusqlite::Result<()> {
     weigh(data, group)
 }
 
-/// Removes the events that their groups keep no longer.
+/// Removes the events that their groups keep no longer, in all places.
 pub(super) fn expire(data: &Connection, now: i64) -> rusqlite::Result<()> {
-    for group in Group::all(data)? {
-        let Some(days) = group.retention_days else { continue };
+    let mut kept = data.prepare_cached(
+        "select id, retention_days from log_group where retention_days is not null",
+    )?;
+    let kept = kept.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    for group in kept.collect::<rusqlite::Result<Vec<(i64, i64)>>>()? {
+        let (group, days) = group;
         let oldest = now.saturating_sub(days.saturating_mul(DAY_MS));
         let gone = data.execute(
             "delete from event where group_id = ?1 and at_ms < ?2",
-            params![group.id, oldest],
+            params![group, oldest],
         )?;
         if gone > 0 {
-            weigh(data, group.id)?;
+            weigh(data, group)?;
         }
     }
     Ok(())

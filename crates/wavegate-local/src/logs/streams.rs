@@ -9,7 +9,7 @@ use super::{Desk, Refusal, exists, invalid};
 
 impl Desk<'_> {
     pub(super) fn create_stream(&self, asked: &Asked) -> Result<Value, Refusal> {
-        let group = Group::get(self.data, asked.group_name()?)?;
+        let group = self.group(asked.group_name()?)?;
         let name = asked.log_stream_name.as_str();
         if Stream::find(self.data, &group, name)?.is_some() {
             return Err(exists("log stream"));
@@ -19,7 +19,7 @@ impl Desk<'_> {
     }
 
     pub(super) fn delete_stream(&self, asked: &Asked) -> Result<Value, Refusal> {
-        let group = Group::get(self.data, asked.group_name()?)?;
+        let group = self.group(asked.group_name()?)?;
         let stream = Stream::get(self.data, &group, &asked.log_stream_name)?;
         self.data.execute("delete from log_stream where id = ?1", [stream.id])?;
         store::weigh(self.data, group.id)?;
@@ -31,7 +31,7 @@ impl Desk<'_> {
         if by_time && asked.log_stream_name_prefix.is_some() {
             return Err(invalid("Cannot order by LastEventTime with a logStreamNamePrefix."));
         }
-        let group = Group::get(self.data, asked.group_name()?)?;
+        let group = self.group(asked.group_name()?)?;
         let prefix = asked.log_stream_name_prefix.as_deref().unwrap_or_default();
         let mut streams: Vec<(String, Value)> = Stream::all(self.data, &group)?
             .into_iter()

@@ -6,7 +6,6 @@ use rusqlite::params;
 use serde_json::{Value, json};
 
 use super::input::Asked;
-use super::store::Group;
 use super::{Desk, Refusal};
 use crate::wire::Fault;
 
@@ -24,7 +23,7 @@ impl Desk<'_> {
     }
 
     pub(super) fn list_tags(&self, asked: &Asked) -> Result<Value, Refusal> {
-        let group = Group::get(self.data, asked.group_name()?)?;
+        let group = self.group(asked.group_name()?)?;
         Ok(json!({ "tags": group.tags }))
     }
 
@@ -33,7 +32,7 @@ impl Desk<'_> {
         asked: &Asked,
         change: impl FnOnce(&mut BTreeMap<String, String>),
     ) -> Result<Value, Refusal> {
-        let mut group = Group::get(self.data, asked.group_name()?)?;
+        let mut group = self.group(asked.group_name()?)?;
         change(&mut group.tags);
         check_tags(&group.tags)?;
         self.data.execute(

@@ -13,12 +13,17 @@ struct Kept {
     _directory: tempfile::TempDir,
 }
 
+/// The logs of a region in a file that was `us-east-1`'s at first.
+fn at(path: &Path, region: &str) -> Logs {
+    let home = |region: &str| Home { region: region.into(), account: "000000000000".into() };
+    LogFile::open(path, &home("us-east-1")).unwrap().of(Arc::new(home(region)))
+}
+
 impl Kept {
     /// With a group `g` and a stream `s` in it.
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let home = Home { region: "us-east-1".into(), account: "000000000000".into() };
-        let logs = Logs::open(&directory.path().join("logs.sqlite"), home).unwrap();
+        let logs = at(&directory.path().join("logs.sqlite"), "us-east-1");
         let kept = Self { logs, _directory: directory };
         kept.ask("CreateLogGroup", json!({ "logGroupName": "g" }));
         kept.ask("CreateLogStream", json!({ "logGroupName": "g", "logStreamName": "s" }));
@@ -133,7 +138,7 @@ fn what_is_kept_no_longer_goes_and_a_group_does_not_grow_without_end() {
     kept.put("s", &[(-2 * DAY_MS, "old")]);
     kept.put("s", &[(0, "new")]);
     kept.ask("PutRetentionPolicy", json!({ "logGroupName": "g", "retentionInDays": 1 }));
-    kept.logs.expire(NOW).unwrap();
+    kept.logs.file.expire(NOW).unwrap();
     assert_eq!(kept.get(&json!({})).0, ["new"]);
     let line = "x".repeat(4096);
     let input = json!({ "logGroupName": "g", "logStreamName": "s",
@@ -144,12 +149,12 @@ fn what_is_kept_no_longer_goes_and_a_group_does_not_grow_without_end() {
     let held = |data: &Connection| -> i64 {
         data.query_row("select bytes from log_group", [], |row| row.get(0)).unwrap()
     };
-    let connection = kept.logs.connection.lock().unwrap();
+    let connection = kept.logs.file.connection.lock().unwrap();
     let before = held(&connection);
     connection.execute("update log_group set bytes = ?1", [GROUP_MAX]).unwrap();
     drop(connection);
     kept.ask("PutLogEvents", input);
-    assert!(held(&kept.logs.connection.lock().unwrap()) < before);
+    assert!(held(&kept.logs.file.connection.lock().unwrap()) < before);
 }
 
 #[test]
@@ -204,14 +209,18 @@ fn the_old_and_the_new_operations_have_the_same_tags() {
 fn a_retention_is_one_of_awss_and_what_was_kept_is_there_again() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("logs.sqlite");
-    let home = Home { region: "us-east-1".into(), account: "000000000000".into() };
-    let logs = Logs::open(&path, home.clone()).unwrap();
+    let logs = at(&path, "us-east-1");
     let group = json!({ "logGroupName": "g", "retentionInDays": 8 });
     logs.perform(NOW, "CreateLogGroup", group.clone()).unwrap();
     let fault = logs.perform(NOW, "PutRetentionPolicy", group.clone()).unwrap_err();
     assert_eq!(fault.code, "InvalidParameterException");
     drop(logs);
-    let logs = Logs::open(&path, home).unwrap();
+    // A group is in one region.
+    let there = at(&path, "eu-west-1");
+    let groups = there.perform(NOW, "DescribeLogGroups", json!({})).unwrap();
+    assert_eq!(groups["logGroups"], json!([]));
+    there.perform(NOW, "CreateLogGroup", group.clone()).unwrap();
+    let logs = at(&path, "us-east-1");
     let fault = logs.perform(NOW, "CreateLogGroup", group).unwrap_err();
     assert_eq!(fault.message, "The specified log group already exists");
 }

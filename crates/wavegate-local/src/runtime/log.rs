@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::net::unix::pipe::Receiver;
 
+use crate::home::Home;
 use crate::private;
 
 /// AWS: bytes of the log that `LogType=Tail` gives.
@@ -38,7 +39,7 @@ const FRAME_HEAD: usize = 16;
 pub trait LogSink: Debug + Send + Sync {
     /// Begins the stream of one execution environment: `/aws/lambda/fn` and
     /// `2026/11/26/[$LATEST]…`, as in CloudWatch Logs.
-    fn begin(&self, group: &str, stream: &str) -> Box<dyn LogStream>;
+    fn begin(&self, home: &Home, group: &str, stream: &str) -> Box<dyn LogStream>;
 }
 
 /// One stream of a [`LogSink`].
@@ -52,19 +53,26 @@ pub trait LogStream: Debug + Send {
 #[derive(Debug)]
 pub struct LogFiles {
     directory: PathBuf,
+    first: Home,
 }
 
 impl LogFiles {
-    /// Files under `directory`, which is made when there is something to write.
-    pub fn new(directory: PathBuf) -> Self {
-        Self { directory }
+    /// Files under `directory`, which is made when there is something to write. Those of homes other than
+    /// `first` have directories of their own in it.
+    pub fn new(directory: PathBuf, first: Home) -> Self {
+        Self { directory, first }
     }
 }
 
 impl LogSink for LogFiles {
-    fn begin(&self, group: &str, stream: &str) -> Box<dyn LogStream> {
+    fn begin(&self, home: &Home, group: &str, stream: &str) -> Box<dyn LogStream> {
         let function = group.rsplit('/').next().unwrap_or(group);
-        let directory = self.directory.join(function);
+        let mut directory = self.directory.clone();
+        if *home != self.first {
+            // No function's name has a dot.
+            directory.push(format!("{}.{}", home.account, home.region));
+        }
+        directory.push(function);
         let name = format!("{}.log", stream.replace('/', "-"));
         // A log that cannot be written is still there for tails.
         let file = private::directory(&directory)
@@ -348,11 +356,15 @@ mod tests {
     #[test]
     fn files_are_kept_per_function_and_environment() {
         let directory = tempfile::tempdir().unwrap();
-        let files = LogFiles::new(directory.path().join("logs"));
-        let mut stream = files.begin("/aws/lambda/fn", "2026/11/26/[1]abc");
-        stream.event(b"one\n");
-        stream.event(b"two\n");
-        let path = directory.path().join("logs/fn/2026-11-26-[1]abc.log");
-        assert_eq!(std::fs::read(path).unwrap(), b"one\ntwo\n");
+        let home =
+            |region: &str| Home { region: region.to_owned(), account: "000000000000".to_owned() };
+        let files = LogFiles::new(directory.path().join("logs"), home("us-east-1"));
+        for (region, inside) in [("us-east-1", ""), ("eu-west-1", "000000000000.eu-west-1/")] {
+            let mut stream = files.begin(&home(region), "/aws/lambda/fn", "2026/11/26/[1]abc");
+            stream.event(b"one\n");
+            stream.event(b"two\n");
+            let path = directory.path().join(format!("logs/{inside}fn/2026-11-26-[1]abc.log"));
+            assert_eq!(std::fs::read(path).unwrap(), b"one\ntwo\n");
+        }
     }
 }

@@ -40,18 +40,20 @@ use self::log::Log;
 use self::report::{Failure, Measured};
 use self::view::{Mounts, View, Views};
 use crate::clock::Stopwatch;
+use crate::home::Home;
 use crate::lambda::model::Route;
 
 /// How long an environment may be idle, in real time. AWS keeps them for some minutes.
 const IDLE_MAX: Duration = Duration::from_mins(5);
+/// Tries to remove what a killed cloud left, and real time between two.
+const CLEAR_TRIES: u32 = 50;
+const CLEAR_WAIT: Duration = Duration::from_millis(10);
 /// Real time the environments get to be gone after they were killed.
 const GONE_MAX: Duration = Duration::from_secs(2);
 
 /// Where and as what environments run.
 #[derive(Debug, Clone)]
 pub struct RuntimeSettings {
-    /// Told as `AWS_REGION`.
-    pub region: String,
     /// Told as `AWS_ENDPOINT_URL`.
     pub endpoint_url: String,
     /// Where environments get their scratch directories and clients.
@@ -67,6 +69,8 @@ pub struct RuntimeSettings {
 pub struct Job {
     /// The request's id.
     pub request_id: String,
+    /// The function's region, told as `AWS_REGION`, and its account.
+    pub home: Arc<Home>,
     /// Where it goes.
     pub route: Arc<Route>,
     /// Where the route's package was unpacked; absent for images.
@@ -86,6 +90,7 @@ pub struct Job {
 impl Job {
     fn kind(&self) -> Kind {
         Kind {
+            home: Arc::clone(&self.home),
             deployment: self.route.deployed.deployment.clone(),
             is_provisioned: self.is_provisioned,
         }
@@ -95,6 +100,7 @@ impl Job {
 /// Which environments can run a job.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Kind {
+    home: Arc<Home>,
     deployment: String,
     is_provisioned: bool,
 }
@@ -144,13 +150,25 @@ struct Pool {
     is_closed: bool,
 }
 
+/// Removes what a cloud that was killed left. Its environments are killed a moment after it, and may
+/// write until then.
+fn clear(run_dir: &Path) -> io::Result<()> {
+    for _ in 1..CLEAR_TRIES {
+        match std::fs::remove_dir_all(run_dir) {
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
+                std::thread::sleep(CLEAR_WAIT);
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            result => return result,
+        }
+    }
+    std::fs::remove_dir_all(run_dir)
+}
+
 impl Runtime {
     /// Prepares the directories and starts the guard; no environment yet.
     pub fn start(settings: RuntimeSettings) -> io::Result<Self> {
-        // Left by a cloud that was killed.
-        if settings.run_dir.exists() {
-            std::fs::remove_dir_all(&settings.run_dir)?;
-        }
+        clear(&settings.run_dir)?;
         let clients = settings.run_dir.join("clients");
         let inner = Inner {
             interpreters: Interpreters::new(&clients, settings.path.clone())?,
@@ -204,11 +222,15 @@ impl Runtime {
         outcome
     }
 
-    /// Ends environments that were idle for long, and those of deployments that are not in `live`.
-    pub fn reap(&self, live: &BTreeSet<String>) {
+    /// Ends environments of a home that were idle for long, and those of deployments that are not in
+    /// `live`.
+    pub fn reap(&self, home: &Home, live: &BTreeSet<String>) {
         let mut ended = Vec::new();
         let mut pool = self.pool();
         pool.idle.retain(|kind, idle| {
+            if *kind.home != *home {
+                return true;
+            }
             let is_live = live.contains(&kind.deployment);
             idle.retain(|(environment, since)| {
                 let stays = is_live && since.elapsed() < IDLE_MAX;
@@ -334,9 +356,9 @@ impl Runtime {
 
     fn begin_log(&self, job: &Job, stream: &str) -> Arc<Log> {
         let settings = &self.inner.settings;
-        let log = Log::new(settings.logs.begin(&log_group(&job.route), stream));
+        let log = Log::new(settings.logs.begin(&job.home, &log_group(&job.route), stream));
         if let Some(runtime) = &job.route.deployed.configuration.runtime {
-            log.aside(&report::init_start(runtime, &settings.region));
+            log.aside(&report::init_start(runtime, &job.home.region));
         }
         log
     }

@@ -59,8 +59,8 @@ pub(super) fn of(
     set("_HANDLER", configuration.handler.clone().unwrap_or_default().into());
     set("LAMBDA_TASK_ROOT", place.view.root.clone().into());
     set("LAMBDA_RUNTIME_DIR", place.view.clients.clone().into());
-    set("AWS_REGION", settings.region.clone().into());
-    set("AWS_DEFAULT_REGION", settings.region.clone().into());
+    set("AWS_REGION", job.home.region.clone().into());
+    set("AWS_DEFAULT_REGION", job.home.region.clone().into());
     let (key, secret, token) = iam::function_keys(place.id);
     set("AWS_ACCESS_KEY_ID", key.into());
     set("AWS_SECRET_ACCESS_KEY", secret.into());

@@ -71,7 +71,7 @@ pub(crate) async fn answer(cloud: &Arc<Cloud>, request: Request, request_id: &st
     answer.status = status.unwrap_or(answer.status);
     if is_location {
         // The one answer whose root is the member itself; none stands for us-east-1.
-        let region = Some(cloud.region.as_str()).filter(|region| *region != "us-east-1");
+        let region = Some(cloud.home.region.as_str()).filter(|region| *region != "us-east-1");
         let region = region.unwrap_or_default();
         let namespace = "http://s3.amazonaws.com/doc/2006-03-01/";
         let text =
@@ -92,10 +92,10 @@ async fn perform(cloud: &Arc<Cloud>, route: &Route, mut request: Request) -> Res
     if let Some(why) = cloud.refusal(&request, &iam::of_objects(operation, &input.members)) {
         return Err(Fault::front(403, "AccessDenied", why));
     }
-    let (cloud, now) = (Arc::clone(cloud), cloud.clock.now_ms());
+    let (cloud, now) = (Arc::clone(cloud), cloud.shared.clock.now_ms());
     let work = move || {
         let body = std::mem::take(&mut input.payload);
-        cloud.objects.perform(now, &input.operation.name, &input.members, &body)
+        cloud.shared.objects.perform(now, &input.operation.name, &input.members, &body)
     };
     tokio::task::spawn_blocking(work)
         .await

@@ -70,7 +70,7 @@ fn perform(
         "GetCallerIdentity" => Ok(json!({
             "Account": caller.account, "Arn": caller.arn, "UserId": caller.user_id,
         })),
-        "GetAccessKeyInfo" => Ok(json!({ "Account": cloud.account })),
+        "GetAccessKeyInfo" => Ok(json!({ "Account": cloud.home.account })),
         "GetSessionToken" => Ok(json!({
             "Credentials": credentials(cloud, &caller, asked.duration_seconds, USER_SECONDS),
         })),
@@ -137,9 +137,9 @@ fn assume_by_token(cloud: &Cloud, caller: &Session, asked: &Asked) -> Result<Val
 
 fn federate(cloud: &Cloud, asked: &Asked) -> Value {
     let session = Session {
-        arn: format!("arn:aws:sts::{}:federated-user/{}", cloud.account, asked.name),
-        user_id: format!("{}:{}", cloud.account, asked.name),
-        account: cloud.account.clone(),
+        arn: format!("arn:aws:sts::{}:federated-user/{}", cloud.home.account, asked.name),
+        user_id: format!("{}:{}", cloud.home.account, asked.name),
+        account: cloud.home.account.clone(),
         transitive_tags: Vec::new(),
     };
     json!({
@@ -164,7 +164,7 @@ fn session_of_role(cloud: &Cloud, caller: &Session, asked: &Asked) -> Result<Ses
             ));
         }
         Some((id, _)) => id,
-        None if cloud.check_roles => {
+        None if cloud.shared.check_roles => {
             return Err(denied(format!(
                 "User: {} is not authorized to perform: sts:AssumeRole on resource: {arn}",
                 caller.arn
@@ -173,7 +173,7 @@ fn session_of_role(cloud: &Cloud, caller: &Session, asked: &Asked) -> Result<Ses
         None => new_id(&mut cloud.core().ids, "AROA"),
     };
     let account = arn.split(':').nth(4).filter(|account| !account.is_empty());
-    let account = account.unwrap_or(&cloud.account);
+    let account = account.unwrap_or(&cloud.home.account);
     let name = arn.rsplit('/').next().unwrap_or(arn);
     Ok(Session {
         arn: format!("arn:aws:sts::{account}:assumed-role/{name}/{}", asked.role_session_name),

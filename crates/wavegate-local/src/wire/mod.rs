@@ -77,6 +77,11 @@ impl Request {
         Some(self.credential()?.rsplit('/').nth(1)?.to_owned())
     }
 
+    /// The region that a SigV4 signature is for, if there is one.
+    pub(crate) fn signed_region(&self) -> Option<String> {
+        Some(self.credential()?.rsplit('/').nth(2)?.to_owned())
+    }
+
     /// The access key that signed, if there is a signature.
     pub(crate) fn signing_key(&self) -> Option<String> {
         Some(self.credential()?.rsplitn(5, '/').nth(4)?.to_owned())

@@ -10,11 +10,16 @@ use crate::support::start;
 use serde_json::{Value, json};
 use wavegate_local::lambda::input::Code;
 use wavegate_local::lambda::model::{Configuration, Deployed, Route};
+use wavegate_local::lambda::name::Home;
 use wavegate_local::runtime::{Job, LogFiles, Outcome, Runtime, RuntimeSettings};
 
 struct Bench {
     directory: tempfile::TempDir,
     runtime: Runtime,
+}
+
+fn home() -> Home {
+    Home { region: "us-east-1".into(), account: "000000000000".into() }
 }
 
 impl Bench {
@@ -30,10 +35,9 @@ impl Bench {
 
     fn with_path(directory: tempfile::TempDir, path: &Path) -> Self {
         let runtime = Runtime::start(RuntimeSettings {
-            region: "us-east-1".into(),
             endpoint_url: "http://127.0.0.1:9".into(),
             run_dir: directory.path().join("run"),
-            logs: Arc::new(LogFiles::new(directory.path().join("logs"))),
+            logs: Arc::new(LogFiles::new(directory.path().join("logs"), home())),
             path: path.into(),
         });
         Self { runtime: runtime.unwrap(), directory }
@@ -61,6 +65,7 @@ impl Bench {
             deployed,
         };
         let job = Job {
+            home: Arc::new(home()),
             request_id: "8476a536-e9f4-11e8-9739-2dfe598c3fcd".into(),
             route: Arc::new(route),
             root: Some(root),

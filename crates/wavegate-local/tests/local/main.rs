@@ -9,6 +9,7 @@ mod deployment_clients;
 mod deployments;
 mod events;
 mod failures;
+mod homes;
 mod invocations;
 mod layers;
 mod logs;

@@ -10,9 +10,10 @@ use super::configuration::timestamp;
 use super::record::PolicyRecord;
 use super::rows::Kind;
 use super::{Lambda, page};
+use crate::home::is_account;
 use crate::lambda::error::ApiError;
 use crate::lambda::input::Code;
-use crate::lambda::name::{Home, is_account, is_word};
+use crate::lambda::name::{Home, is_word};
 use crate::lambda::output::{Layer, Page};
 
 /// AWS: layers of one function.

@@ -6,10 +6,11 @@ use serde_json::{Map, Value, json};
 
 use super::Lambda;
 use super::record::PolicyRecord;
+use crate::home::is_account;
 use crate::ids::Ids;
 use crate::lambda::error::{ApiError, Constraints};
 use crate::lambda::input::AddPermission;
-use crate::lambda::name::{LATEST, Target, is_account, is_alias, is_word};
+use crate::lambda::name::{LATEST, Target, is_alias, is_word};
 use crate::lambda::output::Policy;
 
 const CALL: &str = "GetPolicy";

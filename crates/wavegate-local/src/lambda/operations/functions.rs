@@ -41,7 +41,7 @@ pub(super) async fn update_code(cloud: &Arc<Cloud>, input: Value) -> Result<Valu
 /// Refuses a role that Lambda cannot assume, where roles are checked.
 fn check_role(cloud: &Cloud, role: Option<&str>) -> Result<(), ApiError> {
     match role {
-        Some(role) if cloud.check_roles && !cloud.identity().lambda_may_assume(role) => {
+        Some(role) if cloud.shared.check_roles && !cloud.identity().lambda_may_assume(role) => {
             let message = "The role defined for the function cannot be assumed by Lambda.";
             Err(ApiError::invalid(message))
         }
@@ -121,7 +121,7 @@ fn get_function(cloud: &Cloud, on: &Subject) -> Result<Value, ApiError> {
     let mut shown = shown(&function)?;
     shown["Code"] = match code {
         Code::Zip { sha256, .. } => {
-            json!({ "RepositoryType": "S3", "Location": cloud.code_url(&sha256) })
+            json!({ "RepositoryType": "S3", "Location": cloud.shared.code_url(&sha256) })
         }
         Code::Image { uri, sha256 } => {
             let resolved = resolved_image(&uri, &sha256);

@@ -114,7 +114,7 @@ fn change(
 /// Tells where the content can be downloaded.
 fn placed(cloud: &Cloud, mut version: Value) -> Value {
     let content = &mut version["Content"];
-    if let Some(url) = content["CodeSha256"].as_str().map(|sha256| cloud.code_url(sha256)) {
+    if let Some(url) = content["CodeSha256"].as_str().map(|sha256| cloud.shared.code_url(sha256)) {
         content["Location"] = json!(url);
     }
     version
