@@ -1,6 +1,6 @@
-"""Types the commands of cli.txt into the AWS CLI, unmodified, and compares what it prints.
+"""Types the commands of a transcript into the AWS CLI, unmodified, and compares what it prints.
 
-    cli.py URL DIRECTORY
+    cli.py TRANSCRIPT URL DIRECTORY
 
 The CLI runs inside this process, since starting it anew takes a second each time. In the transcript a
 line that begins with `$` is a command, and what follows is what it prints, with `...` for anything; a
@@ -18,7 +18,7 @@ import time
 import zipfile
 from pathlib import Path
 
-URL, DIRECTORY = sys.argv[1], Path(sys.argv[2])
+TRANSCRIPT, URL, DIRECTORY = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
 os.environ.update(
     AWS_ENDPOINT_URL=URL, AWS_ACCESS_KEY_ID="cli", AWS_SECRET_ACCESS_KEY="cli", AWS_PAGER="",
     AWS_DEFAULT_REGION="us-east-1", AWS_REGION="us-east-1", AWS_CONFIG_FILE=os.devnull,
@@ -50,7 +50,7 @@ def fits(wanted, found):
 
 def transcript():
     command, wanted = None, []
-    for line in (Path(__file__).parent / "cli.txt").read_text().splitlines():
+    for line in TRANSCRIPT.read_text().splitlines():
         if line.startswith("#"):
             continue
         if line.startswith("$ "):
@@ -66,6 +66,7 @@ def transcript():
 
 def main():
     package("v1.zip", "def handler(event, context):\n    print('hello')\n    return {'version': 1}\n")
+    (DIRECTORY / "large").write_bytes(bytes(5 << 20))
     package("v2.zip", "def handler(event, context):\n    return {'version': 2}\n")
     failed, kept = 0, {"dir": str(DIRECTORY)}
     for command, wanted in transcript():

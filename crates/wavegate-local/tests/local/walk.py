@@ -1,11 +1,13 @@
 """Walks every operation that the local cloud offers, in every protocol its service speaks.
 
     walk.py URL
+    walk.py URL --inputs
 
 Each operation is asked three times: with nothing, with the least that AWS's model requires, and with
 every member of the model. Whatever the local cloud answers, botocore must be able to read it by AWS's
 model: as an output with the required members, or as an error that the service's model declares or
 AWS's front end has. Prints what is not so, one line each.
+With `--inputs` it prints, as JSON, what it would ask each operation for the client of another language.
 """
 
 import json
@@ -131,21 +133,43 @@ def ask(on, shapes, operation, params):
     return complaint(shapes, model.output_shape, answer, operation)
 
 
+def params_of(shape):
+    """With nothing, with the least, with everything."""
+    return [{}] if shape is None else [{}, sample(shape, False), sample(shape, True)]
+
+
+def operations(model, on):
+    # What deletes comes last, so that there is something to ask.
+    # An older botocore does not know all of them: CI has the one that the models are from.
+    known = set(on.meta.service_model.operation_names) & set(model["operations"])
+    return sorted(known, key=lambda name: (name.startswith("Delete"), name))
+
+
+def inputs():
+    all_of_them = {}
+    for path in sorted(MODELS.glob("*.json")):
+        model = json.loads(path.read_text())
+        if not model.get("metadata", {}).get("protocols"):
+            continue
+        on = client(path.stem, model["metadata"]["protocols"][0])
+        all_of_them[path.stem] = {
+            name: params_of(on.meta.service_model.operation_model(name).input_shape)
+            for name in operations(model, on)
+        }
+    print(json.dumps(all_of_them, default=lambda blob: blob.decode()))
+
+
 def main():
+    if "--inputs" in sys.argv:
+        return inputs()
     asked = 0
     for path in sorted(MODELS.glob("*.json")):
         model = json.loads(path.read_text())
         for protocol in model.get("metadata", {}).get("protocols", []):
             on = client(path.stem, protocol)
-            # What deletes comes last, so that there is something to ask.
-            # An older botocore does not know all of them: CI has the one that the models are from.
-            known = set(on.meta.service_model.operation_names) & set(model["operations"])
-            for operation in sorted(known, key=lambda name: (name.startswith("Delete"), name)):
+            for operation in operations(model, on):
                 shape = on.meta.service_model.operation_model(operation).input_shape
-                inputs = [{}]
-                if shape is not None:
-                    inputs += [sample(shape, False), sample(shape, True)]
-                for params in inputs:
+                for params in params_of(shape):
                     # botocore itself cannot make a path without its parts.
                     if not params and shape is not None and any(
                         member.serialization.get("location") == "uri" for member in shape.members.values()
