@@ -35,6 +35,7 @@ mod logs;
 mod peer;
 mod private;
 mod rate;
+mod rows;
 pub mod runtime;
 mod s3;
 mod server;

@@ -14,6 +14,7 @@ use crate::cloud::LocalError;
 use crate::database;
 use crate::home::Home;
 use crate::lambda::model::FunctionRecord;
+use crate::rows::{NewRow, Row};
 
 /// The tables, one format after the other.
 const STEPS: [&str; 5] = [
@@ -62,9 +63,6 @@ pub(crate) struct State {
     path: PathBuf,
 }
 
-/// Kind, key and record of a row.
-pub(crate) type Row = (String, String, serde_json::Value);
-
 /// What a state file held.
 #[derive(Debug, Default)]
 pub(crate) struct Stored {
@@ -84,16 +82,20 @@ pub(crate) struct OfHome {
     pub(crate) codedeploy: Vec<Row>,
 }
 
-/// Kind, key and record of a row to be written; absent ones are removed.
-pub(crate) type NewRow<'a> = (&'static str, &'a str, Option<String>);
-
 /// What is to be written at once.
 #[derive(Debug, Default)]
 pub(crate) struct Changes<'a> {
     pub(crate) functions: Vec<(&'a str, Option<&'a FunctionRecord>)>,
-    pub(crate) lambda: Vec<NewRow<'a>>,
-    pub(crate) codedeploy: Vec<NewRow<'a>>,
+    pub(crate) lambda: Vec<NewRow>,
+    pub(crate) codedeploy: Vec<NewRow>,
     pub(crate) retired: Option<&'a BTreeMap<String, u64>>,
+}
+
+impl Changes<'_> {
+    /// Whether there is nothing to write.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.functions.is_empty() && self.lambda.is_empty() && self.codedeploy.is_empty()
+    }
 }
 
 impl State {
@@ -135,7 +137,7 @@ impl State {
     pub(crate) fn save_identity(
         &mut self,
         account: &str,
-        rows: &[NewRow<'_>],
+        rows: &[NewRow],
     ) -> Result<(), LocalError> {
         self.write(|transaction| put_rows(transaction, "identity", account, rows))
     }
@@ -246,7 +248,7 @@ fn put_rows(
     transaction: &rusqlite::Transaction<'_>,
     table: &str,
     place: &str,
-    rows: &[NewRow<'_>],
+    rows: &[NewRow],
 ) -> rusqlite::Result<()> {
     for (kind, key, record) in rows {
         match record {
@@ -342,18 +344,25 @@ mod tests {
         let record = Some(r#"{"a":2}"#.to_owned());
         let changes = Changes {
             retired: Some(&retired),
-            lambda: vec![("layer", "l", record.clone())],
-            codedeploy: vec![("group", "g", record.clone()), ("group", "gone", record)],
+            lambda: vec![("layer", "l".to_owned(), record.clone())],
+            codedeploy: vec![
+                ("group", "g".to_owned(), record.clone()),
+                ("group", "gone".to_owned(), record),
+            ],
             ..Changes::default()
         };
         state.save(&home(), &changes).unwrap();
-        let gone = Changes { codedeploy: vec![("group", "gone", None)], ..Changes::default() };
+        let gone =
+            Changes { codedeploy: vec![("group", "gone".to_owned(), None)], ..Changes::default() };
         state.save(&home(), &gone).unwrap();
         state.save_cloudwatch(&home(), &serde_json::json!({ "a": 1 })).unwrap();
         state
             .save_identity(
                 "000000000000",
-                &[("role", "r", Some("{}".to_owned())), ("role", "gone", None)],
+                &[
+                    ("role", "r".to_owned(), Some("{}".to_owned())),
+                    ("role", "gone".to_owned(), None),
+                ],
             )
             .unwrap();
         drop(state);
@@ -375,12 +384,13 @@ mod tests {
         let path = directory.path().join("state.sqlite");
         let there = Home { region: "eu-west-1".to_owned(), ..home() };
         let (mut state, _) = State::open(&path, &home()).unwrap();
-        let record = |text: &str| vec![("group", "g", Some(text.to_owned()))];
+        let record = |text: &str| vec![("group", "g".to_owned(), Some(text.to_owned()))];
         for (home, text) in [(&home(), "1"), (&there, "2")] {
             let changes = Changes { codedeploy: record(text), ..Changes::default() };
             state.save(home, &changes).unwrap();
         }
-        let gone = Changes { codedeploy: vec![("group", "g", None)], ..Changes::default() };
+        let gone =
+            Changes { codedeploy: vec![("group", "g".to_owned(), None)], ..Changes::default() };
         state.save(&home(), &gone).unwrap();
         drop(state);
         let (_, stored) = State::open(&path, &home()).unwrap();

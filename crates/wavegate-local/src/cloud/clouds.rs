@@ -23,6 +23,7 @@ use crate::identity::Identity;
 use crate::ids::SeededIds;
 use crate::lambda::model::Lambda;
 use crate::logs::{LogFile, Sink};
+use crate::rows::Keeper as _;
 use crate::runtime::{LogFiles, Runtime, RuntimeSettings};
 use crate::s3::Objects;
 use crate::state::{State, Stored};
@@ -134,7 +135,7 @@ impl Clouds {
         let mut of_accounts = BTreeMap::new();
         for (account, rows) in identities {
             let mut identity = Identity::new(&account);
-            identity.restore(rows).map_err(corrupt)?;
+            identity.restore_rows(rows).map_err(corrupt)?;
             of_accounts.insert(account, Arc::new(Mutex::new(identity)));
         }
         let ids = match options.seed {

@@ -15,6 +15,7 @@ use crate::ids::SeededIds;
 use crate::lambda::error::ApiError;
 use crate::logs::Logs;
 use crate::rate::RateLimit;
+use crate::rows::Keeper as _;
 use crate::state::OfHome;
 use crate::sts::Session;
 use crate::wire::{self, Request};
@@ -69,7 +70,7 @@ impl Cloud {
         let mut core = self.core();
         core.lambda.restore(kept.functions, kept.retired);
         core.lambda.restore_rows(kept.lambda)?;
-        core.codedeploy.restore(kept.codedeploy)?;
+        core.codedeploy.restore_rows(kept.codedeploy)?;
         match kept.cloudwatch {
             Some(value) => self.cloudwatch().restore(value),
             None => Ok(()),
@@ -143,15 +144,11 @@ impl Cloud {
         let failed = |error: String| wire::Fault::new("ServiceFailureException", error);
         let mut identity = self.identity();
         let result = answer(&mut identity, self.shared.clock.now_ms(), &mut self.core().ids);
-        let changed = identity.take_changes();
-        let rows = changed.iter().map(|key| Ok((key.0.name(), key.1.as_str(), identity.row(key)?)));
-        let rows =
-            rows.collect::<serde_json::Result<Vec<_>>>().map_err(|it| failed(it.to_string()))?;
-        if !rows.is_empty()
-            && let Err(error) = self.shared.state().save_identity(&self.home.account, &rows)
-        {
-            identity.not_stored(changed);
-            return Err(failed(error.to_string()));
+        let rows = identity.changes().map_err(|error| failed(error.to_string()))?;
+        if !rows.is_empty() {
+            let saved = self.shared.state().save_identity(&self.home.account, &rows);
+            saved.map_err(|error| failed(error.to_string()))?;
+            identity.stored();
         }
         result
     }

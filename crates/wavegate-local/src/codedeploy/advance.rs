@@ -9,7 +9,6 @@ use super::deployment::{
 };
 use super::fault::{Fault, FaultKind};
 use super::routing::{DEFAULT, Routing};
-use super::store::Kind;
 use super::{CodeDeploy, appspec, name};
 use crate::cloudwatch::AlarmState;
 use crate::ids::Ids;
@@ -211,16 +210,10 @@ impl CodeDeploy {
     }
 
     fn step(&mut self, now: i64, id: &str, input: Input<'_>) -> Result<Vec<Effect>, Fault> {
-        let Some(deployment) = self.deployments.get_mut(id) else {
-            return Err(Fault::internal(format!("there is no deployment {id}")));
-        };
-        let before = deployment.clone();
-        let effects =
-            deployment.step(now, input).map_err(|illegal| Fault::internal(illegal.to_string()))?;
-        if *deployment != before {
-            self.touch(Kind::Deployment, id);
-        }
-        Ok(effects)
+        self.deployments
+            .update(id, |deployment| deployment.step(now, input))
+            .ok_or_else(|| Fault::internal(format!("there is no deployment {id}")))?
+            .map_err(|illegal| Fault::internal(illegal.to_string()))
     }
 
     fn question(&self, id: &str, event: Event) -> Option<Question> {
@@ -286,7 +279,6 @@ impl CodeDeploy {
         };
         self.keep(deployment);
         self.deployments.get_mut(id)?.rolled_back_by = Some(back_id.clone());
-        self.touch(Kind::Deployment, id);
         Some(back_id)
     }
 

@@ -9,7 +9,6 @@ use super::name::Named;
 use super::page::page;
 use super::record::Application;
 use super::show;
-use super::store::Kind;
 use super::tags;
 use crate::ids::Ids;
 
@@ -35,7 +34,6 @@ impl CodeDeploy {
         }
         let id = ids.uuid();
         let application = Application { id: id.clone(), name: name.clone(), created_ms: now, tags };
-        self.touch(Kind::Application, &name);
         self.applications.insert(name, application);
         Ok(json!({ "applicationId": id }))
     }
@@ -76,17 +74,14 @@ impl CodeDeploy {
             application.name.clone_from(&new);
             self.applications.insert(new.clone(), application);
         }
-        self.touch(Kind::Application, &old);
-        self.touch(Kind::Application, &new);
-        for (id, group) in self.groups.iter_mut().filter(|(_, group)| group.application == old) {
-            group.application.clone_from(&new);
-            self.changed.insert((Kind::Group, id.clone()));
-        }
-        for (id, deployment) in self.deployments.iter_mut().filter(|(_, it)| it.application == old)
-        {
-            deployment.application.clone_from(&new);
-            self.changed.insert((Kind::Deployment, id.clone()));
-        }
+        self.groups.change_all(
+            |group| group.application == old,
+            |group| group.application.clone_from(&new),
+        );
+        self.deployments.change_all(
+            |deployment| deployment.application == old,
+            |deployment| deployment.application.clone_from(&new),
+        );
         Ok(json!({}))
     }
 
@@ -94,12 +89,10 @@ impl CodeDeploy {
     pub(super) fn delete_application(&mut self, input: &ApplicationInput) -> Result<Value, Fault> {
         let name = Named::Application.check(input.application_name.as_deref())?;
         self.applications.remove(name);
-        self.touch(Kind::Application, name);
         let groups = self.groups.values().filter(|group| group.application == name);
         let groups: Vec<String> = groups.map(|group| group.id.clone()).collect();
         for id in groups {
             self.groups.remove(&id);
-            self.touch(Kind::Group, &id);
         }
         Ok(json!({}))
     }

@@ -11,7 +11,6 @@ use super::page::page;
 use super::record::Config;
 use super::routing::{PREDEFINED, RESERVED, Routing};
 use super::show;
-use super::store::Kind;
 use crate::ids::Ids;
 
 /// AWS: custom configurations of an account. Its pages say 50 or 200: the smaller number is the safe one.
@@ -52,7 +51,6 @@ impl CodeDeploy {
             return Err(Fault::new(FaultKind::DeploymentConfigLimitExceeded, message));
         }
         let id = ids.uuid();
-        self.touch(Kind::Config, &name);
         let config = Config { id: id.clone(), name: name.clone(), routing, created_ms: now };
         self.configs.insert(name, config);
         Ok(json!({ "deploymentConfigId": id }))
@@ -98,7 +96,6 @@ impl CodeDeploy {
             return Err(Fault::new(FaultKind::DeploymentConfigInUse, message));
         }
         self.configs.remove(name);
-        self.touch(Kind::Config, name);
         Ok(json!({}))
     }
 

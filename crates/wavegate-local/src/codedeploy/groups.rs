@@ -16,7 +16,6 @@ use super::page::page;
 use super::record::Group;
 use super::routing::DEFAULT;
 use super::show::{self, Content};
-use super::store::Kind;
 use super::tags;
 use crate::ids::Ids;
 
@@ -59,7 +58,6 @@ impl CodeDeploy {
             return Err(Fault::new(FaultKind::DeploymentGroupLimitExceeded, message));
         }
         let id = group.id.clone();
-        self.touch(Kind::Group, &id);
         self.groups.insert(id.clone(), group);
         Ok(json!({ "deploymentGroupId": id }))
     }
@@ -122,15 +120,10 @@ impl CodeDeploy {
             new.clone_into(&mut group.name);
         }
         self.settle(&mut group, input)?;
-        for (id, deployment) in
-            self.deployments.iter_mut().filter(|(_, it)| it.group_id == group.id)
-        {
-            if deployment.group != group.name {
-                deployment.group.clone_from(&group.name);
-                self.changed.insert((Kind::Deployment, id.clone()));
-            }
-        }
-        self.touch(Kind::Group, &group.id);
+        self.deployments.change_all(
+            |it| it.group_id == group.id && it.group != group.name,
+            |it| it.group.clone_from(&group.name),
+        );
         self.groups.insert(group.id.clone(), group);
         Ok(json!({ "hooksNotCleanedUp": [] }))
     }
@@ -141,7 +134,6 @@ impl CodeDeploy {
         let found = self.groups_of(application).find(|group| group.name == name);
         if let Some(id) = found.map(|group| group.id.clone()) {
             self.groups.remove(&id);
-            self.touch(Kind::Group, &id);
         }
         Ok(json!({ "hooksNotCleanedUp": [] }))
     }

@@ -33,8 +33,6 @@ mod targets;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use serde_json::Value;
 
 pub(crate) use advance::Question;
@@ -42,24 +40,23 @@ use deployment::Deployment;
 pub(crate) use fault::Fault;
 pub(crate) use input::s3_location;
 use record::{Application, Config, Group};
-pub(crate) use store::Key;
 
 use crate::ids::Ids;
 use crate::lambda::name::Home;
+use crate::rows::Rows;
 
 /// The CodeDeploy of one account in one region.
 #[derive(Debug)]
 pub(crate) struct CodeDeploy {
     home: Home,
     /// By name.
-    applications: BTreeMap<String, Application>,
+    applications: Rows<Application>,
     /// By id.
-    groups: BTreeMap<String, Group>,
+    groups: Rows<Group>,
     /// By name; custom ones only.
-    configs: BTreeMap<String, Config>,
+    configs: Rows<Config>,
     /// By id.
-    deployments: BTreeMap<String, Deployment>,
-    changed: BTreeSet<Key>,
+    deployments: Rows<Deployment>,
     questions: Vec<Question>,
 }
 
@@ -68,11 +65,10 @@ impl CodeDeploy {
     pub(crate) fn new(region: &str, account: &str) -> Self {
         Self {
             home: Home { region: region.to_owned(), account: account.to_owned() },
-            applications: BTreeMap::new(),
-            groups: BTreeMap::new(),
-            configs: BTreeMap::new(),
-            deployments: BTreeMap::new(),
-            changed: BTreeSet::new(),
+            applications: Rows::new("application"),
+            groups: Rows::new("group"),
+            configs: Rows::new("config"),
+            deployments: Rows::new("deployment"),
             questions: Vec::new(),
         }
     }

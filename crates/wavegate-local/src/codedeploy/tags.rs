@@ -7,7 +7,6 @@ use super::fault::{Fault, FaultKind};
 use super::input::{Tag, TagsInput};
 use super::record::Tags;
 use super::show;
-use super::store::Kind;
 
 /// AWS: tags of a resource.
 const TAGS_MAX: usize = 50;
@@ -59,21 +58,16 @@ impl CodeDeploy {
         tagged: &Tagged,
         change: impl FnOnce(&mut Tags) -> Result<(), Fault>,
     ) -> Result<Value, Fault> {
-        let (key, tags) = match tagged {
-            Tagged::Application(name) => (
-                (Kind::Application, name.clone()),
-                self.applications.get_mut(name).map(|it| &mut it.tags),
-            ),
-            Tagged::Group(id) => {
-                ((Kind::Group, id.clone()), self.groups.get_mut(id).map(|it| &mut it.tags))
-            }
-        };
-        if let Some(tags) = tags {
+        // A change that is refused in its middle has not begun.
+        let change = |tags: &mut Tags| {
             let mut changed = tags.clone();
-            change(&mut changed)?;
-            *tags = changed;
-            self.changed.insert(key);
-        }
+            change(&mut changed).map(|()| *tags = changed)
+        };
+        let changed = match tagged {
+            Tagged::Application(name) => self.applications.update(name, |it| change(&mut it.tags)),
+            Tagged::Group(id) => self.groups.update(id, |it| change(&mut it.tags)),
+        };
+        changed.transpose()?;
         Ok(json!({}))
     }
 

@@ -7,6 +7,8 @@ mod traffic;
 
 use serde_json::json;
 
+use std::collections::BTreeMap;
+
 use super::fault::FaultKind;
 use super::*;
 use crate::cloudwatch::AlarmState;
@@ -15,6 +17,7 @@ use crate::lambda::input::{
     Code, ConfigurationInput, CreateAlias, CreateFunction, PublishVersion, UpdateFunctionCode,
 };
 use crate::lambda::model::Lambda;
+use crate::rows::Keeper as _;
 
 const ROLE: &str = "arn:aws:iam::000000000000:role/deploy";
 const SETTLE: i64 = 250;
@@ -26,6 +29,8 @@ struct Bench {
     lambda: Lambda,
     ids: SeededIds,
     alarms: BTreeMap<String, AlarmState>,
+    /// What is stored, by kind and key.
+    disk: BTreeMap<(&'static str, String), Value>,
     now: i64,
 }
 
@@ -38,6 +43,7 @@ impl Bench {
             lambda: Lambda::new("us-east-1", "000000000000", SETTLE),
             ids: SeededIds::from_seed(1),
             alarms: BTreeMap::new(),
+            disk: BTreeMap::new(),
             now: 1_000_000,
         };
         bench.function("shop");
@@ -176,22 +182,18 @@ impl Bench {
 
     /// What a restart of the local cloud does: all that was stored is read again, and nothing else.
     fn restart(&mut self) {
-        let mut rows = Vec::new();
-        let mut keys = Vec::new();
-        keys.extend(
-            self.codedeploy.applications.keys().map(|key| (store::Kind::Application, key.clone())),
-        );
-        keys.extend(self.codedeploy.groups.keys().map(|key| (store::Kind::Group, key.clone())));
-        keys.extend(self.codedeploy.configs.keys().map(|key| (store::Kind::Config, key.clone())));
-        keys.extend(
-            self.codedeploy.deployments.keys().map(|key| (store::Kind::Deployment, key.clone())),
-        );
-        for key in keys {
-            let text = self.codedeploy.row(&key).unwrap().unwrap();
-            rows.push((key.0.name().to_owned(), key.1, serde_json::from_str(&text).unwrap()));
+        for (kind, key, record) in self.codedeploy.changes().unwrap() {
+            match record {
+                Some(text) => self.disk.insert((kind, key), serde_json::from_str(&text).unwrap()),
+                None => self.disk.remove(&(kind, key)),
+            };
         }
         self.codedeploy = CodeDeploy::new("us-east-1", "000000000000");
-        self.codedeploy.restore(rows).unwrap();
+        let rows = self
+            .disk
+            .iter()
+            .map(|((kind, key), record)| ((*kind).to_owned(), key.clone(), record.clone()));
+        self.codedeploy.restore_rows(rows.collect()).unwrap();
     }
 }
 

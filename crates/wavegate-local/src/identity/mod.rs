@@ -20,16 +20,14 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use serde::Deserialize as _;
 use serde_json::Value;
 
 use input::Asked;
 use record::{Policy, Role};
-pub(crate) use store::Key;
 
 use crate::ids::Ids;
+use crate::rows::Rows;
 use crate::wire::Fault;
 
 /// What the service is called in a trust policy.
@@ -40,10 +38,9 @@ const LAMBDA: &str = "lambda.amazonaws.com";
 pub(crate) struct Identity {
     account: String,
     /// By name in lower case: names differ in more than their case.
-    roles: BTreeMap<String, Role>,
+    roles: Rows<Role>,
     /// By ARN.
-    policies: BTreeMap<String, Policy>,
-    changed: BTreeSet<Key>,
+    policies: Rows<Policy>,
 }
 
 impl Identity {
@@ -51,9 +48,8 @@ impl Identity {
     pub(crate) fn new(account: &str) -> Self {
         Self {
             account: account.to_owned(),
-            roles: BTreeMap::new(),
-            policies: BTreeMap::new(),
-            changed: BTreeSet::new(),
+            roles: Rows::new("role"),
+            policies: Rows::new("policy"),
         }
     }
 

@@ -13,7 +13,6 @@ use super::record::{Policy, PolicyVersion, Tags};
 use super::role_policies::path;
 use super::roles::list_tags;
 use super::show;
-use super::store::Kind;
 use crate::ids::Ids;
 use crate::wire::Fault;
 
@@ -50,7 +49,6 @@ impl Identity {
             next_version: 2,
             versions: BTreeMap::from([(1, first)]),
         };
-        self.touch(Kind::Policy, &arn);
         self.policies.insert(arn.clone(), policy);
         let mut shown = self.show_policy(&arn, &self.policies[&arn], true);
         // AWS: not in the answer to who gave it.
@@ -104,7 +102,6 @@ impl Identity {
             );
         }
         self.policies.remove(&asked.policy_arn);
-        self.touch(Kind::Policy, &asked.policy_arn);
         Ok(Value::Null)
     }
 
@@ -223,10 +220,7 @@ impl Identity {
     ) -> Result<Value, Fault> {
         let arn = asked.policy_arn.as_str();
         check_arn(arn)?;
-        let policy = self.policies.get_mut(arn).ok_or_else(|| not_found(arn))?;
-        let answer = change(policy)?;
-        self.touch(Kind::Policy, arn);
-        Ok(answer)
+        self.policies.update(arn, change).ok_or_else(|| not_found(arn))?
     }
 
     fn attachments(&self, arn: &str) -> usize {

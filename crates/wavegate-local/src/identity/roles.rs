@@ -12,7 +12,6 @@ use super::page::page;
 use super::policies::check_arn;
 use super::record::{Role, Tags};
 use super::show;
-use super::store::Kind;
 use crate::ids::Ids;
 use crate::wire::Fault;
 
@@ -57,7 +56,6 @@ impl Identity {
         {
             shown.remove("MaxSessionDuration");
         }
-        self.touch(Kind::Role, &key);
         self.roles.insert(key, role);
         Ok(json!({ "Role": shown }))
     }
@@ -131,7 +129,6 @@ impl Identity {
         } else {
             let key = asked.role_name.to_lowercase();
             self.roles.remove(&key);
-            self.touch(Kind::Role, &key);
             return Ok(Value::Null);
         };
         let message = format!("Cannot delete entity, must {first} first.");
@@ -170,10 +167,7 @@ impl Identity {
         change: impl FnOnce(&mut Role) -> Result<Value, Fault>,
     ) -> Result<Value, Fault> {
         let key = asked.role_name.to_lowercase();
-        let role = self.roles.get_mut(&key).ok_or_else(|| no_role(&asked.role_name))?;
-        let answer = change(role)?;
-        self.touch(Kind::Role, &key);
-        Ok(answer)
+        self.roles.update(&key, change).ok_or_else(|| no_role(&asked.role_name))?
     }
 
     fn show_role(&self, role: &Role, whole: bool) -> Value {

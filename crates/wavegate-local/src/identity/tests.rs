@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::ids::SeededIds;
+use crate::rows::Keeper as _;
 
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}}"#;
 const ALLOW: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}"#;
@@ -165,15 +166,12 @@ fn what_was_stored_is_there_again() {
     let mut account = Account::new();
     account.role("shop");
     account.ask("CreatePolicy", json!({ "PolicyName": "p", "PolicyDocument": ALLOW })).unwrap();
-    let keys = account.identity.take_changes();
-    let rows: Vec<_> = keys
-        .iter()
-        .map(|key| {
-            let record = account.identity.row(key).unwrap().unwrap();
-            (key.0.name().to_owned(), key.1.clone(), serde_json::from_str(&record).unwrap())
-        })
-        .collect();
+    let rows = account.identity.changes().unwrap().into_iter();
+    let rows = rows.map(|(kind, key, record)| {
+        (kind.to_owned(), key, serde_json::from_str(&record.unwrap()).unwrap())
+    });
     let mut other = Identity::new("000000000000");
-    other.restore(rows).unwrap();
-    assert_eq!((other.roles, other.policies), (account.identity.roles, account.identity.policies));
+    other.restore_rows(rows.collect()).unwrap();
+    assert_eq!(*other.roles, *account.identity.roles);
+    assert_eq!(*other.policies, *account.identity.policies);
 }

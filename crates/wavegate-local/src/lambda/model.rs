@@ -47,7 +47,6 @@ pub use layer::{LayerFilter, LayerRecord, LayerUse, LayerVersionRecord, PublishL
 pub use layer_policy::AddLayerPermission;
 pub use mapping::{MappingInput, MappingRecord};
 pub use record::{AliasRecord, Deployed, FunctionRecord, PolicyRecord, VersionRecord};
-pub(crate) use rows::Key;
 pub use settings::{RuntimeManagementInput, Settings};
 pub use url::UrlInput;
 pub use url_target::UrlTarget;
@@ -56,6 +55,7 @@ use super::error::ApiError;
 use super::name::{Home, LATEST, Target};
 use super::output::Page;
 use crate::ids::Ids;
+use crate::rows::Rows;
 
 /// AWS: concurrent executions of an account.
 pub const ACCOUNT_CONCURRENCY: u32 = 1000;
@@ -81,12 +81,11 @@ pub struct Lambda {
     /// What function URLs begin with where they are served; AWS's own form when absent.
     urls_at: Option<String>,
     /// Layers by name.
-    layers: BTreeMap<String, LayerRecord>,
+    layers: Rows<LayerRecord>,
     /// Code signing configurations by id.
-    code_signing: BTreeMap<String, CodeSigningRecord>,
+    code_signing: Rows<CodeSigningRecord>,
     /// Event source mappings by id.
-    mappings: BTreeMap<String, MappingRecord>,
-    changed_rows: BTreeSet<Key>,
+    mappings: Rows<MappingRecord>,
 }
 
 impl Lambda {
@@ -102,10 +101,9 @@ impl Lambda {
             running_provisioned: BTreeMap::new(),
             changed: BTreeSet::new(),
             urls_at: None,
-            layers: BTreeMap::new(),
-            code_signing: BTreeMap::new(),
-            mappings: BTreeMap::new(),
-            changed_rows: BTreeSet::new(),
+            layers: Rows::new("layer"),
+            code_signing: Rows::new("code-signing-config"),
+            mappings: Rows::new("event-source-mapping"),
         }
     }
 

@@ -8,6 +8,7 @@ use crate::codedeploy::deployment::START_MS;
 use crate::codedeploy::fault::FaultKind;
 use crate::codedeploy::routing::PREDEFINED;
 use crate::lambda::input::{RoutingConfig, UpdateAlias};
+use crate::rows::Keeper as _;
 
 #[test]
 fn a_canary_is_on_ten_percent_for_its_minutes_and_then_on_everything() {
@@ -275,6 +276,6 @@ fn a_group_tells_its_last_deployments() {
 fn what_was_stored_damaged_is_told() {
     let mut codedeploy = CodeDeploy::new("us-east-1", "000000000000");
     let row = |kind: &str| vec![(kind.to_owned(), "k".to_owned(), json!({}))];
-    assert!(codedeploy.restore(row("group")).unwrap_err().contains("the group k"));
-    assert!(codedeploy.restore(row("other")).unwrap_err().contains("other"));
+    assert!(codedeploy.restore_rows(row("group")).unwrap_err().contains("the group k"));
+    assert!(codedeploy.restore_rows(row("other")).unwrap_err().contains("other"));
 }

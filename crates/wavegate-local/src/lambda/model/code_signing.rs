@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::configuration::timestamp;
-use super::rows::Kind;
 use super::tags::check_tags;
 use super::{Lambda, page};
 use crate::ids::Ids;
@@ -70,7 +69,6 @@ impl Lambda {
             changed_ms: now,
         };
         let shown = show(&self.home, &id, &record);
-        self.touch(Kind::CodeSigning, &id);
         self.code_signing.insert(id, record);
         Ok(json!({ "CodeSigningConfig": shown }))
     }
@@ -101,7 +99,6 @@ impl Lambda {
         }
         record.changed_ms = now;
         let shown = show(&home, &id, record);
-        self.touch(Kind::CodeSigning, &id);
         Ok(json!({ "CodeSigningConfig": shown }))
     }
 
@@ -116,7 +113,6 @@ impl Lambda {
             )));
         }
         self.code_signing.remove(&id);
-        self.touch(Kind::CodeSigning, &id);
         Ok(())
     }
 

@@ -8,7 +8,6 @@ use serde_json::{Map, Value, json};
 use super::beside::no_such_resource;
 use super::configuration::timestamp;
 use super::record::PolicyRecord;
-use super::rows::Kind;
 use super::{Lambda, page};
 use crate::home::is_account;
 use crate::lambda::error::ApiError;
@@ -111,7 +110,7 @@ impl Lambda {
         code: Code,
     ) -> Result<Value, ApiError> {
         let name = self.layer_name(layer)?;
-        let record = self.layers.entry(name.clone()).or_insert_with(|| LayerRecord {
+        let record = self.layers.get_or_insert(&name, || LayerRecord {
             next_version: 1,
             versions: BTreeMap::new(),
             tags: BTreeMap::new(),
@@ -129,7 +128,6 @@ impl Lambda {
         };
         let shown = show(&self.home, &name, number, &version);
         record.versions.insert(number, version);
-        self.touch(Kind::Layer, &name);
         Ok(shown)
     }
 
@@ -152,11 +150,7 @@ impl Lambda {
     pub fn delete_layer_version(&mut self, layer: &str, number: i64) -> Result<(), ApiError> {
         let name = self.layer_name(layer)?;
         let number = positive(number)?;
-        if let Some(record) = self.layers.get_mut(&name)
-            && record.versions.remove(&number).is_some()
-        {
-            self.touch(Kind::Layer, &name);
-        }
+        self.layers.update(&name, |record| record.versions.remove(&number));
         Ok(())
     }
 

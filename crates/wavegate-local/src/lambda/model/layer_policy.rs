@@ -7,7 +7,6 @@ use super::Lambda;
 use super::layer::{LayerVersionRecord, positive};
 use super::policy::Principal;
 use super::record::PolicyRecord;
-use super::rows::Kind;
 use crate::ids::Ids;
 use crate::lambda::error::ApiError;
 use crate::lambda::output::Policy;
@@ -58,7 +57,6 @@ impl Lambda {
         policy.add(ids, &input.statement_id, statement)?;
         let told = policy.statement(&input.statement_id).unwrap_or_default();
         let answer = json!({ "Statement": told, "RevisionId": policy.revision_id });
-        self.touch(Kind::Layer, &name);
         Ok(answer)
     }
 
@@ -87,7 +85,6 @@ impl Lambda {
         if policy.statements.is_empty() {
             version.policy = None;
         }
-        self.touch(Kind::Layer, &name);
         Ok(())
     }
 

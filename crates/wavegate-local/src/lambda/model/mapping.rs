@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::beside::{no_such_resource, seconds};
-use super::rows::Kind;
 use super::source::{self, Source};
 use super::tags::check_tags;
 use super::{Lambda, page_of};
@@ -91,7 +90,6 @@ impl Lambda {
         self.check_no_twin(now, source, &mapping, None)?;
         let id = ids.uuid();
         let shown = self.show_mapping(now, &id, &mapping);
-        self.touch(Kind::Mapping, &id);
         self.mappings.insert(id, mapping);
         Ok(shown)
     }
@@ -127,8 +125,7 @@ impl Lambda {
         under_way.clone_into(&mut mapping.under_way);
         mapping.changed_ms = now;
         let shown = self.show_mapping(now, id, &mapping);
-        self.touch(Kind::Mapping, id);
-        self.mappings.insert(id.to_owned(), mapping);
+        self.mappings.insert(id, mapping);
         Ok(shown)
     }
 
@@ -139,8 +136,7 @@ impl Lambda {
         DELETING.clone_into(&mut mapping.under_way);
         mapping.changed_ms = now;
         let shown = self.show_mapping(now, id, &mapping);
-        self.touch(Kind::Mapping, id);
-        self.mappings.insert(id.to_owned(), mapping);
+        self.mappings.insert(id, mapping);
         self.forget_deleted(now);
         Ok(shown)
     }
@@ -177,7 +173,6 @@ impl Lambda {
             for (id, mut mapping) in std::mem::take(&mut function.beside.mappings) {
                 mapping.function.clone_from(&function.name);
                 self.changed.insert(function.name.clone());
-                self.changed_rows.insert((Kind::Mapping, id.clone()));
                 self.mappings.insert(id, mapping);
             }
         }
@@ -215,7 +210,6 @@ impl Lambda {
         let gone: Vec<String> = gone.map(|(id, _)| id.clone()).collect();
         for id in gone {
             self.mappings.remove(&id);
-            self.touch(Kind::Mapping, &id);
         }
     }
 

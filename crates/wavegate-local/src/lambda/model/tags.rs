@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::Lambda;
-use super::rows::Kind;
 use crate::ids::Ids;
 use crate::lambda::error::ApiError;
 
@@ -123,19 +122,16 @@ impl Lambda {
                 if let Some(record) = self.code_signing.get_mut(id) {
                     record.tags = tags;
                 }
-                self.touch(Kind::CodeSigning, id);
             }
             Tagged::Mapping(id) => {
                 if let Some(record) = self.mappings.get_mut(id) {
                     record.tags = tags;
                 }
-                self.touch(Kind::Mapping, id);
             }
             Tagged::Layer(name) => {
                 if let Some(record) = self.layers.get_mut(name) {
                     record.tags = tags;
                 }
-                self.touch(Kind::Layer, name);
             }
         }
         Ok(())

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::rows::Keeper as _;
 
 const QUEUE: &str = "arn:aws:sqs:us-east-1:000000000000:orders";
 
@@ -156,7 +157,7 @@ fn mappings_of_an_older_state_are_taken_over() {
     let shown = later.lambda.get_mapping(bench.now, &id).unwrap();
     assert_eq!(shown["FunctionArn"], ARN);
     assert!(later.lambda.record("fn").unwrap().beside.mappings.is_empty());
-    assert_eq!(later.lambda.take_row_changes().len(), 1, "and stored where they belong");
+    assert_eq!(later.lambda.changes().unwrap().len(), 1, "and stored where they belong");
 }
 
 #[test]

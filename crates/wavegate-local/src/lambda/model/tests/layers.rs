@@ -135,22 +135,3 @@ fn a_version_of_a_layer_has_a_policy_of_its_own() {
     lambda.remove_layer_permission(ids, "libs", 1, "s1", revision).unwrap();
     assert!(lambda.get_layer_policy("libs", 1).is_err());
 }
-
-#[test]
-fn rows_survive_their_json_form() {
-    let mut bench = Bench::with_versions(1);
-    bench.publish_layer("libs", "one");
-    let changed = bench.lambda.take_row_changes();
-    let rows: Vec<_> = changed
-        .iter()
-        .map(|key| {
-            let text = bench.lambda.row(key).unwrap().unwrap();
-            (key.0.name().to_owned(), key.1.clone(), serde_json::from_str(&text).unwrap())
-        })
-        .collect();
-    let mut later = Bench::empty();
-    later.lambda.restore_rows(rows).unwrap();
-    assert_eq!(later.lambda.layers, bench.lambda.layers);
-    let unknown = ("thing".to_owned(), "x".to_owned(), json!({}));
-    assert!(later.lambda.restore_rows([unknown]).is_err());
-}
