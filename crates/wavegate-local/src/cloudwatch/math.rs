@@ -3,7 +3,7 @@
 //! Covers arithmetic, comparison and logic on scalars, time series and arrays of them, and the
 //! functions alarms and dashboards use. The rules for missing points are the user guide's: in an
 //! operator they count as 0 when the other side has a point; what divides by zero is dropped.
-//! Deliberately absent: `SELECT`, anomaly bands, Contributor Insights, service quotas and
+//! Deliberately absent: anomaly bands, Contributor Insights, service quotas and
 //! `SORT`'s relatives on labels; they are refused by name.
 
 mod functions;

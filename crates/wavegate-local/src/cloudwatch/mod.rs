@@ -16,6 +16,7 @@ mod fault;
 mod histogram;
 mod home;
 mod identity;
+mod insights;
 mod judge;
 mod labels;
 mod math;

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::home::Home;
+use super::insights;
 use super::labels::{self, Labeled};
 use super::math::{Expression, Origin, Outcome, Scope, TimeSeries, parse};
 use super::search::Search;
@@ -49,6 +50,8 @@ pub(crate) enum Source {
     Metric(MetricSource),
     /// An expression.
     Expression(Expression),
+    /// A query over metrics that are not named one by one.
+    Insights(insights::Query),
 }
 
 /// A statistic of a metric.
@@ -213,6 +216,9 @@ impl Queries {
                     }
                     Outcome::Series(series)
                 }
+                Source::Insights(insights) => {
+                    insights.evaluate(context.store, window(query.period))
+                }
                 Source::Expression(expression) => {
                     let scope = Scope {
                         outcomes: &outcomes,
@@ -240,7 +246,7 @@ impl Queries {
                 Source::Metric(MetricSource { key, stat, .. }) => {
                     Some((query.id.as_str(), Labeled { key, stat, period: query.period }))
                 }
-                Source::Expression(_) => None,
+                Source::Expression(_) | Source::Insights(_) => None,
             })
             .collect();
         let labeled: Vec<Labeled<'_>> = metrics.iter().map(|(_, labeled)| *labeled).collect();
@@ -293,6 +299,16 @@ fn parse_query(record: &Record, place: &str) -> Result<Query, Vec<String>> {
                 ));
             }
             (source.map(Source::Metric), stat.integer("Period"))
+        }
+        (None, Some(text)) if insights::Query::is_one(text) => {
+            if own_period.is_none() {
+                problems.push(format!("The parameter {place}.Period is required."));
+            }
+            let parsed = insights::Query::parse(text);
+            let source = parsed.map_err(|reason| {
+                problems.push(format!("Error in expression '{id}': {reason}."));
+            });
+            (source.ok().map(Source::Insights), own_period)
         }
         (None, Some(text)) => match parse(text) {
             Ok(expression) => (Some(Source::Expression(expression)), own_period),
@@ -381,7 +397,7 @@ fn order_of(all: &[Query]) -> Result<Vec<usize>, Vec<String>> {
         let before = order.len();
         for (position, query) in all.iter().enumerate() {
             let ready = match &query.source {
-                Source::Metric(_) => true,
+                Source::Metric(_) | Source::Insights(_) => true,
                 Source::Expression(expression) => {
                     expression.ids().iter().all(|id| placed.contains(id))
                 }

@@ -51,9 +51,12 @@ impl Identity {
         };
         self.policies.insert(arn.clone(), policy);
         let mut shown = self.show_policy(&arn, &self.policies[&arn], true);
-        // AWS: not in the answer to who gave it.
+        // AWS: not in the answer to who gave it, and tags only if some were given.
         if let Some(shown) = shown.as_object_mut() {
             shown.remove("Description");
+            shown.retain(|name, value| {
+                name != "Tags" || !value.as_array().is_some_and(Vec::is_empty)
+            });
         }
         Ok(json!({ "Policy": shown }))
     }
@@ -237,11 +240,6 @@ impl Identity {
                 shown["Description"] = description.as_str().into();
             }
             shown["Tags"] = show::tags(&policy.tags);
-            if policy.tags.is_empty()
-                && let Some(shown) = shown.as_object_mut()
-            {
-                shown.remove("Tags");
-            }
         }
         shown
     }

@@ -193,8 +193,13 @@ fn parse_metrics(input: &Record, problems: &mut Vec<String>) -> Option<(Subject,
     };
     let searches = |query: &Query| match &query.source {
         Source::Expression(expression) => expression.has_search(),
-        Source::Metric(_) => false,
+        Source::Metric(_) | Source::Insights(_) => false,
     };
+    let is_grouped =
+        |query: &Query| matches!(&query.source, Source::Insights(query) if query.is_grouped());
+    if queries.all.iter().any(is_grouped) {
+        problems.push("The local cloud has no alarms on several time series.".to_owned());
+    }
     if queries.all.iter().any(searches) {
         problems.push("SEARCH is not supported on Metric Alarms.".to_owned());
     }
@@ -208,7 +213,7 @@ fn parse_metrics(input: &Record, problems: &mut Vec<String>) -> Option<(Subject,
     let metrics: Vec<i64> = queries
         .all
         .iter()
-        .filter(|query| matches!(query.source, Source::Metric(_)))
+        .filter(|query| !matches!(query.source, Source::Expression(_)))
         .map(|query| query.period)
         .collect();
     if metrics.is_empty() {

@@ -5,13 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Expression, Outcome, Reason, Scope, TimeSeries, map};
 
 /// Functions of CloudWatch that the local cloud does not have.
-const ABSENT: [&str; 5] = [
-    "SELECT",
-    "ANOMALY_DETECTION_BAND",
-    "INSIGHT_RULE_METRIC",
-    "SERVICE_QUOTA",
-    "DB_PERF_INSIGHTS",
-];
+const ABSENT: [&str; 4] =
+    ["ANOMALY_DETECTION_BAND", "INSIGHT_RULE_METRIC", "SERVICE_QUOTA", "DB_PERF_INSIGHTS"];
 
 /// Calls a function by name.
 pub(super) fn call(

@@ -131,16 +131,16 @@ fn lines_of(
         points: series.points.into_iter().collect(),
     };
     let expression = match &query.source {
-        Source::Metric(_) => None,
+        Source::Metric(_) | Source::Insights(_) => None,
         Source::Expression(expression) => Some(expression),
     };
     match outcome {
         Some(Outcome::Series(series)) => {
             let label = match (&query.label, expression) {
                 // A metric was labeled as it was read.
-                (_, None) => series.label.clone(),
-                (Some(label), Some(_)) => labels::filled(label, &series, context),
-                (None, Some(_)) => query.id.clone(),
+                (_, None) if matches!(query.source, Source::Metric(_)) => series.label.clone(),
+                (Some(label), _) => labels::filled(label, &series, context),
+                (None, _) => query.id.clone(),
             };
             Ok(vec![line(label, series)])
         }
