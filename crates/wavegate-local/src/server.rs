@@ -201,8 +201,7 @@ async fn route(clouds: &Clouds, request: HttpRequest<Body>, request_id: &str) ->
         return refused(route.as_ref(), fault, request_id);
     }
     let Some(mut route) = route.or_else(|| Route::of_form(&request)) else {
-        let message = format!("The local cloud does not know {} {}", request.method, request.path);
-        return plain(404, &message);
+        return unknown(&request);
     };
     route.complete(&request);
     serve_call(&cloud, &route, &request, request_id).await
@@ -231,6 +230,25 @@ async fn serve_call(
     } else {
         sts::answer(cloud, route, request, request_id)
     }
+}
+
+/// The answer to what is for no service of the cloud, such that the client which sent it can read why.
+fn unknown(request: &Request) -> Answer {
+    let Some(service) = request.signed_service() else {
+        let message = format!("The local cloud does not know {} {}", request.method, request.path);
+        return plain(404, &message);
+    };
+    let message = format!("The local cloud has no service {service}");
+    if request.param("Action").is_some() {
+        let error = format!(
+            "<ErrorResponse><Error><Type>Sender</Type><Code>InvalidAction</Code>\
+             <Message>{}</Message></Error></ErrorResponse>",
+            quick_xml::escape::escape(&message)
+        );
+        return Answer::xml(404, error);
+    }
+    let error = serde_json::json!({ "__type": "UnknownOperationException", "message": message });
+    Answer::json(404, &error)
 }
 
 fn refused(route: Option<&Route>, fault: Fault, request_id: &str) -> Answer {

@@ -301,3 +301,21 @@ async fn options_that_make_no_sense_are_refused() {
         assert!(matches!(LocalCloud::start(bad).await, Err(LocalError::Option { .. })));
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_is_not_there_is_named_in_a_form_that_its_client_reads() {
+    let directory = tempfile::tempdir().unwrap();
+    let (cloud, mut client) = start(directory.path()).await;
+    let signed = "AWS4-HMAC-SHA256 Credential=k/20261126/us-east-1/sqs/aws4_request, Signature=0";
+    let json = [("authorization", signed), ("x-amz-target", "AmazonSQS.ListQueues")];
+    let answer = client.send("POST", "/", &json, "{}").await;
+    let (status, told) = (answer.status, answer.json());
+    assert_eq!((status, &told["__type"]), (404, &json!("UnknownOperationException")));
+    assert_eq!(told["message"], "The local cloud has no service sqs");
+    let kind = "application/x-www-form-urlencoded";
+    let form = [("authorization", signed), ("content-type", kind)];
+    let answer = client.send("POST", "/", &form, "Action=ListQueues&Version=2012-11-05").await;
+    let text = String::from_utf8(answer.body.to_vec()).unwrap();
+    assert!(text.contains("<Code>InvalidAction</Code><Message>The local cloud has no"), "{text}");
+    cloud.shutdown().await;
+}
