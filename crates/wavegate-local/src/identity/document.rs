@@ -39,6 +39,14 @@ pub(super) fn check_trust(document: &str) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Refuses what is no policy for a session. STS has words of its own for what is no JSON.
+pub(crate) fn check_session(document: &str) -> Result<(), Fault> {
+    if serde_json::from_str::<serde::de::IgnoredAny>(document).is_err() {
+        return Err(malformed("The policy is not in the valid JSON format."));
+    }
+    check_permissions(document)
+}
+
 /// Refuses what is no policy of permissions.
 pub(super) fn check_permissions(document: &str) -> Result<(), Fault> {
     for statement in &statements(document, "Syntax errors in policy.")? {

@@ -23,6 +23,7 @@ mod tests;
 use serde::Deserialize as _;
 use serde_json::Value;
 
+pub(crate) use document::check_session;
 use input::Asked;
 use record::{Policy, Role};
 

@@ -16,7 +16,7 @@ use tags::Tag;
 use crate::clock::wall_ms;
 use crate::cloud::Cloud;
 use crate::iam::Need;
-use crate::identity::new_id;
+use crate::identity::{check_session, new_id};
 use crate::ids::Ids;
 use crate::wire::time::seconds;
 use crate::wire::{Answer, Fault, Output, Request, Route, validate};
@@ -66,6 +66,9 @@ fn perform(
     request: &Request,
 ) -> Result<Value, Fault> {
     let caller = cloud.caller(request);
+    if let Some(policy) = &asked.policy {
+        check_session(policy)?;
+    }
     match operation {
         "GetCallerIdentity" => Ok(json!({
             "Account": caller.account, "Arn": caller.arn, "UserId": caller.user_id,
