@@ -4,6 +4,7 @@
 //! sees one tree. Here it is read into the types of [`super::input`], and handed to the pure model.
 
 mod beside;
+mod call;
 mod functions;
 mod layers;
 mod settings;
@@ -13,6 +14,8 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+
+use call::Call;
 
 use super::error::ApiError;
 use super::output::Page;
@@ -47,16 +50,6 @@ struct Subject {
     event_source_arn: Option<String>,
     marker: Option<String>,
     max_items: Option<usize>,
-}
-
-impl Subject {
-    fn qualifier(&self) -> Option<&str> {
-        self.qualifier.as_deref()
-    }
-
-    fn marker(&self) -> Option<&str> {
-        self.marker.as_deref()
-    }
 }
 
 /// Bytes that the body of an operation may have.
@@ -168,10 +161,11 @@ async fn perform(cloud: &Arc<Cloud>, operation: &str, input: Value) -> Result<Va
         "PublishLayerVersion" => layers::publish(cloud, input).await,
         _ => {
             let on = subject(&input)?;
-            let done = functions::perform(cloud, operation, &on, &input)
-                .or_else(|| beside::perform(cloud, operation, &on, &input))
-                .or_else(|| layers::perform(cloud, operation, &on, &input))
-                .or_else(|| settings::perform(cloud, operation, &on, &input));
+            let call = Call { cloud, operation, on: &on, input: &input };
+            let done = functions::perform(&call)
+                .or_else(|| beside::perform(&call))
+                .or_else(|| layers::perform(&call))
+                .or_else(|| settings::perform(&call));
             done.unwrap_or_else(|| {
                 Err(ApiError::service(format!("{operation} is offered and not performed")))
             })

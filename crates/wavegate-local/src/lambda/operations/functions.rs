@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 
-use super::{Subject, list, read, shown, unreadable};
+use super::call::{Call, Outcome};
+use super::{Subject, read, shown, unreadable};
 use crate::cloud::Cloud;
 use crate::intake;
 use crate::lambda::archive::{code_of_image, resolved_image};
@@ -64,64 +65,44 @@ async fn take_in(cloud: &Arc<Cloud>, location: &mut CodeLocation) -> Result<Code
 }
 
 /// Performs an operation; none if it is none of these.
-pub(super) fn perform(
-    cloud: &Cloud,
-    operation: &str,
-    on: &Subject,
-    input: &Value,
-) -> Option<Result<Value, ApiError>> {
-    look(cloud, operation, on)
-        .or_else(|| change(cloud, operation, on, input))
-        .or_else(|| change_alias(cloud, operation, on, input))
-        .or_else(|| change_policy(cloud, operation, on, input))
+pub(super) fn perform(call: &Call<'_>) -> Option<Outcome> {
+    look(call).or_else(|| change(call)).or_else(|| alias(call)).or_else(|| policy(call))
 }
 
-fn look(cloud: &Cloud, operation: &str, on: &Subject) -> Option<Result<Value, ApiError>> {
-    let name = on.function_name.as_str();
-    Some(match operation {
-        "GetAccountSettings" => cloud.read(|core, _| shown(&core.lambda.account_settings())),
-        "ListFunctions" => {
+fn look(call: &Call<'_>) -> Option<Outcome> {
+    let (on, name, qualifier) = (call.on, call.function(), call.qualifier());
+    Some(match call.operation {
+        "GetAccountSettings" => call.look(|core, _| Ok(core.lambda.account_settings())),
+        "ListFunctions" => call.list("Functions", |core, now, marker, max| {
             let all = on.function_version.as_deref() == Some("ALL");
-            cloud.read(|core, now| {
-                list("Functions", core.lambda.list_functions(now, all, on.marker(), on.max_items))
-            })
+            Ok(core.lambda.list_functions(now, all, marker, max))
+        }),
+        "GetFunction" => get_function(call),
+        "GetFunctionConfiguration" => {
+            call.look(|core, now| core.lambda.get_function_configuration(now, name, qualifier))
         }
-        "GetFunction" => get_function(cloud, on),
-        "GetFunctionConfiguration" => cloud.read(|core, now| {
-            shown(&core.lambda.get_function_configuration(now, name, on.qualifier())?)
+        "ListVersionsByFunction" => call.list("Versions", |core, now, marker, max| {
+            core.lambda.list_versions(now, name, marker, max)
         }),
-        "ListVersionsByFunction" => cloud.read(|core, now| {
-            list("Versions", core.lambda.list_versions(now, name, on.marker(), on.max_items)?)
-        }),
-        "GetAlias" => cloud.read(|core, now| {
-            core.lambda.advance(now);
-            shown(&core.lambda.get_alias(name, &on.name)?)
-        }),
-        "ListAliases" => cloud.read(|core, now| {
-            core.lambda.advance(now);
-            let version = on.function_version.as_deref();
-            list("Aliases", core.lambda.list_aliases(name, version, on.marker(), on.max_items)?)
-        }),
-        "GetFunctionConcurrency" => {
-            cloud.read(|core, _| shown(&core.lambda.get_concurrency(name)?))
-        }
-        "GetPolicy" => cloud.read(|core, _| shown(&core.lambda.get_policy(name, on.qualifier())?)),
+        "GetFunctionConcurrency" => call.look(|core, _| core.lambda.get_concurrency(name)),
+        "GetPolicy" => call.look(|core, _| core.lambda.get_policy(name, qualifier)),
         "ListTags" => {
-            cloud.read(|core, _| Ok(json!({ "Tags": core.lambda.list_tags(&on.resource)? })))
+            call.look(|core, _| Ok(json!({ "Tags": core.lambda.list_tags(&on.resource)? })))
         }
         _ => return None,
     })
 }
 
-fn get_function(cloud: &Cloud, on: &Subject) -> Result<Value, ApiError> {
-    let (function, code) = cloud.read(|core, now| {
-        let function = core.lambda.get_function(now, &on.function_name, on.qualifier())?;
-        Ok((function, core.lambda.get_code(now, &on.function_name, on.qualifier())?))
+fn get_function(call: &Call<'_>) -> Outcome {
+    let (name, qualifier) = (call.function(), call.qualifier());
+    let (function, code) = call.cloud.read(|core, now| {
+        let function = core.lambda.get_function(now, name, qualifier)?;
+        Ok((function, core.lambda.get_code(now, name, qualifier)?))
     })?;
     let mut shown = shown(&function)?;
     shown["Code"] = match code {
         Code::Zip { sha256, .. } => {
-            json!({ "RepositoryType": "S3", "Location": cloud.shared.code_url(&sha256) })
+            json!({ "RepositoryType": "S3", "Location": call.cloud.shared.code_url(&sha256) })
         }
         Code::Image { uri, sha256 } => {
             let resolved = resolved_image(&uri, &sha256);
@@ -134,112 +115,84 @@ fn get_function(cloud: &Cloud, on: &Subject) -> Result<Value, ApiError> {
     Ok(shown)
 }
 
-fn change(
-    cloud: &Cloud,
-    operation: &str,
-    on: &Subject,
-    input: &Value,
-) -> Option<Result<Value, ApiError>> {
-    let name = on.function_name.as_str();
-    let done = match operation {
-        "DeleteFunction" => delete(cloud, on),
-        "UpdateFunctionConfiguration" => {
-            read::<UpdateFunctionConfiguration>(input).and_then(|input| {
-                cloud.read(|core, now| core.lambda.get_function_configuration(now, name, None))?;
-                check_role(cloud, input.configuration.role.as_deref())?;
-                shown(&cloud.change(|core, now| {
-                    core.lambda.update_function_configuration(now, &mut core.ids, name, input)
-                })?)
-            })
-        }
-        "PublishVersion" => read::<PublishVersion>(input).and_then(|input| {
-            shown(&cloud.change(|core, now| {
-                core.lambda.publish_version(now, &mut core.ids, name, &input)
-            })?)
+fn change(call: &Call<'_>) -> Option<Outcome> {
+    let (on, name) = (call.on, call.function());
+    Some(match call.operation {
+        "DeleteFunction" => delete(call),
+        "UpdateFunctionConfiguration" => update_configuration(call),
+        "PublishVersion" => call.change_by(|core, now, input: PublishVersion| {
+            core.lambda.publish_version(now, &mut core.ids, name, &input)
         }),
         "PutFunctionConcurrency" => {
-            read(&input["ReservedConcurrentExecutions"]).and_then(|reserved: u32| {
-                shown(&cloud.change(|core, now| core.lambda.put_concurrency(now, name, reserved))?)
+            read(&call.input["ReservedConcurrentExecutions"]).and_then(|reserved| {
+                call.change(|core, now| core.lambda.put_concurrency(now, name, reserved))
             })
         }
         "DeleteFunctionConcurrency" => {
-            nothing(cloud.change(|core, now| core.lambda.delete_concurrency(now, name)))
+            call.change(|core, now| core.lambda.delete_concurrency(now, name))
         }
-        "TagResource" => read(&input["Tags"]).and_then(|tags| {
-            nothing(
-                cloud.change(|core, now| core.lambda.tag(now, &mut core.ids, &on.resource, tags)),
-            )
+        "TagResource" => read(&call.input["Tags"]).and_then(|tags| {
+            call.change(|core, now| core.lambda.tag(now, &mut core.ids, &on.resource, tags))
         }),
-        "UntagResource" => read(&input["TagKeys"]).and_then(|keys: Vec<String>| {
-            nothing(
-                cloud
-                    .change(|core, now| core.lambda.untag(now, &mut core.ids, &on.resource, &keys)),
-            )
+        "UntagResource" => read(&call.input["TagKeys"]).and_then(|keys: Vec<String>| {
+            call.change(|core, now| core.lambda.untag(now, &mut core.ids, &on.resource, &keys))
         }),
         _ => return None,
-    };
-    Some(done)
+    })
 }
 
-fn delete(cloud: &Cloud, on: &Subject) -> Result<Value, ApiError> {
-    let (name, qualifier) = (on.function_name.as_str(), on.qualifier());
-    cloud.change(|core, now| core.lambda.delete_function(now, name, qualifier))?;
-    cloud.reap();
+fn delete(call: &Call<'_>) -> Outcome {
+    let (name, qualifier) = (call.function(), call.qualifier());
+    call.cloud.change(|core, now| core.lambda.delete_function(now, name, qualifier))?;
+    call.cloud.reap();
     // The answer says what became of versions that can be deleted later only.
     Ok(json!({ "StatusCode": 204 }))
 }
 
-fn change_alias(
-    cloud: &Cloud,
-    operation: &str,
-    on: &Subject,
-    input: &Value,
-) -> Option<Result<Value, ApiError>> {
-    let name = on.function_name.as_str();
-    Some(match operation {
-        "CreateAlias" => {
-            read::<CreateAlias>(input).and_then(|input| {
-                shown(&cloud.change(|core, now| {
-                    core.lambda.create_alias(now, &mut core.ids, name, input)
-                })?)
-            })
-        }
-        "UpdateAlias" => read::<UpdateAlias>(input).and_then(|input| {
-            shown(&cloud.change(|core, now| {
-                core.lambda.update_alias(now, &mut core.ids, name, &on.name, input)
-            })?)
+fn update_configuration(call: &Call<'_>) -> Outcome {
+    let name = call.function();
+    let input: UpdateFunctionConfiguration = read(call.input)?;
+    call.cloud.read(|core, now| core.lambda.get_function_configuration(now, name, None))?;
+    check_role(call.cloud, input.configuration.role.as_deref())?;
+    call.change(|core, now| {
+        core.lambda.update_function_configuration(now, &mut core.ids, name, input)
+    })
+}
+
+fn alias(call: &Call<'_>) -> Option<Outcome> {
+    let (on, name) = (call.on, call.function());
+    Some(match call.operation {
+        "GetAlias" => call.look(|core, now| {
+            core.lambda.advance(now);
+            core.lambda.get_alias(name, &on.name)
         }),
-        "DeleteAlias" => {
-            nothing(cloud.change(|core, now| core.lambda.delete_alias(now, name, &on.name)))
-        }
+        "ListAliases" => call.list("Aliases", |core, now, marker, max| {
+            core.lambda.advance(now);
+            core.lambda.list_aliases(name, on.function_version.as_deref(), marker, max)
+        }),
+        "CreateAlias" => call.change_by(|core, now, input: CreateAlias| {
+            core.lambda.create_alias(now, &mut core.ids, name, input)
+        }),
+        "UpdateAlias" => call.change_by(|core, now, input: UpdateAlias| {
+            core.lambda.update_alias(now, &mut core.ids, name, &on.name, input)
+        }),
+        "DeleteAlias" => call.change(|core, now| core.lambda.delete_alias(now, name, &on.name)),
         _ => return None,
     })
 }
 
-fn change_policy(
-    cloud: &Cloud,
-    operation: &str,
-    on: &Subject,
-    input: &Value,
-) -> Option<Result<Value, ApiError>> {
-    let (name, qualifier) = (on.function_name.as_str(), on.qualifier());
-    Some(match operation {
-        "AddPermission" => read::<AddPermission>(input).and_then(|input| {
-            let statement = cloud.change(|core, now| {
-                core.lambda.add_permission(now, &mut core.ids, name, qualifier, &input)
-            })?;
+fn policy(call: &Call<'_>) -> Option<Outcome> {
+    let (name, qualifier) = (call.function(), call.qualifier());
+    Some(match call.operation {
+        "AddPermission" => call.change_by(|core, now, input: AddPermission| {
+            let (lambda, ids) = (&mut core.lambda, &mut core.ids);
+            let statement = lambda.add_permission(now, ids, name, qualifier, &input)?;
             Ok(json!({ "Statement": statement }))
         }),
-        "RemovePermission" => nothing(cloud.change(|core, now| {
-            let (lambda, ids) = (&mut core.lambda, &mut core.ids);
-            let revision = on.revision_id.as_deref();
-            lambda.remove_permission(now, ids, name, qualifier, &on.statement_id, revision)
-        })),
+        "RemovePermission" => call.change(|core, now| {
+            let (lambda, ids, revision) = (&mut core.lambda, &mut core.ids, call.revision());
+            lambda.remove_permission(now, ids, name, qualifier, &call.on.statement_id, revision)
+        }),
         _ => return None,
     })
-}
-
-/// The answer of an operation that answers with nothing.
-pub(super) fn nothing(done: Result<(), ApiError>) -> Result<Value, ApiError> {
-    done.map(|()| Value::Null)
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::functions::nothing;
-use super::{Subject, list, read, shown, unreadable};
+use super::call::{Call, Outcome};
+use super::{read, unreadable};
 use crate::cloud::Cloud;
 use crate::intake;
 use crate::lambda::error::ApiError;
@@ -34,79 +34,52 @@ pub(super) async fn publish(cloud: &Arc<Cloud>, mut input: Value) -> Result<Valu
 }
 
 /// Performs an operation; none if it is none of these.
-pub(super) fn perform(
-    cloud: &Cloud,
-    operation: &str,
-    on: &Subject,
-    input: &Value,
-) -> Option<Result<Value, ApiError>> {
-    if !operation.contains("Layer") {
+pub(super) fn perform(call: &Call<'_>) -> Option<Outcome> {
+    if !call.operation.contains("Layer") {
         return None;
     }
-    let layer = match read::<Place>(input) {
+    let layer = match read::<Place>(call.input) {
         Ok(layer) => layer,
         Err(error) => return Some(Err(error)),
     };
-    look(cloud, operation, on, &layer, input)
-        .or_else(|| change(cloud, operation, on, &layer, input))
+    look(call, &layer).or_else(|| change(call, &layer))
 }
 
-fn look(
-    cloud: &Cloud,
-    operation: &str,
-    on: &Subject,
-    layer: &Place,
-    input: &Value,
-) -> Option<Result<Value, ApiError>> {
+fn look(call: &Call<'_>, layer: &Place) -> Option<Outcome> {
     let (name, number) = (layer.layer_name.as_str(), layer.version_number);
-    Some(match operation {
-        "GetLayerVersion" => cloud
-            .read(|core, _| core.lambda.get_layer_version(name, number))
-            .map(|version| placed(cloud, version)),
-        "GetLayerVersionByArn" => cloud
-            .read(|core, _| core.lambda.get_layer_version_by_arn(&layer.arn))
-            .map(|version| placed(cloud, version)),
-        "GetLayerVersionPolicy" => {
-            cloud.read(|core, _| shown(&core.lambda.get_layer_policy(name, number)?))
-        }
-        "ListLayers" => read::<LayerFilter>(input).and_then(|filter| {
-            cloud.read(|core, _| {
-                list("Layers", core.lambda.list_layers(&filter, on.marker(), on.max_items))
-            })
+    let filter = || read::<LayerFilter>(call.input);
+    Some(match call.operation {
+        "GetLayerVersion" => call
+            .look(|core, _| core.lambda.get_layer_version(name, number))
+            .map(|version| placed(call.cloud, version)),
+        "GetLayerVersionByArn" => call
+            .look(|core, _| core.lambda.get_layer_version_by_arn(&layer.arn))
+            .map(|version| placed(call.cloud, version)),
+        "GetLayerVersionPolicy" => call.look(|core, _| core.lambda.get_layer_policy(name, number)),
+        "ListLayers" => call.list("Layers", |core, _, marker, max| {
+            Ok(core.lambda.list_layers(&filter()?, marker, max))
         }),
-        "ListLayerVersions" => read::<LayerFilter>(input).and_then(|filter| {
-            cloud.read(|core, _| {
-                let (marker, max_items) = (on.marker(), on.max_items);
-                let page = core.lambda.list_layer_versions(name, &filter, marker, max_items)?;
-                list("LayerVersions", page)
-            })
+        "ListLayerVersions" => call.list("LayerVersions", |core, _, marker, max| {
+            core.lambda.list_layer_versions(name, &filter()?, marker, max)
         }),
         _ => return None,
     })
 }
 
-fn change(
-    cloud: &Cloud,
-    operation: &str,
-    on: &Subject,
-    layer: &Place,
-    input: &Value,
-) -> Option<Result<Value, ApiError>> {
+fn change(call: &Call<'_>, layer: &Place) -> Option<Outcome> {
     let (name, number) = (layer.layer_name.as_str(), layer.version_number);
-    Some(match operation {
+    Some(match call.operation {
         "DeleteLayerVersion" => {
-            nothing(cloud.change(|core, _| core.lambda.delete_layer_version(name, number)))
+            call.change(|core, _| core.lambda.delete_layer_version(name, number))
         }
-        "AddLayerVersionPermission" => read::<AddLayerPermission>(input).and_then(|input| {
-            cloud.change(|core, _| {
-                core.lambda.add_layer_permission(&mut core.ids, name, number, &input)
-            })
+        "AddLayerVersionPermission" => call.change_by(|core, _, input: AddLayerPermission| {
+            core.lambda.add_layer_permission(&mut core.ids, name, number, &input)
         }),
-        "RemoveLayerVersionPermission" => nothing(cloud.change(|core, _| {
-            let (lambda, ids) = (&mut core.lambda, &mut core.ids);
-            let revision = on.revision_id.as_deref();
-            lambda.remove_layer_permission(ids, name, number, &on.statement_id, revision)
-        })),
+        "RemoveLayerVersionPermission" => call.change(|core, _| {
+            let (lambda, ids, revision) = (&mut core.lambda, &mut core.ids, call.revision());
+            let statement = &call.on.statement_id;
+            lambda.remove_layer_permission(ids, name, number, statement, revision)
+        }),
         _ => return None,
     })
 }
