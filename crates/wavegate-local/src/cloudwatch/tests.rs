@@ -9,6 +9,8 @@ use crate::wire::{Request, Route, time};
 
 mod actions;
 mod data;
+mod evaluation;
+mod paging;
 
 /// 2027-01-15T08:00:00Z.
 const NOW: i64 = 1_800_000_000_000;
@@ -103,194 +105,6 @@ impl Client {
 }
 
 #[test]
-fn alarms_treat_missing_data_as_the_tables_say_end_to_end() {
-    let names = ["missing", "ignore", "breaching", "notBreaching"];
-    assert_eq!(names.len(), TREATMENTS.len());
-    for (m, data, _, expected) in TABLES {
-        for (treatment, letter) in names.into_iter().zip(expected.chars()) {
-            for before in ["OK", "ALARM", "INSUFFICIENT_DATA"] {
-                let mut client = Client::new();
-                for (index, point) in (0i64..).zip(data.chars()) {
-                    let at = NOW - (4 - index) * MINUTE + 30_000;
-                    match point {
-                        'X' => client.record("m", at, 9.0),
-                        '0' => client.record("m", at, 1.0),
-                        _ => {}
-                    }
-                }
-                client.alarm(&json!({
-                    "EvaluationPeriods": 3, "DatapointsToAlarm": m, "TreatMissingData": treatment,
-                }));
-                client.set("a", before);
-                client.pass(MINUTE);
-                let expected = match letter {
-                    'A' => "ALARM",
-                    'O' => "OK",
-                    'I' => "INSUFFICIENT_DATA",
-                    _ => before,
-                };
-                let place = format!("{m} of 3, {data}, {treatment}, {before}");
-                assert_eq!(client.state("a"), expected, "{place}");
-            }
-        }
-    }
-}
-
-#[test]
-fn a_new_alarm_knows_nothing_until_its_first_evaluation() {
-    let mut client = Client::new();
-    client.record("m", NOW - MINUTE, 9.0);
-    client.pass(1);
-    client.alarm(&json!({}));
-    let alarm = client.describe("a");
-    assert_eq!(alarm["StateValue"], "INSUFFICIENT_DATA");
-    assert_eq!(alarm["StateReason"], "Unchecked: Initial alarm creation");
-    client.pass(MINUTE - 2);
-    assert_eq!(client.state("a"), "INSUFFICIENT_DATA");
-    client.pass(1);
-    let alarm = client.describe("a");
-    assert_eq!(alarm["StateValue"], "ALARM");
-    assert_eq!(alarm["StateTransitionedTimestamp"], json!(time::seconds(NOW + MINUTE)));
-    assert_eq!(
-        alarm["StateReason"],
-        "Threshold Crossed: 1 datapoint [9.0 (15/01/27 07:59:00)] was greater than the threshold \
-         (5.0)."
-    );
-    let data: Json = serde_json::from_str(alarm["StateReasonData"].as_str().unwrap()).unwrap();
-    assert_eq!(data["queryDate"], "2027-01-15T08:01:00.000+0000");
-    assert_eq!(data["recentDatapoints"], json!([9.0]));
-}
-
-#[test]
-fn an_alarm_rises_and_falls_with_its_metric() {
-    let mut client = Client::new();
-    client.alarm(&json!({ "EvaluationPeriods": 3, "DatapointsToAlarm": 2 }));
-    let mut states = String::new();
-    for value in [1.0, 9.0, 1.0, 9.0, 9.0, 1.0, 1.0, 1.0] {
-        client.record("m", client.now + 10_000, value);
-        client.pass(MINUTE);
-        states.push_str(&client.state("a")[..1]);
-    }
-    // The first breach is one of three; with the fourth point there are two within three.
-    assert_eq!(states, "OOOAAAOO");
-}
-
-#[test]
-fn the_period_that_still_runs_is_not_looked_at() {
-    let mut client = Client::new();
-    client.alarm(&json!({ "TreatMissingData": "notBreaching" }));
-    client.pass(MINUTE);
-    client.record("m", client.now + 1_000, 9.0);
-    client.pass(30_000);
-    assert_eq!(client.state("a"), "OK");
-    client.pass(30_000);
-    assert_eq!(client.state("a"), "ALARM");
-}
-
-#[test]
-fn late_data_of_a_long_invocation_still_counts() {
-    let mut client = Client::new();
-    client.alarm(&json!({}));
-    client.pass(2 * MINUTE);
-    assert_eq!(client.state("a"), "INSUFFICIENT_DATA");
-    client.record("m", NOW, 9.0);
-    client.pass(MINUTE);
-    assert_eq!(client.state("a"), "ALARM");
-}
-
-#[test]
-fn a_state_set_by_hand_lasts_until_the_next_evaluation() {
-    let mut client = Client::new();
-    client.record("m", NOW, 1.0);
-    client.alarm(&json!({}));
-    client.pass(MINUTE + 10_000);
-    assert_eq!(client.state("a"), "OK");
-    client.set("a", "ALARM");
-    client.pass(MINUTE - 10_001);
-    let alarm = client.describe("a");
-    assert_eq!((&alarm["StateValue"], &alarm["StateReason"]), (&json!("ALARM"), &json!("by hand")));
-    client.pass(1);
-    assert_eq!(client.state("a"), "OK");
-}
-
-#[test]
-fn high_resolution_alarms_are_evaluated_every_ten_seconds() {
-    let mut client = Client::new();
-    client.alarm(&json!({ "Period": 10, "EvaluationPeriods": 2 }));
-    for second in 0..20 {
-        let datum = json!({ "MetricName": "m", "Value": 1, "Unit": "Count",
-            "StorageResolution": 1, "Timestamp": NOW / 1_000 + second });
-        client.ok("PutMetricData", &json!({ "Namespace": "NS", "MetricData": [datum] }));
-    }
-    assert_eq!(client.cloud.tick(NOW), Some(NOW + 10_000));
-    client.pass(10_000);
-    assert_eq!(client.state("a"), "INSUFFICIENT_DATA");
-    client.pass(10_000);
-    assert_eq!(client.state("a"), "ALARM");
-}
-
-#[test]
-fn periods_slide_with_the_minutes() {
-    let mut client = Client::new();
-    client.pass(2 * MINUTE);
-    client.alarm(&json!({ "Period": 300, "TreatMissingData": "notBreaching" }));
-    client.record("m", client.now, 3.0);
-    client.record("m", client.now + MINUTE, 3.0);
-    client.pass(MINUTE);
-    assert_eq!(client.state("a"), "OK");
-    // Two minutes after the first sample its five-minute window holds both.
-    client.pass(MINUTE);
-    assert_eq!(client.state("a"), "ALARM");
-}
-
-#[test]
-fn an_error_rate_is_watched_by_expression() {
-    let stat = |id: &str, name: &str| {
-        json!({ "Id": id, "ReturnData": false, "MetricStat": {
-            "Metric": { "Namespace": "NS", "MetricName": name }, "Period": 60, "Stat": "Sum" } })
-    };
-    let mut client = Client::new();
-    client.ok(
-        "PutMetricAlarm",
-        &json!({
-            "AlarmName": "rate", "EvaluationPeriods": 1, "Threshold": 10,
-            "ComparisonOperator": "GreaterThanOrEqualToThreshold", "TreatMissingData": "ignore",
-            "Metrics": [
-                { "Id": "rate", "Expression": "100 * errors / invocations", "ReturnData": true },
-                stat("errors", "Errors"), stat("invocations", "Invocations"),
-            ],
-        }),
-    );
-    for (errors, expected) in [(0, "OK"), (1, "OK"), (2, "ALARM"), (20, "ALARM"), (0, "OK")] {
-        for number in 0..20 {
-            client.record("Invocations", client.now, 1.0);
-            if number < errors {
-                client.record("Errors", client.now, 1.0);
-            }
-        }
-        client.pass(MINUTE);
-        assert_eq!(client.state("rate"), expected, "{errors} of 20");
-    }
-}
-
-#[test]
-fn percentiles_of_few_samples_leave_the_state_alone_when_told_so() {
-    for (treatment, expected) in [("ignore", "INSUFFICIENT_DATA"), ("evaluate", "ALARM")] {
-        let mut client = Client::new();
-        client.alarm(&json!({ "Statistic": null, "ExtendedStatistic": "p90",
-            "EvaluateLowSampleCountPercentile": treatment }));
-        for _ in 0..99 {
-            client.record("m", client.now, 9.0);
-        }
-        client.pass(MINUTE);
-        assert_eq!(client.state("a"), expected);
-        client.record("m", NOW, 9.0);
-        client.pass(MINUTE);
-        assert_eq!(client.state("a"), "ALARM", "100 samples tell a p90");
-    }
-}
-
-#[test]
 fn a_new_configuration_leaves_the_state_and_the_tags_alone() {
     let mut client = Client::new();
     client.record("m", NOW, 9.0);
@@ -305,39 +119,6 @@ fn a_new_configuration_leaves_the_state_and_the_tags_alone() {
     assert_eq!(tags["Tags"], json!([{ "Key": "k", "Value": "v" }]));
     client.pass(MINUTE);
     assert_eq!(client.state("a"), "OK");
-}
-
-#[test]
-fn composite_alarms_follow_their_children_at_once() {
-    let mut client = Client::new();
-    client.alarm(&json!({ "TreatMissingData": "ignore" }));
-    client.alarm(&json!({ "AlarmName": "b", "TreatMissingData": "ignore" }));
-    let arn = client.describe("b")["AlarmArn"].as_str().unwrap().to_owned();
-    let rule = format!("ALARM(a) AND NOT ALARM(\"{arn}\")");
-    client.ok("PutCompositeAlarm", &json!({ "AlarmName": "c", "AlarmRule": rule }));
-    client.ok("PutCompositeAlarm", &json!({ "AlarmName": "d", "AlarmRule": "OK(c)" }));
-    assert_eq!((client.state("c"), client.state("d")), ("OK".into(), "ALARM".into()));
-    client.set("a", "ALARM");
-    assert_eq!((client.state("c"), client.state("d")), ("ALARM".into(), "OK".into()));
-    client.set("b", "ALARM");
-    assert_eq!((client.state("c"), client.state("d")), ("OK".into(), "ALARM".into()));
-    // By hand, a composite alarm stays until a child changes.
-    client.set("c", "ALARM");
-    client.pass(10 * MINUTE);
-    assert_eq!((client.state("c"), client.state("d")), ("ALARM".into(), "OK".into()));
-    client.set("b", "OK");
-    client.set("b", "ALARM");
-    assert_eq!(client.state("c"), "OK");
-}
-
-#[test]
-fn composite_alarms_in_a_circle_stand_still() {
-    let mut client = Client::new();
-    client.alarm(&json!({}));
-    client.ok("PutCompositeAlarm", &json!({ "AlarmName": "c", "AlarmRule": "ALARM(a)" }));
-    client.ok("PutCompositeAlarm", &json!({ "AlarmName": "d", "AlarmRule": "NOT ALARM(c)" }));
-    client.ok("PutCompositeAlarm", &json!({ "AlarmName": "c", "AlarmRule": "ALARM(d)" }));
-    assert_eq!((client.state("c"), client.state("d")), ("OK".into(), "ALARM".into()));
 }
 
 #[test]
@@ -379,80 +160,6 @@ fn describe_answers_metric_alarms_only_unless_asked() {
         };
         let found = format!("{} | {}", names("MetricAlarms"), names("CompositeAlarms"));
         assert_eq!(found.trim(), expected, "{input}");
-    }
-}
-
-/// All items of a paged operation, and how many pages there were.
-fn pages(client: &mut Client, operation: &str, input: &Json, list: &str) -> (Vec<Json>, usize) {
-    let (mut items, mut count, mut input) = (Vec::new(), 0, input.clone());
-    loop {
-        let output = client.ok(operation, &input);
-        items.extend(output[list].as_array().unwrap().clone());
-        count += 1;
-        match output.get("NextToken") {
-            Some(token) => input["NextToken"] = token.clone(),
-            None => return (items, count),
-        }
-    }
-}
-
-#[test]
-fn pages_put_together_are_the_whole() {
-    let mut client = Client::new();
-    for number in 0..7 {
-        client.alarm(&json!({ "AlarmName": format!("a{number}") }));
-    }
-    let input = json!({ "MaxRecords": 3 });
-    let (alarms, count) = pages(&mut client, "DescribeAlarms", &input, "MetricAlarms");
-    assert_eq!((alarms.len(), count), (7, 3));
-    for order in ["TimestampAscending", "TimestampDescending"] {
-        let input = json!({ "MaxRecords": 2, "ScanBy": order });
-        let (items, count) =
-            pages(&mut client, "DescribeAlarmHistory", &input, "AlarmHistoryItems");
-        assert_eq!((items.len(), count), (7, 4));
-    }
-    for number in 0..501 {
-        client.record(&format!("m{number}"), NOW, 1.0);
-    }
-    let (metrics, count) = pages(&mut client, "ListMetrics", &json!({}), "Metrics");
-    assert_eq!((metrics.len(), count), (501, 2));
-    for minute in 0..10 {
-        client.record("m0", NOW - minute * MINUTE, 1.0);
-        client.record("m1", NOW - minute * MINUTE, 2.0);
-    }
-    let query = |id: &str| {
-        json!({ "Id": id, "MetricStat": { "Period": 60, "Stat": "Sum",
-            "Metric": { "Namespace": "NS", "MetricName": id } } })
-    };
-    let whole = json!({ "StartTime": NOW / 1_000 - 600, "EndTime": NOW / 1_000 + 60,
-        "MetricDataQueries": [query("m0"), query("m1"), query("m2"), query("none")] });
-    let mut small = whole.clone();
-    small["MaxDatapoints"] = json!(4);
-    let gather = |results: Vec<Json>| {
-        let mut values = std::collections::BTreeMap::<String, Vec<Json>>::new();
-        for result in results {
-            let entry = values.entry(result["Id"].as_str().unwrap().to_owned()).or_default();
-            entry.extend(result["Values"].as_array().unwrap().clone());
-        }
-        values
-    };
-    let (whole, single) = pages(&mut client, "GetMetricData", &whole, "MetricDataResults");
-    let (parts, many) = pages(&mut client, "GetMetricData", &small, "MetricDataResults");
-    assert_eq!((single, many), (1, 6));
-    assert_eq!(gather(whole), gather(parts));
-}
-
-#[test]
-fn a_token_of_another_operation_is_refused() {
-    let mut client = Client::new();
-    for number in 0..3 {
-        client.alarm(&json!({ "AlarmName": format!("a{number}") }));
-    }
-    let token = client.ok("DescribeAlarms", &json!({ "MaxRecords": 1 }))["NextToken"].clone();
-    for token in [token, json!("nonsense"), json!("")] {
-        let input = json!({ "NextToken": token });
-        let refused = client.call("DescribeAlarmHistory", &input).unwrap_err();
-        assert_eq!(refused.0, "InvalidNextToken");
     }
 }
 
@@ -672,16 +379,6 @@ fn a_snapshot_that_cannot_be_read_changes_nothing() {
         assert!(reason.contains(expected), "{reason}");
         assert_eq!(client.cloud.snapshot(), before);
     }
-}
-
-#[test]
-fn after_a_long_pause_only_the_last_evaluations_are_made_up_for() {
-    let mut client = Client::new();
-    client.record("m", NOW, 9.0);
-    client.alarm(&json!({ "TreatMissingData": "notBreaching" }));
-    client.pass(365 * 24 * 60 * MINUTE);
-    assert_eq!(client.cloud.tick(client.now), Some(client.now + MINUTE));
-    assert_eq!(client.state("a"), "OK");
 }
 
 proptest! {
