@@ -113,7 +113,8 @@ impl From<ApiError> for Fault {
 }
 
 /// Collects broken constraints and reports all of them in one `ValidationException`, as the
-/// front door of AWS's services does.
+/// front door of AWS's services does. What comes over the wire is held against AWS's model there; these
+/// are for the names and texts that reach the model by other ways, too: by CodeDeploy, and in the simulation.
 #[derive(Debug, Default)]
 pub(crate) struct Constraints {
     broken: Vec<String>,
@@ -143,17 +144,6 @@ impl Constraints {
         }
     }
 
-    /// Notes a number outside `low..=high`.
-    pub(crate) fn range(&mut self, field: &str, value: i64, low: i64, high: i64) {
-        if value < low {
-            let text = format!("Member must have value greater than or equal to {low}");
-            self.broken(field, &value.to_string(), &text);
-        } else if value > high {
-            let text = format!("Member must have value less than or equal to {high}");
-            self.broken(field, &value.to_string(), &text);
-        }
-    }
-
     /// The one error for everything noted.
     pub(crate) fn finish(self) -> Result<(), ApiError> {
         let count = self.broken.len();
@@ -176,14 +166,14 @@ mod tests {
     #[test]
     fn all_broken_constraints_are_told_at_once() {
         let mut constraints = Constraints::default();
-        constraints.range("timeout", 0, 1, 900);
+        constraints.pattern("name", "a b", false, "[a-z]+");
         constraints.max_length("description", "abc", 2);
         let error = constraints.finish().unwrap_err();
         assert_eq!(error.status, 400);
         assert_eq!(
             error.message,
-            "2 validation errors detected: Value '0' at 'timeout' failed to satisfy constraint: \
-             Member must have value greater than or equal to 1; Value 'abc' at 'description' \
+            "2 validation errors detected: Value 'a b' at 'name' failed to satisfy constraint: Member \
+             must satisfy regular expression pattern: [a-z]+; Value 'abc' at 'description' \
              failed to satisfy constraint: Member must have length less than or equal to 2"
         );
     }

@@ -319,3 +319,41 @@ async fn a_service_that_is_not_there_is_named_in_a_form_that_its_client_reads() 
     assert!(text.contains("<Code>InvalidAction</Code><Message>The local cloud has no"), "{text}");
     cloud.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_that_is_wrong_with_a_request_is_told_at_once_and_nothing_is_made() {
+    let directory = tempfile::tempdir().unwrap();
+    let (cloud, mut client) = start(directory.path()).await;
+    client.create("fn", "python3.13", &[("app.py", "def handler(event, context): pass")]).await;
+    let created = json!({
+        "FunctionName": "other", "Runtime": "python3.13", "Role": "nobody", "Handler": "a b",
+        "Timeout": 0, "MemorySize": 1, "EphemeralStorage": { "Size": 1 },
+        "Environment": { "Variables": { "1": "x" } }, "Architectures": ["x86_64", "arm64"],
+        "TracingConfig": { "Mode": "x" }, "PackageType": "Tar", "Code": { "ZipFile": "" },
+    });
+    let permission = json!({ "StatementId": "a b", "Action": "s3:GetObject", "Principal": "a b" });
+    let aged = json!({ "MaximumRetryAttempts": 3, "MaximumEventAgeInSeconds": 59 });
+    let of_function = |path: &str| format!("/2015-03-31/functions{path}");
+    let of_event = "/2019-09-25/functions/fn/event-invoke-config".to_owned();
+    let of_url = |query: &str| format!("/2021-10-31/functions/fn/url{query}");
+    let of_provisioned = "/2019-09-30/functions/fn/provisioned-concurrency?Qualifier=1".to_owned();
+    for (method, path, body, count) in [
+        ("POST", of_function(""), created, 9),
+        ("POST", of_function(""), json!({ "FunctionName": "other" }), 2),
+        ("POST", of_function("/fn/policy"), permission, 3),
+        ("PUT", of_event, aged, 2),
+        ("POST", of_url("?Qualifier=1"), json!({ "InvokeMode": "x" }), 3),
+        ("PUT", of_provisioned, json!({ "ProvisionedConcurrentExecutions": 0 }), 1),
+        ("POST", "/2015-03-31/event-source-mappings/".to_owned(), json!({ "BatchSize": 0 }), 2),
+    ] {
+        let (status, kind, message) =
+            client.send(method, &path, &[], body.to_string()).await.error();
+        assert_eq!((status, kind.as_str()), (400, "ValidationException"), "{path}: {message}");
+        let noun = if count == 1 { "error" } else { "errors" };
+        let told = format!("{count} validation {noun} detected: ");
+        assert!(message.starts_with(&told), "{path}: {message}");
+    }
+    let listed = client.call("GET", "/", Value::Null).await.json();
+    assert_eq!(listed["Functions"].as_array().unwrap().len(), 1);
+    cloud.shutdown().await;
+}

@@ -1,20 +1,13 @@
-//! The checks of a function's configuration: AWS's front door first, then what Lambda itself refuses.
+//! The checks of a function's configuration that AWS's model does not make: what Lambda itself refuses.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::lambda::error::{ApiError, Constraints};
+use crate::lambda::error::ApiError;
 use crate::lambda::input::ConfigurationInput;
 use crate::lambda::runtimes;
 
-const ROLE_PATTERN: &str = "arn:(aws[a-zA-Z-]*)?:iam::\\d{12}:role/?[a-zA-Z_0-9+=,.@\\-_/]+";
-const HANDLER_PATTERN: &str = "[^\\s]+";
-const VARIABLE_PATTERN: &str = "[a-zA-Z]([a-zA-Z0-9_])+";
-/// AWS's service model: seconds a function may run.
-const TIMEOUT_MAX: i64 = 5400;
-/// AWS's service model: megabytes of memory.
-const MEMORY_MAX: i64 = 32_768;
 /// AWS: bytes of all environment variables together.
 const ENVIRONMENT_MAX: usize = 4096;
 /// AWS: names a function may not set, since the runtime sets them.
@@ -38,11 +31,8 @@ const RESERVED_VARIABLES: [&str; 17] = [
     "LAMBDA_TASK_ROOT",
 ];
 
-/// Checks what the input sets, as AWS's front door does, then what the local cloud cannot do.
+/// Checks what the input sets, then what the local cloud cannot do.
 pub(super) fn check(input: &ConfigurationInput) -> Result<(), ApiError> {
-    let mut constraints = Constraints::default();
-    check_constraints(input, &mut constraints);
-    constraints.finish()?;
     if let Some(environment) = &input.environment {
         check_environment(&environment.variables)?;
     }
@@ -67,71 +57,6 @@ fn check_offered(input: &ConfigurationInput) -> Result<(), ApiError> {
         return Ok(());
     };
     Err(ApiError::invalid(format!("The local cloud has no {lacks}")))
-}
-
-fn check_constraints(input: &ConfigurationInput, constraints: &mut Constraints) {
-    if let Some(role) = &input.role {
-        constraints.pattern("role", role, is_role(role), ROLE_PATTERN);
-    }
-    if let Some(handler) = &input.handler {
-        let ok = !handler.is_empty() && !handler.contains(char::is_whitespace);
-        constraints.pattern("handler", handler, ok, HANDLER_PATTERN);
-        constraints.max_length("handler", handler, 128);
-    }
-    if let Some(description) = &input.description {
-        constraints.max_length("description", description, 256);
-    }
-    if let Some(timeout) = input.timeout {
-        constraints.range("timeout", timeout, 1, TIMEOUT_MAX);
-    }
-    if let Some(memory) = input.memory_size {
-        constraints.range("memorySize", memory, 128, MEMORY_MAX);
-    }
-    if let Some(storage) = &input.ephemeral_storage {
-        constraints.range("ephemeralStorage.size", storage.size, 512, 10_240);
-    }
-    if let Some(tracing) = &input.tracing_config {
-        one_of(constraints, "tracingConfig.mode", &tracing.mode, &["Active", "PassThrough"]);
-    }
-    if let Some(snap_start) = &input.snap_start {
-        let allowed = ["PublishedVersions", "None"];
-        one_of(constraints, "snapStart.applyOn", &snap_start.apply_on, &allowed);
-    }
-    for name in input.environment.iter().flat_map(|environment| environment.variables.keys()) {
-        let ok = name.len() > 1
-            && name.as_bytes()[0].is_ascii_alphabetic()
-            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        // Reserved names such as _HANDLER have their own, clearer error.
-        if !RESERVED_VARIABLES.contains(&name.as_str()) {
-            constraints.pattern("environment.variables", name, ok, VARIABLE_PATTERN);
-        }
-    }
-}
-
-/// Notes a value outside an enum.
-pub(super) fn one_of(constraints: &mut Constraints, field: &str, value: &str, allowed: &[&str]) {
-    if !allowed.contains(&value) {
-        let text = format!("Member must satisfy enum value set: [{}]", allowed.join(", "));
-        constraints.broken(field, value, &text);
-    }
-}
-
-fn is_role(text: &str) -> bool {
-    let parts: Vec<&str> = text.splitn(6, ':').collect();
-    let [arn, partition, service, region, account, resource] = parts.as_slice() else {
-        return false;
-    };
-    let resource_ok = resource.strip_prefix("role").is_some_and(|rest| {
-        !rest.is_empty()
-            && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@-/".contains(&byte))
-    });
-    *arn == "arn"
-        && (partition.is_empty() || partition.starts_with("aws"))
-        && *service == "iam"
-        && region.is_empty()
-        && account.len() == 12
-        && account.bytes().all(|byte| byte.is_ascii_digit())
-        && resource_ok
 }
 
 fn check_environment(variables: &BTreeMap<String, String>) -> Result<(), ApiError> {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::beside::{EventInvokeRecord, seconds};
 use super::{Lambda, page};
-use crate::lambda::error::{ApiError, Constraints};
+use crate::lambda::error::ApiError;
 use crate::lambda::name::{LATEST, Target};
 use crate::lambda::output::Page;
 
@@ -106,14 +106,6 @@ impl Lambda {
         qualifier: Option<&str>,
         input: &EventInvokeInput,
     ) -> Result<Target, ApiError> {
-        let mut constraints = Constraints::default();
-        if let Some(retries) = input.maximum_retry_attempts {
-            constraints.range("maximumRetryAttempts", retries, 0, 2);
-        }
-        if let Some(age) = input.maximum_event_age_in_seconds {
-            constraints.range("maximumEventAgeInSeconds", age, 60, 21_600);
-        }
-        constraints.finish()?;
         let sets_something = input.maximum_retry_attempts.is_some()
             || input.maximum_event_age_in_seconds.is_some()
             || input.destination_config.is_some();

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::beside::Beside;
-use super::check::{self, one_of};
+use super::check;
 use super::configuration::{self, Configuration};
 use super::record::{Deployed, FunctionRecord, Update, VersionRecord, version_number};
 use super::settings::Settings;
 use super::tags::check_tags;
 use super::{Lambda, page, transition};
 use crate::ids::Ids;
-use crate::lambda::error::{ApiError, Constraints};
+use crate::lambda::error::ApiError;
 use crate::lambda::input::{Code, CreateFunction, UpdateFunctionCode, UpdateFunctionConfiguration};
 use crate::lambda::name::{self, LATEST, is_alias};
 use crate::lambda::output::{Concurrency, Function, FunctionConfiguration, Page};
@@ -165,7 +165,6 @@ impl Lambda {
         code: Code,
     ) -> Result<FunctionConfiguration, ApiError> {
         let name = self.unqualified(name)?;
-        check_architectures(input.architectures.as_deref())?;
         let mut latest = self.function(&name)?.latest.settled(now);
         check_revision(&latest, input.revision_id.as_deref())?;
         self.check_idle(&latest, &name)?;
@@ -352,24 +351,15 @@ fn check_kind(package_type: &str, is_image: bool) -> Result<(), ApiError> {
 }
 
 fn check_new(input: &CreateFunction, code: &Code) -> Result<(), ApiError> {
-    if input.configuration.role.is_none() {
-        let mut constraints = Constraints::default();
-        constraints.broken("role", "null", "Member must not be null");
-        constraints.finish()?;
+    if let Some(given) = &input.package_type
+        && given != package_type(code)
+    {
+        return Err(ApiError::invalid(format!(
+            "PackageType {given} does not fit the given code, which is of type {}",
+            package_type(code)
+        )));
     }
-    if let Some(given) = &input.package_type {
-        let mut constraints = Constraints::default();
-        one_of(&mut constraints, "packageType", given, &["Zip", "Image"]);
-        constraints.finish()?;
-        if given != package_type(code) {
-            return Err(ApiError::invalid(format!(
-                "PackageType {given} does not fit the given code, which is of type {}",
-                package_type(code)
-            )));
-        }
-    }
-    check_package(input, matches!(code, Code::Image { .. }))?;
-    check_architectures(input.architectures.as_deref())
+    check_package(input, matches!(code, Code::Image { .. }))
 }
 
 /// What a package needs to be told of, and what an image knows by itself.
@@ -395,17 +385,4 @@ fn check_package(input: &CreateFunction, is_image: bool) -> Result<(), ApiError>
         ));
     }
     Ok(())
-}
-
-fn check_architectures(architectures: Option<&[String]>) -> Result<(), ApiError> {
-    let Some(architectures) = architectures else { return Ok(()) };
-    let mut constraints = Constraints::default();
-    if architectures.len() != 1 {
-        let text = format!("[{}]", architectures.join(", "));
-        constraints.broken("architectures", &text, "Member must have length equal to 1");
-    }
-    for architecture in architectures {
-        one_of(&mut constraints, "architectures", architecture, &["x86_64", "arm64"]);
-    }
-    constraints.finish()
 }

@@ -12,7 +12,7 @@ use super::source::{self, Source};
 use super::tags::check_tags;
 use super::{Lambda, page_of};
 use crate::ids::Ids;
-use crate::lambda::error::{ApiError, Constraints};
+use crate::lambda::error::ApiError;
 use crate::lambda::name::Target;
 use crate::lambda::output::Page;
 
@@ -65,11 +65,6 @@ impl Lambda {
         ids: &mut dyn Ids,
         input: MappingInput,
     ) -> Result<Value, ApiError> {
-        let mut constraints = Constraints::default();
-        if input.function_name.as_deref().unwrap_or_default().is_empty() {
-            constraints.broken("functionName", "null", "Member must not be null");
-        }
-        constraints.finish()?;
         let mut given = input.rest;
         let source = Source::of(&given)?;
         source.check_new(&given)?;

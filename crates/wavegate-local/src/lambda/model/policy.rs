@@ -8,9 +8,9 @@ use super::Lambda;
 use super::record::PolicyRecord;
 use crate::home::is_account;
 use crate::ids::Ids;
-use crate::lambda::error::{ApiError, Constraints};
+use crate::lambda::error::ApiError;
 use crate::lambda::input::AddPermission;
-use crate::lambda::name::{LATEST, Target, is_alias, is_word};
+use crate::lambda::name::{LATEST, Target, is_alias};
 use crate::lambda::output::Policy;
 
 const CALL: &str = "GetPolicy";
@@ -283,26 +283,12 @@ impl<'a> Principal<'a> {
 }
 
 fn check_statement(input: &AddPermission) -> Result<(), ApiError> {
-    let mut constraints = Constraints::default();
-    let id = &input.statement_id;
-    let id_ok = !id.is_empty() && id.bytes().all(is_word);
-    constraints.pattern("statementId", id, id_ok, "([a-zA-Z0-9-_]+)");
-    let action = &input.action;
-    let action_ok = action == "*"
-        || action
-            .strip_prefix("lambda:")
-            .is_some_and(|rest| rest == "*" || rest.bytes().all(|byte| byte.is_ascii_alphabetic()));
-    constraints.pattern("action", action, action_ok, "(lambda:[*]|lambda:[a-zA-Z]+|[*])");
-    let principal = &input.principal;
-    let principal_ok = !principal.is_empty() && !principal.contains(char::is_whitespace);
-    constraints.pattern("principal", principal, principal_ok, "[^\\s]+");
-    constraints.finish()?;
-    if !Principal::of(principal).is_known() {
+    if !Principal::of(&input.principal).is_known() {
         return Err(ApiError::invalid(
             "The provided principal was invalid. Please check the principal and try again.",
         ));
     }
-    if input.function_url_auth_type.is_some() && action != URL_ACTION {
+    if input.function_url_auth_type.is_some() && input.action != URL_ACTION {
         return Err(ApiError::invalid(format!(
             "FunctionUrlAuthType is only supported for {URL_ACTION} action"
         )));

@@ -4,15 +4,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::beside::{UrlRecord, no_such_resource};
-use super::check::one_of;
 use super::configuration::timestamp;
 use super::{Lambda, page};
 use crate::ids::Ids;
-use crate::lambda::error::{ApiError, Constraints};
+use crate::lambda::error::ApiError;
 use crate::lambda::name::Target;
 use crate::lambda::output::Page;
-
-const QUALIFIER_PATTERN: &str = "((?!^\\d+$)^[0-9a-zA-Z-_]+$)";
 
 /// `CreateFunctionUrlConfig` and `UpdateFunctionUrlConfig`.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -36,11 +33,6 @@ impl Lambda {
         qualifier: Option<&str>,
         input: UrlInput,
     ) -> Result<Value, ApiError> {
-        let mut constraints = Constraints::default();
-        if input.auth_type.is_none() {
-            constraints.broken("authType", "null", "Member must not be null");
-        }
-        check(&input, qualifier, constraints)?;
         let (target, key) = self.addressed(now, name, qualifier, no_function)?;
         let arn = self.arn_of(&target.name, &key);
         let urls = &mut self.function_mut(now, &target.name)?.beside.urls;
@@ -75,7 +67,6 @@ impl Lambda {
         name: &str,
         qualifier: Option<&str>,
     ) -> Result<Value, ApiError> {
-        check(&UrlInput::default(), qualifier, Constraints::default())?;
         let (target, key) = self.addressed(now, name, qualifier, no_such_resource)?;
         let urls = &self.function(&target.name)?.beside.urls;
         let record = urls.get(&key).ok_or_else(no_such_resource)?;
@@ -90,7 +81,6 @@ impl Lambda {
         qualifier: Option<&str>,
         input: UrlInput,
     ) -> Result<Value, ApiError> {
-        check(&input, qualifier, Constraints::default())?;
         let (target, key) = self.addressed(now, name, qualifier, no_function)?;
         let arn = self.arn_of(&target.name, &key);
         let urls = &mut self.function_mut(now, &target.name)?.beside.urls;
@@ -114,7 +104,6 @@ impl Lambda {
         name: &str,
         qualifier: Option<&str>,
     ) -> Result<(), ApiError> {
-        check(&UrlInput::default(), qualifier, Constraints::default())?;
         let (target, key) = self.addressed(now, name, qualifier, no_such_resource)?;
         let urls = &mut self.function_mut(now, &target.name)?.beside.urls;
         urls.remove(&key).map(drop).ok_or_else(no_such_resource)
@@ -175,23 +164,4 @@ impl Lambda {
 
 fn no_function() -> ApiError {
     ApiError::not_found("Function does not exist")
-}
-
-fn check(
-    input: &UrlInput,
-    qualifier: Option<&str>,
-    mut constraints: Constraints,
-) -> Result<(), ApiError> {
-    if let Some(auth_type) = &input.auth_type {
-        one_of(&mut constraints, "authType", auth_type, &["NONE", "AWS_IAM"]);
-    }
-    if let Some(mode) = &input.invoke_mode {
-        one_of(&mut constraints, "invokeMode", mode, &["RESPONSE_STREAM", "BUFFERED"]);
-    }
-    if let Some(qualifier) = qualifier.filter(|text| !text.is_empty()) {
-        let is_version = qualifier.bytes().all(|byte| byte.is_ascii_digit());
-        let ok = !is_version && !qualifier.contains('$');
-        constraints.pattern("qualifier", qualifier, ok, QUALIFIER_PATTERN);
-    }
-    constraints.finish()
 }
