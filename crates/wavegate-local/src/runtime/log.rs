@@ -27,9 +27,11 @@ const TAIL: usize = 4096;
 const FILE_MAX: u64 = 16 << 20;
 /// AWS: bytes of an event; a longer one becomes several.
 const EVENT_MAX: usize = 256 << 10;
-/// How a frame begins: these two bytes, one that tells its level and format, and the kind.
-const FRAME: [u8; 2] = [0xa5, 0x5a];
-const FRAME_KIND: u8 = 3;
+/// How a frame begins: these three bytes, and one of a level and a format.
+const FRAME: [u8; 3] = [0xa5, 0x5a, 0];
+/// Where the last one has the format: text, or JSON.
+const FRAME_FORMAT: u8 = 0b11;
+const FRAME_FORMATS: [u8; 2] = [0b11, 0b10];
 /// Bytes of a frame's text; what claims to be longer is none.
 const FRAME_MAX: usize = 16 << 20;
 /// Bytes of a frame before its text: kind, length, time.
@@ -268,7 +270,7 @@ fn first(bytes: &[u8]) -> First {
     if bytes.starts_with(&FRAME) || FRAME.starts_with(bytes) {
         let Some(head) = bytes.get(..FRAME_HEAD) else { return First::Partial };
         let length = u32::from_be_bytes([head[4], head[5], head[6], head[7]]) as usize;
-        if head[3] == FRAME_KIND && length <= FRAME_MAX {
+        if FRAME_FORMATS.contains(&(head[3] & FRAME_FORMAT)) && length <= FRAME_MAX {
             let is_whole = bytes.len() - FRAME_HEAD >= length;
             return if is_whole { First::Frame(length) } else { First::Partial };
         }
@@ -300,8 +302,8 @@ mod tests {
         (Log::new(Box::new(kept.clone())), Source::new(reader).unwrap(), writer, kept)
     }
 
-    fn frame(text: &str) -> Vec<u8> {
-        let mut bytes = vec![0xa5, 0x5a, 0, 3];
+    fn frame(kind: u8, text: &str) -> Vec<u8> {
+        let mut bytes = vec![0xa5, 0x5a, 0, kind];
         bytes.extend(u32::try_from(text.len()).unwrap().to_be_bytes());
         bytes.extend([0; 8]);
         bytes.extend(text.as_bytes());
@@ -325,8 +327,10 @@ mod tests {
     #[tokio::test]
     async fn lines_and_frames_are_events_however_they_are_cut() {
         let mut written = b"one\ntwo\rsame\n".to_vec();
-        written.extend(frame("a\nb"));
-        written.extend(frame("c\n"));
+        // Without a level, at INFO, and JSON at ERROR.
+        written.extend(frame(0x03, "a\nb"));
+        written.extend(frame(0x0f, "c\n"));
+        written.extend(frame(0x16, "{}\n"));
         written.extend("å\u{a5}Z no frame\nlast".as_bytes());
         for cut in 0..written.len() {
             let (log, source, mut writer, kept) = log();
@@ -336,11 +340,19 @@ mod tests {
             }
             log.platform("END\n");
             let events = kept.0.lock().unwrap().clone();
-            let wanted =
-                ["one\n", "two\rsame\n", "a\nb", "c\n", "å\u{a5}Z no frame\n", "last", "END\n"];
+            let wanted = [
+                "one\n",
+                "two\rsame\n",
+                "a\nb",
+                "c\n",
+                "{}\n",
+                "å\u{a5}Z no frame\n",
+                "last",
+                "END\n",
+            ];
             assert_eq!(events, wanted, "cut at {cut}");
             let tail = String::from_utf8(log.take_tail()).unwrap();
-            assert_eq!(tail, "one\ntwo\rsame\na\nb\nc\nå\u{a5}Z no frame\nlast\nEND\n");
+            assert_eq!(tail, "one\ntwo\rsame\na\nb\nc\n{}\nå\u{a5}Z no frame\nlast\nEND\n");
         }
     }
 
