@@ -1,11 +1,11 @@
 """Types the commands of a transcript into the AWS CLI, unmodified, and compares what it prints.
 
-    cli.py TRANSCRIPT URL DIRECTORY
+    cli.py TRANSCRIPT URL DIRECTORY [PROGRAM]
 
-The CLI runs inside this process, since starting it anew takes a second each time. In the transcript a
-line that begins with `$` is a command, and what follows is what it prints, with `...` for anything; a
-command with nothing below it has to succeed. `until` before a command has it typed again and again, for a
-while, until it is so; `name=` keeps what it prints as `{name}`. `{dir}` is DIRECTORY.
+Without PROGRAM the CLI runs inside this process, since starting it anew takes a second each time. In the
+transcript a line that begins with `$` is a command, and what follows is what it prints, with `...` for
+anything; a command with nothing below it has to succeed. `until` before a command has it typed again and
+again, for a while, until it is so; `name=` keeps what it prints as `{name}`. `{dir}` is DIRECTORY.
 """
 
 import contextlib
@@ -13,19 +13,18 @@ import io
 import os
 import re
 import shlex
+import subprocess
 import sys
 import time
 import zipfile
 from pathlib import Path
 
-TRANSCRIPT, URL, DIRECTORY = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
+TRANSCRIPT, URL, DIRECTORY, *PROGRAM = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), *sys.argv[4:]
 os.environ.update(
     AWS_ENDPOINT_URL=URL, AWS_ACCESS_KEY_ID="cli", AWS_SECRET_ACCESS_KEY="cli", AWS_PAGER="",
     AWS_DEFAULT_REGION="us-east-1", AWS_REGION="us-east-1", AWS_CONFIG_FILE=os.devnull,
     AWS_SHARED_CREDENTIALS_FILE=os.devnull,
 )
-
-from awscli.clidriver import create_clidriver  # noqa: E402  (it reads the variables)
 
 
 def package(name, text):
@@ -34,6 +33,13 @@ def package(name, text):
 
 
 def aws(words):
+    if PROGRAM:
+        # Older ones do not read the variable.
+        command = [*PROGRAM, "--endpoint-url", URL, *words]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        return ended.returncode, ended.stdout, ended.stderr
+    from awscli.clidriver import create_clidriver  # It reads the variables.
+
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:

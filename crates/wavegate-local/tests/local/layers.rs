@@ -19,7 +19,11 @@ const WRAPPER: &str = "#!/bin/sh\nexport WRAPPED=yes\nexec \"$@\"\n";
 
 impl Client {
     /// Publishes a version of a layer, and tells its ARN.
-    async fn layer(&mut self, name: &str, files: &[(&str, &str)]) -> String {
+    pub(crate) async fn layer<T: AsRef<[u8]>>(
+        &mut self,
+        name: &str,
+        files: &[(&str, T)],
+    ) -> String {
         let input = json!({ "Content": { "ZipFile": base64(&package(files)) } });
         let path = format!("/2018-10-31/layers/{name}/versions");
         let made = self.send("POST", &path, &[], input.to_string()).await;

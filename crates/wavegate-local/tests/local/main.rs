@@ -14,6 +14,7 @@ mod invocations;
 mod layers;
 mod logs;
 mod models;
+mod node_client;
 mod permissions;
 mod sdks;
 mod strangers;

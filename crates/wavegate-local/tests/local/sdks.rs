@@ -1,8 +1,10 @@
-//! The AWS CLI, boto3 and the AWS SDK for JavaScript, unmodified, tell their stories to the local cloud.
+//! Both versions of the AWS CLI, boto3 and the AWS SDK for JavaScript, unmodified, tell their stories to the local cloud.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
+use serde_json::json;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 use wavegate_local::{LocalCloud, Options};
 
 use crate::deployment_clients::has_tool;
@@ -25,26 +27,77 @@ async fn tell(mut command: Command) {
     assert!(told.status.success() && said.is_empty(), "{said}{errors}");
 }
 
-async fn type_in(transcript: &str) {
-    if !has_tool(&["python3", "-c", "import awscli"]) {
-        return;
-    }
+/// Types a transcript into the AWS CLI: Python's package, or a program.
+async fn type_in(transcript: &str, program: Option<&str>) {
     let (state, files) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let cloud = cloud(state.path()).await;
     let mut command = Command::new("python3");
     command.arg(script("cli.py")).arg(script(transcript)).arg(cloud.url()).arg(files.path());
+    command.args(program);
     tell(command).await;
     cloud.shutdown().await;
 }
 
+/// The AWS CLI's second version is in `WAVEGATE_AWS_CLI_2`, where the gate puts it.
+fn second_cli() -> Option<String> {
+    let program = std::env::var("WAVEGATE_AWS_CLI_2").unwrap_or("WAVEGATE_AWS_CLI_2".into());
+    has_tool(&[&program, "--version"]).then_some(program)
+}
+
+fn has_first_cli() -> bool {
+    has_tool(&["python3", "-c", "import awscli"])
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_aws_cli_gets_what_it_gets_from_aws() {
-    type_in("cli.txt").await;
+    if has_first_cli() {
+        type_in("cli.txt", None).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_aws_cli_gets_it_of_what_stands_beside_too() {
-    type_in("cli-beside.txt").await;
+    if has_first_cli() {
+        type_in("cli-beside.txt", None).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_second_aws_cli_gets_what_it_gets_from_aws() {
+    if let Some(program) = second_cli() {
+        type_in("cli-2.txt", Some(&program)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_followed_log_shows_what_functions_log_later() {
+    let Some(program) = second_cli() else { return };
+    let state = tempfile::tempdir().unwrap();
+    let (cloud, mut client) = start(state.path()).await;
+    let code = "def handler(event, context):\n    print('told', event)\n";
+    client.create("teller", "python3.13", &[("app.py", code)]).await;
+    client.invoke("teller", json!(1)).await;
+    let words = ["logs", "tail", "/aws/lambda/teller", "--follow", "--filter-pattern", "told"];
+    let mut follower = tokio::process::Command::new(program)
+        .args(["--endpoint-url", cloud.url(), "--region", "us-east-1"])
+        .args(words)
+        .envs([("AWS_ACCESS_KEY_ID", "cli"), ("AWS_SECRET_ACCESS_KEY", "cli")])
+        .envs([("AWS_CONFIG_FILE", "/dev/null"), ("PYTHONUNBUFFERED", "1")])
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(follower.stdout.take().unwrap()).lines();
+    for number in 1..=2 {
+        let line = lines.next_line().await.unwrap().unwrap();
+        assert!(
+            line.contains("/[$LATEST]") && line.ends_with(&format!(" told {number}")),
+            "{line}"
+        );
+        client.invoke("teller", json!(number + 1)).await;
+    }
+    follower.kill().await.unwrap();
+    cloud.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -23,7 +23,7 @@ exports.handler = awslambda.streamifyResponse(async (event, stream, context) => 
 "#;
 
 /// One event of a stream: its type and payload.
-type Event = (String, Vec<u8>);
+pub(crate) type Event = (String, Vec<u8>);
 
 /// Takes whole events off the beginning of some bytes.
 fn take_events(bytes: &mut Vec<u8>) -> Vec<Event> {
@@ -42,7 +42,7 @@ fn take_events(bytes: &mut Vec<u8>) -> Vec<Event> {
     events
 }
 
-async fn events(client: &mut Client, event: Value) -> Vec<Event> {
+pub(crate) async fn events(client: &mut Client, event: Value) -> Vec<Event> {
     let path = "/2021-11-15/functions/fn/response-streaming-invocations";
     let headers = [("x-amz-log-type", "Tail")];
     let answer = client.send("POST", path, &headers, event.to_string()).await;
@@ -52,12 +52,12 @@ async fn events(client: &mut Client, event: Value) -> Vec<Event> {
     take_events(&mut answer.body.to_vec())
 }
 
-fn data(events: &[Event]) -> String {
+pub(crate) fn data(events: &[Event]) -> String {
     let chunks = events.iter().filter(|(kind, _)| kind == "PayloadChunk");
     String::from_utf8(chunks.flat_map(|(_, payload)| payload.clone()).collect()).unwrap()
 }
 
-fn complete(events: &[Event]) -> Value {
+pub(crate) fn complete(events: &[Event]) -> Value {
     let (kind, payload) = events.last().unwrap();
     assert_eq!(kind, "InvokeComplete");
     serde_json::from_slice(payload).unwrap()
