@@ -116,15 +116,23 @@ pub(crate) fn local_state(manifest: &Manifest) -> PathBuf {
     manifest.dir.join(home::NAME).join("local")
 }
 
-async fn open_local(manifest: &Manifest, registry: Arc<Registry>) -> Result<Stage, CliError> {
-    let mut options = Options::new(local_state(manifest));
-    options.port = manifest.local.port;
-    options.time_scale = manifest.local.time_scale;
-    options.requests_per_second = manifest.local.requests_per_second;
-    if let Some(region) = &manifest.region {
-        options.region.clone_from(region);
+/// How the local cloud is started for a manifest, or without any.
+pub(crate) fn local_options(state: PathBuf, manifest: Option<&Manifest>) -> Options {
+    let mut options = Options::new(state);
+    if let Some(manifest) = manifest {
+        options.port = manifest.local.port;
+        options.time_scale = manifest.local.time_scale;
+        options.requests_per_second = manifest.local.requests_per_second;
+        options.check_roles = manifest.local.check_roles;
+        if let Some(region) = &manifest.region {
+            options.region.clone_from(region);
+        }
     }
-    let found = find_or_start(options).await?;
+    options
+}
+
+async fn open_local(manifest: &Manifest, registry: Arc<Registry>) -> Result<Stage, CliError> {
+    let found = find_or_start(local_options(local_state(manifest), Some(manifest))).await?;
     if (found.time_scale - manifest.local.time_scale).abs() > f64::EPSILON {
         console::note(&format!(
             "the local cloud that runs has time_scale {}, not {} as the manifest says",
@@ -338,22 +346,14 @@ pub(crate) async fn endpoint(
     directory: &std::path::Path,
     environment: &Environment,
 ) -> Result<Endpoint, CliError> {
-    let region = manifest.and_then(|manifest| manifest.region.clone());
     match target {
         Target::Local => {
-            let mut options = Options::new(directory.join(home::NAME).join("local"));
-            if let Some(manifest) = manifest {
-                options.port = manifest.local.port;
-                options.time_scale = manifest.local.time_scale;
-                options.requests_per_second = manifest.local.requests_per_second;
-            }
-            if let Some(region) = region {
-                options.region = region;
-            }
-            let found = find_or_start(options).await?;
+            let state = directory.join(home::NAME).join("local");
+            let found = find_or_start(local_options(state, manifest)).await?;
             Endpoint::local(found.url, Some(found.region), found.embedded).await
         }
         Target::Aws => {
+            let region = manifest.and_then(|manifest| manifest.region.clone());
             let settings = Settings { region, ..Settings::default() };
             let cloud =
                 AwsCloud::connect(settings).await.map_err(|error| fault::connect(&error))?;

@@ -141,6 +141,7 @@ pub(crate) fn check(scope: &Scope<'_>, findings: &mut Findings) -> Option<Checke
             traffic_rps: local.traffic.and_then(|traffic| traffic.rps),
             requests_per_second: local.requests_per_second,
             port: local.port,
+            check_roles: local.check_roles.unwrap_or_default(),
         },
         strategies: tables.into_strategies(),
     })

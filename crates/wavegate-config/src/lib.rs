@@ -131,6 +131,8 @@ pub struct LocalSettings {
     pub requests_per_second: Option<u32>,
     /// The port on loopback; any free one unless given.
     pub port: Option<u16>,
+    /// Whether a function's role must exist and trust Lambda; any role is taken unless said otherwise.
+    pub check_roles: bool,
 }
 
 /// A checked manifest.
@@ -180,6 +182,7 @@ impl Manifest {
                 traffic_rps: None,
                 requests_per_second: None,
                 port: None,
+                check_roles: false,
             },
             plugins: BTreeMap::new(),
             dir,

@@ -452,6 +452,10 @@ pub(crate) struct Local {
     /// The port on loopback. A free one is taken unless given.
     #[schemars(range(min = 1, max = 65_535))]
     pub(crate) port: Option<u16>,
+    /// Refuse roles that do not exist or that Lambda may not assume, as AWS does. Any role is taken
+    /// unless given.
+    #[schemars(extend("default" = false))]
+    pub(crate) check_roles: Option<bool>,
 }
 
 /// Traffic made by wavegate itself.

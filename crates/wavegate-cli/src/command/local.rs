@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use hyper::body::Bytes;
 use serde_json::{Value, json};
 use wavegate_config::Manifest;
-use wavegate_local::{LocalCloud, Options, Policy};
+use wavegate_local::{LocalCloud, Policy};
 use wavegate_report::{safe_line, safe_text};
 
 use super::confirm;
@@ -52,27 +52,14 @@ fn state_dir(context: &Context, args: &LocalStateArgs) -> PathBuf {
     })
 }
 
-fn options(state: PathBuf, manifest: Option<&Manifest>) -> Options {
-    let mut options = Options::new(state);
-    if let Some(manifest) = manifest {
-        options.port = manifest.local.port;
-        options.time_scale = manifest.local.time_scale;
-        options.requests_per_second = manifest.local.requests_per_second;
-        if let Some(region) = &manifest.region {
-            options.region.clone_from(region);
-        }
-    }
-    options
-}
-
 async fn start(context: &Context, args: &LocalStartArgs) -> Result<(), CliError> {
     let mut interrupts = Interrupts::listen()?;
     let manifest = manifest_if_any(context)?;
-    let mut options = options(state_dir(context, &args.state), manifest.as_ref());
+    let mut options = target::local_options(state_dir(context, &args.state), manifest.as_ref());
     options.port = args.port.or(options.port);
     options.time_scale = args.time_scale.unwrap_or(options.time_scale);
     options.policies = policies(&args.policy)?;
-    options.check_roles = args.check_roles;
+    options.check_roles |= args.check_roles;
     let (scale, region) = (options.time_scale, options.region.clone());
     let cloud = LocalCloud::start(options).await.map_err(|error| fault::local(&error))?;
     let told = announce(context, cloud.url(), scale, &region);
@@ -131,7 +118,7 @@ async fn invoke(context: &Context, args: &LocalInvokeArgs) -> Result<(), CliErro
     for text in [Some(name), qualifier.as_deref()].into_iter().flatten() {
         legal(text)?;
     }
-    let options = options(state_dir(context, &args.state), manifest.as_ref());
+    let options = target::local_options(state_dir(context, &args.state), manifest.as_ref());
     let found = interrupts.guard(target::find_or_start(options)).await?;
     let loopback = Loopback::new(&found.url);
     let calling = async {

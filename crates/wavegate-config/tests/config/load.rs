@@ -31,6 +31,7 @@ fn a_small_manifest_has_the_defaults() {
     assert_eq!((manifest.app.max_parallel, manifest.app.keep_versions), (16, 3));
     assert_eq!(manifest.requests_per_second, None);
     assert_eq!((manifest.local.time_scale, manifest.local.traffic_rps), (1.0, None));
+    assert!(!manifest.local.check_roles);
     assert!(manifest.warnings.is_empty());
     let f = function(&manifest, "f");
     assert_eq!((f.config.memory_mb, f.config.timeout_s), (128, 3));
@@ -97,6 +98,7 @@ fn the_shop_is_understood() {
     assert_eq!((mail.config.architecture.as_str(), mail.config.tracing), ("arm64", true));
     assert_eq!(mail.depends_on.len(), 2);
     assert_eq!((manifest.local.time_scale, manifest.local.traffic_rps), (60.0, Some(20.0)));
+    assert!(manifest.local.check_roles);
 }
 
 #[test]

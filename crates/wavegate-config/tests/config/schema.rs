@@ -68,6 +68,7 @@ fn the_schema_and_the_loader_agree() {
         ("use = \"canary\"\n", ""),
         ("time_scale = 60", "time_scale = 0"),
         ("traffic = { rps = 20 }", "traffic = { rsp = 20 }"),
+        ("check_roles = true", "check_roles = \"yes\""),
         ("pre_traffic", "before"),
         ("if_already_alarming = \"wait\"", "if_already_alarming = \"hope\""),
         ("RETRIES = 3", "RETRIES = [3]"),

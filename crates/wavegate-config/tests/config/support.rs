@@ -139,6 +139,7 @@ if_already_alarming = "wait"
 [local]
 time_scale = 60
 traffic = { rps = 20 }
+check_roles = true
 
 [profiles.prod.app]
 target = "aws"
