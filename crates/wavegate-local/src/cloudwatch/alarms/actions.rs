@@ -2,7 +2,7 @@
 //!
 //! A function is invoked by whoever takes the [`Invocation`] and says how it went; until then it is
 //! waiting, also over a restart. All other actions would notify services the local cloud does not
-//! have: the history tells of them as AWS does when they succeed, and nothing is sent.
+//! have: nothing is sent, and the history tells so as AWS tells of an action that fails.
 
 use super::history::Action;
 use super::{Alarms, bare_name};
@@ -10,6 +10,8 @@ use crate::cloudwatch::alarm::{Kind, State, Status, SuppressedBy, Suppressor, ev
 
 /// The most invocations that may wait; one more fails at once.
 const MOST_WAITING: usize = 1_000;
+/// The service whose resources are acted on here.
+const LAMBDA: &str = "lambda";
 
 /// A function that an alarm wants invoked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,8 +87,12 @@ impl Alarms {
                 let alarm_type = alarm_type.to_owned();
                 self.waiting.push(Waiting { invocation, alarm_type, updated, taken: false });
             } else {
-                let error = is_function(&resource).then_some("Too many invocations are waiting");
-                let action = Action { resource: &resource, updated, message: None, error };
+                let error = match service(&resource) {
+                    LAMBDA => "Too many invocations are waiting".to_owned(),
+                    other => format!("Nothing was sent: the local cloud has no service {other}"),
+                };
+                let action =
+                    Action { resource: &resource, updated, message: None, error: Some(&error) };
                 self.remember_action(name, alarm_type, at, &action);
             }
         }
@@ -167,6 +173,10 @@ impl Alarms {
 /// Whether an ARN is that of a function, a version or an alias:
 /// `arn:aws:lambda:REGION:ACCOUNT:function:NAME[:QUALIFIER]`.
 fn is_function(arn: &str) -> bool {
-    let mut parts = arn.split(':');
-    parts.next() == Some("arn") && parts.nth(1) == Some("lambda")
+    service(arn) == LAMBDA
+}
+
+/// The service of an ARN.
+fn service(arn: &str) -> &str {
+    arn.split(':').nth(2).unwrap_or_default()
 }

@@ -103,13 +103,14 @@ impl Alarms {
             None => (format!("Successfully executed action {resource}"), "Succeeded"),
             Some(_) => (format!("Failed to execute action {resource}"), "Failed"),
         };
-        let mut members = vec![
+        // AWS: the last two are always there.
+        let members = [
             ("actionState", quoted(ended)),
             ("stateUpdateTimestamp", updated.to_string()),
             ("notificationResource", quoted(resource)),
+            ("publishedMessage", or_null(*message)),
+            ("error", or_null(*error)),
         ];
-        members.extend(message.map(|message| ("publishedMessage", quoted(message))));
-        members.extend(error.map(|error| ("error", quoted(error))));
         self.remember(name, alarm_type, at, "Action", summary, object(&members));
     }
 
@@ -271,6 +272,10 @@ fn object(members: &[(&str, String)]) -> String {
 fn lower_first(name: &str) -> String {
     let mut letters = name.chars();
     letters.next().map_or(String::new(), |first| first.to_lowercase().chain(letters).collect())
+}
+
+fn or_null(text: Option<&str>) -> String {
+    text.map_or_else(|| "null".to_owned(), quoted)
 }
 
 fn quoted(text: &str) -> String {

@@ -79,11 +79,18 @@ fn what_fails_or_notifies_others_is_in_the_history() {
         ("StateUpdate", "Alarm updated from INSUFFICIENT_DATA to OK".to_owned()),
         ("ConfigurationUpdate", "Alarm \"a\" updated".to_owned()),
         ("StateUpdate", "Alarm updated from OK to ALARM".to_owned()),
-        ("Action", format!("Successfully executed action {topic}")),
+        ("Action", format!("Failed to execute action {topic}")),
         ("Action", format!("Failed to execute action {FUNCTION}")),
     ];
     let expected = expected.map(|(kind, summary)| (kind.to_owned(), summary));
     assert_eq!(history(&mut client, "a"), expected);
+    let input =
+        json!({ "AlarmName": "a", "HistoryItemType": "Action", "ScanBy": "TimestampAscending" });
+    let items = client.ok("DescribeAlarmHistory", &input);
+    let data = items["AlarmHistoryItems"][0]["HistoryData"].as_str().unwrap();
+    let data: Json = serde_json::from_str(data).unwrap();
+    assert_eq!((&data["actionState"], &data["publishedMessage"]), (&json!("Failed"), &Json::Null));
+    assert_eq!(data["error"], "Nothing was sent: the local cloud has no service sns");
 }
 
 #[test]
