@@ -11,6 +11,9 @@ import urllib.request
 import zipfile
 
 import boto3
+from botocore import UNSIGNED
+from botocore.config import Config
+from botocore.exceptions import ClientError
 
 URL = sys.argv[1]
 ROLE = "arn:aws:iam::000000000000:role/sdk"
@@ -74,12 +77,14 @@ def functions():
     with urllib.request.urlopen(url + "any/path") as response:
         assert (response.status, response.read()) == (200, b"2")
 
-    # As an infrastructure tool does it: write, then read until what was written shows.
-    on.update_function_configuration(FunctionName=name, Timeout=9)
-    while (shown := on.get_function(FunctionName=name)["Configuration"])["LastUpdateStatus"] == "InProgress":
-        assert shown["Timeout"] == 9
-        time.sleep(0.01)
-    assert shown["LastUpdateStatus"] == "Successful"
+    # As tests against `sam local start-lambda` call it: unsigned, impatient and only once.
+    sam = boto3.client(
+        "lambda", region_name="us-east-1", endpoint_url=URL, verify=False,
+        config=Config(signature_version=UNSIGNED, read_timeout=5, retries={"max_attempts": 0}),
+    )
+    answer = sam.invoke(FunctionName=name, Payload=json.dumps({"DeploymentId": "d-1"}))
+    assert (answer["StatusCode"], json.load(answer["Payload"])) == (200, 2), answer
+
     revision = on.get_alias(FunctionName=name, Name="a0")["RevisionId"]
     on.update_alias(FunctionName=name, Name="a0", FunctionVersion="2", RevisionId=revision)
     try:
@@ -174,8 +179,117 @@ def roles_and_logs():
     logs.delete_log_group(logGroupName="/sdk")
 
 
+def until(read, is_so):
+    """Reads until it is so, as infrastructure tools do after each write."""
+    for _ in range(500):
+        found = read()
+        if is_so(found):
+            return found
+        time.sleep(0.01)
+    raise AssertionError(f"never so: {found}")
+
+
+def code_of(read):
+    """The error of a read of what is not there."""
+    try:
+        return f"there: {read()}"
+    except ClientError as error:
+        return error.response["Error"]["Code"]
+
+
+def infrastructure():
+    """What Terraform asks in its order: each write is read back, and a refresh finds nothing changed."""
+    iam, on, watch, logs = client("iam"), client("lambda"), client("cloudwatch"), client("logs")
+    trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
+                                                    "Principal": {"Service": "lambda.amazonaws.com"}}]}
+    assert code_of(lambda: iam.get_role(RoleName="tf")) == "NoSuchEntity"
+    role = iam.create_role(RoleName="tf", AssumeRolePolicyDocument=json.dumps(trust), Path="/shop/")["Role"]
+    assert iam.get_role(RoleName="tf")["Role"]["AssumeRolePolicyDocument"] == trust
+    basic = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
+    iam.attach_role_policy(RoleName="tf", PolicyArn=basic)
+    attached = iam.list_attached_role_policies(RoleName="tf")["AttachedPolicies"]
+    assert [policy["PolicyArn"] for policy in attached] == [basic]
+    assert iam.list_role_policies(RoleName="tf")["PolicyNames"] == []
+
+    assert code_of(lambda: on.get_function(FunctionName="tf")) == "ResourceNotFoundException"
+    wanted = {"Role": role["Arn"], "Handler": "app.handler", "Runtime": "python3.13", "MemorySize": 256,
+              "Timeout": 7, "Description": "by hand", "Environment": {"Variables": {"STAGE": "test"}},
+              "TracingConfig": {"Mode": "Active"}, "EphemeralStorage": {"Size": 1024}, "Architectures": ["arm64"]}
+    code = package("def handler(event, context): return 1")
+    made = on.create_function(FunctionName="tf", Code={"ZipFile": code}, Publish=True, Tags={"team": "shop"}, **wanted)
+    assert (made["State"], made["Version"]) == ("Pending", "1")
+
+    def read():
+        return on.get_function(FunctionName="tf")
+
+    def settled(found):
+        configuration = found["Configuration"]
+        return configuration["State"] == "Active" and configuration["LastUpdateStatus"] == "Successful"
+
+    found = until(read, settled)
+    shown = found["Configuration"]
+    assert {name: shown[name] for name in wanted} == wanted, shown
+    assert (found["Tags"], found["Code"]["RepositoryType"], "Concurrency" in found) == ({"team": "shop"}, "S3", False)
+    assert shown["CodeSha256"] == made["CodeSha256"]
+    assert "CodeSigningConfigArn" not in on.get_function_code_signing_config(FunctionName="tf")
+    versions = all_of(on, "list_versions_by_function", "Versions", FunctionName="tf")
+    assert [version["Version"] for version in versions] == ["$LATEST", "1"]
+    assert read()["Configuration"] == shown, "a refresh changes nothing"
+
+    on.update_function_configuration(FunctionName="tf", Timeout=9)
+    # What was written shows at once, also while it settles.
+    assert read()["Configuration"]["Timeout"] == 9
+    until(read, settled)
+    on.update_function_code(FunctionName="tf", ZipFile=package("def handler(event, context): return 2"), Publish=True)
+    assert until(read, settled)["Configuration"]["CodeSha256"] != shown["CodeSha256"]
+    on.put_function_concurrency(FunctionName="tf", ReservedConcurrentExecutions=2)
+    assert read()["Concurrency"] == {"ReservedConcurrentExecutions": 2}
+
+    on.create_alias(FunctionName="tf", Name="live", FunctionVersion="1")
+    on.update_alias(FunctionName="tf", Name="live", RoutingConfig={"AdditionalVersionWeights": {"2": 0.1}})
+    alias = on.get_alias(FunctionName="tf", Name="live")
+    assert (alias["FunctionVersion"], alias["RoutingConfig"]) == ("1", {"AdditionalVersionWeights": {"2": 0.1}})
+    granted = {"FunctionName": "tf", "Qualifier": "live", "StatementId": "api"}
+    permission = {"Action": "lambda:InvokeFunction", "Principal": "apigateway.amazonaws.com"}
+    on.add_permission(**granted, **permission)
+    policy = json.loads(on.get_policy(FunctionName="tf", Qualifier="live")["Policy"])
+    assert [statement["Sid"] for statement in policy["Statement"]] == ["api"]
+    assert code_of(lambda: on.add_permission(**granted, **permission)) == "ResourceConflictException"
+
+    watch.put_metric_alarm(
+        AlarmName="tf", EvaluationPeriods=1, Threshold=1, Statistic="Sum", Period=60, Namespace="AWS/Lambda",
+        ComparisonOperator="GreaterThanThreshold", MetricName="Errors", Tags=[{"Key": "team", "Value": "shop"}],
+        Dimensions=[{"Name": "FunctionName", "Value": "tf"}],
+    )
+    alarm = watch.describe_alarms(AlarmNames=["tf"])["MetricAlarms"][0]
+    assert (alarm["Threshold"], alarm["ActionsEnabled"], alarm["OKActions"]) == (1.0, True, [])
+    assert watch.list_tags_for_resource(ResourceARN=alarm["AlarmArn"])["Tags"] == [{"Key": "team", "Value": "shop"}]
+    logs.create_log_group(logGroupName="/tf", tags={"team": "shop"})
+    logs.put_retention_policy(logGroupName="/tf", retentionInDays=14)
+    group = logs.describe_log_groups(logGroupNamePrefix="/tf")["logGroups"][0]
+    assert group["retentionInDays"] == 14, group
+    assert logs.list_tags_for_resource(resourceArn=group["arn"].removesuffix(":*"))["tags"] == {"team": "shop"}
+
+    # And away with it: what is gone is not found any more.
+    logs.delete_log_group(logGroupName="/tf")
+    assert logs.describe_log_groups(logGroupNamePrefix="/tf")["logGroups"] == []
+    watch.delete_alarms(AlarmNames=["tf"])
+    assert watch.describe_alarms(AlarmNames=["tf"])["MetricAlarms"] == []
+    on.remove_permission(**granted)
+    assert code_of(lambda: on.get_policy(FunctionName="tf", Qualifier="live")) == "ResourceNotFoundException"
+    on.delete_alias(FunctionName="tf", Name="live")
+    assert code_of(lambda: on.get_alias(FunctionName="tf", Name="live")) == "ResourceNotFoundException"
+    on.delete_function(FunctionName="tf")
+    assert code_of(read) == "ResourceNotFoundException"
+    assert code_of(lambda: iam.delete_role(RoleName="tf")) == "DeleteConflict"
+    iam.detach_role_policy(RoleName="tf", PolicyArn=basic)
+    iam.delete_role(RoleName="tf")
+    assert code_of(lambda: iam.get_role(RoleName="tf")) == "NoSuchEntity"
+
+
 def main():
     artifacts()
+    infrastructure()
     roles_and_logs()
     identity()
     functions()
