@@ -27,7 +27,7 @@ pub(super) fn begin(clouds: &Arc<Clouds>) {
     begin_one(shared, keep_time(Arc::clone(shared)));
     begin_one(shared, end_idle(Arc::clone(clouds)));
     begin_one(shared, expire_logs(Arc::clone(shared)));
-    begin_one(shared, write_logs(Arc::clone(shared)));
+    begin_one(shared, write_logs(Arc::clone(clouds)));
 }
 
 /// Begins those of one account in one region.
@@ -160,11 +160,11 @@ async fn end_idle(clouds: Arc<Clouds>) {
 }
 
 /// Writes what functions log, a batch at a time.
-async fn write_logs(shared: Arc<Shared>) {
+async fn write_logs(clouds: Arc<Clouds>) {
     loop {
-        shared.log_sink.changed().await;
+        clouds.shared.log_sink.changed().await;
         tokio::time::sleep(WRITE_LOGS_EVERY).await;
-        let of_task = Arc::clone(&shared);
+        let of_task = Arc::clone(&clouds);
         let written = tokio::task::spawn_blocking(move || of_task.write_logs()).await;
         if let Ok(Err(error)) = written {
             tracing::warn!(%error, "what functions logged is lost");

@@ -70,12 +70,6 @@ impl Shared {
         let name = zip.file_name().unwrap_or_default().to_string_lossy().into_owned();
         format!("{}/_wavegate/code/{name}", self.url)
     }
-
-    /// Writes what functions have logged. Blocks on the disk.
-    pub(super) fn write_logs(&self) -> rusqlite::Result<()> {
-        let events = self.log_sink.take();
-        if events.is_empty() { Ok(()) } else { self.logs.write(self.clock.now_ms(), &events) }
-    }
 }
 
 /// A running cloud: what each account has in each region that was ever named.
@@ -229,6 +223,18 @@ impl Clouds {
         Arc::clone(cloud)
     }
 
+    /// Writes what functions have logged, and records what metric filters find in it. Blocks on the disk.
+    pub(super) fn write_logs(&self) -> rusqlite::Result<()> {
+        let events = self.shared.log_sink.take();
+        if events.is_empty() {
+            return Ok(());
+        }
+        for (home, found) in self.shared.logs.write(self.shared.clock.now_ms(), &events)? {
+            self.at(home).record(found);
+        }
+        Ok(())
+    }
+
     /// What `GET /_wavegate/status` tells.
     pub(crate) fn status(&self) -> Value {
         let shared = &self.shared;
@@ -270,13 +276,13 @@ impl Clouds {
 
     /// The last writes: the exact time, so that an orderly restart loses none.
     pub(super) fn save_last(&self) {
+        if let Err(error) = self.write_logs() {
+            tracing::warn!(%error, "what functions logged at last is lost");
+        }
         for cloud in self.all() {
             if let Err(error) = cloud.save_cloudwatch() {
                 tracing::warn!(%error, "metric data of the last moments is lost");
             }
-        }
-        if let Err(error) = self.shared.write_logs() {
-            tracing::warn!(%error, "what functions logged at last is lost");
         }
         let now = self.shared.clock.now_ms();
         if let Err(error) = self.shared.state().save_high_water(now) {

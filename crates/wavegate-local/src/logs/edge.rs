@@ -34,9 +34,16 @@ async fn perform(cloud: &Arc<Cloud>, route: &Route, request: &Request) -> Result
     let (logs, now, members) =
         (cloud.logs.clone(), cloud.shared.clock.now_ms(), Value::Object(input.members));
     // Searches read much, and the disk is waited for.
-    tokio::task::spawn_blocking(move || logs.perform(now, operation, members))
-        .await
-        .unwrap_or_else(|_| Err(Fault::new("ServiceUnavailableException", "the search failed")))
+    let (answer, found) =
+        tokio::task::spawn_blocking(move || logs.perform(now, operation, members))
+            .await
+            .unwrap_or_else(|_| {
+                Err(Fault::new("ServiceUnavailableException", "the search failed"))
+            })?;
+    if !found.is_empty() {
+        cloud.record(found);
+    }
+    Ok(answer)
 }
 
 /// AWS has words of its own for names that are too long.

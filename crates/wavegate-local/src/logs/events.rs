@@ -7,7 +7,8 @@ use super::input::{Asked, NewEvent};
 use super::place::Place;
 use super::store::{self, DAY_MS, EVENT_OVERHEAD, Stream};
 use super::streams::upload_token;
-use super::{Desk, Refusal, invalid};
+use super::{Desk, Refusal, filters, invalid};
+use crate::cloudwatch::Datum;
 
 /// AWS: bytes of one `PutLogEvents`.
 const BATCH_MAX: i64 = 1_048_576;
@@ -19,7 +20,8 @@ pub(super) const EVENTS_MAX: usize = 10_000;
 pub(super) const ANSWER_MAX: i64 = 1 << 20;
 
 impl Desk<'_> {
-    pub(super) fn put_events(&self, asked: &Asked) -> Result<Value, Refusal> {
+    /// With what metric filters find in the events.
+    pub(super) fn put_events(&self, asked: &Asked) -> Result<(Value, Vec<Datum>), Refusal> {
         let events = asked.log_events.as_slice();
         check_batch(events)?;
         let group = self.group(asked.group_name()?)?;
@@ -31,9 +33,10 @@ impl Desk<'_> {
         let (old, expired, new) =
             (place(oldest), place(kept), place(self.now.saturating_add(NEWEST_MS)));
         let begin = old.max(expired).min(new);
-        let taken = &events[begin..new];
+        let taken = events[begin..new].iter().map(|it| (it.timestamp, it.message.as_str()));
+        let taken: Vec<(i64, &str)> = taken.collect();
+        let found = filters::found_in(self.data, &group, &taken)?;
         if !taken.is_empty() {
-            let taken = taken.iter().map(|event| (event.timestamp, event.message.as_str()));
             store::add(self.data, &group, &stream, self.now, taken)?;
         }
         let mut answer = json!({ "nextSequenceToken": upload_token(stream.id) });
@@ -50,7 +53,7 @@ impl Desk<'_> {
         if rejected != json!({}) {
             answer["rejectedLogEventsInfo"] = rejected;
         }
-        Ok(answer)
+        Ok((answer, found))
     }
 
     /// Without a token the newest events are read, or the oldest ones if that is asked for.

@@ -7,7 +7,7 @@ use super::input::{Asked, name_of};
 use super::page::page;
 use super::store::Group;
 use super::tags::check_tags;
-use super::{Desk, Refusal, exists, invalid};
+use super::{Desk, Refusal, exists, filters, invalid};
 
 /// AWS: the days that events can be kept.
 const RETENTIONS: [i64; 22] = [
@@ -68,15 +68,15 @@ impl Desk<'_> {
                 && (named.is_empty() || named.contains(&name))
         })?;
         let shown = shown.into_iter().map(|group| {
-            let mut shown = self.show_group(&group);
+            let mut shown = self.show_group(&group)?;
             // AWS: who asks by a pattern gets less.
             if by_pattern.is_none() {
                 shown["storedBytes"] = 0.into();
                 shown["deletionProtectionEnabled"] = group.is_protected.into();
             }
-            (group.name, shown)
+            Ok((group.name, shown))
         });
-        page("logGroups", asked, shown.collect())
+        page("logGroups", asked, shown.collect::<Result<_, Refusal>>()?)
     }
 
     /// The pattern has alternatives, each of which may be bound to the beginning.
@@ -137,12 +137,12 @@ impl Desk<'_> {
         Ok(groups)
     }
 
-    fn show_group(&self, group: &Group) -> Value {
+    fn show_group(&self, group: &Group) -> Result<Value, Refusal> {
         let arn = self.group_arn(&group.name);
         let mut shown = json!({
             "logGroupName": group.name,
             "creationTime": group.created_ms,
-            "metricFilterCount": 0,
+            "metricFilterCount": filters::count_all(self.data, group)?,
             "arn": format!("{arn}:*"),
             "logGroupArn": arn,
             "logGroupClass": group.class,
@@ -153,7 +153,7 @@ impl Desk<'_> {
         if let Some(key) = &group.kms_key {
             shown["kmsKeyId"] = key.as_str().into();
         }
-        shown
+        Ok(shown)
     }
 
     pub(super) fn group_arn(&self, name: &str) -> String {

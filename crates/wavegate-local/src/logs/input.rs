@@ -36,6 +36,14 @@ pub(super) struct Asked {
     pub(super) end_time: Option<i64>,
     pub(super) start_from_head: bool,
     pub(super) filter_pattern: Option<String>,
+    pub(super) filter_name: String,
+    pub(super) filter_name_prefix: Option<String>,
+    pub(super) metric_name: Option<String>,
+    pub(super) metric_namespace: Option<String>,
+    pub(super) metric_transformations: Value,
+    pub(super) apply_on_transformed_logs: Option<bool>,
+    pub(super) field_selection_criteria: Value,
+    pub(super) emit_system_field_dimensions: Value,
     pub(super) next_token: Option<String>,
     pub(super) limit: Option<usize>,
 }
@@ -50,18 +58,21 @@ pub(super) struct NewEvent {
 impl Asked {
     /// The name of the group, whichever way it is given.
     pub(super) fn group_name(&self) -> Result<&str, Refusal> {
+        self.group_name_if_any()?
+            .ok_or_else(|| invalid("Please specify a log group name or identifier."))
+    }
+
+    /// The name of the group, where one need not be given.
+    pub(super) fn group_name_if_any(&self) -> Result<Option<&str>, Refusal> {
         match (&self.log_group_name, &self.log_group_identifier) {
             (Some(_), Some(_)) => Err(Fault::new(
                 "ValidationException",
                 "LogGroup name and LogGroup ARN are mutually exclusive parameters.",
             )
             .into()),
-            (Some(name), None) => Ok(name),
-            (None, Some(identifier)) => Ok(name_of(identifier)),
-            (None, None) => match &self.resource_arn {
-                Some(arn) => Ok(name_of(arn)),
-                None => Err(invalid("Please specify a log group name or identifier.")),
-            },
+            (Some(name), None) => Ok(Some(name)),
+            (None, Some(identifier)) => Ok(Some(name_of(identifier))),
+            (None, None) => Ok(self.resource_arn.as_deref().map(name_of)),
         }
     }
 

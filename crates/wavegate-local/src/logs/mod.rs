@@ -3,11 +3,14 @@
 //! Everything is in one SQLite file of its own and nothing in memory, however much functions log. What a
 //! group keeps is bounded by its retention, and by [`store::GROUP_MAX`] besides.
 //!
-//! Deliberately absent: subscription and metric filters, queries, live tails, encryption (a key is kept
+//! Metric filters count where events come in; what they find is handed to whoever keeps metric data.
+//!
+//! Deliberately absent: subscription filters, queries, live tails, encryption (a key is kept
 //! and shown), data protection, and other accounts.
 
 mod edge;
 mod events;
+mod filters;
 mod groups;
 mod input;
 mod page;
@@ -34,6 +37,7 @@ pub(crate) use sink::Sink;
 use store::Group;
 
 use crate::cloud::LocalError;
+use crate::cloudwatch::Datum;
 use crate::home::Home;
 use crate::wire::Fault;
 
@@ -95,20 +99,34 @@ impl LogFile {
 }
 
 impl Logs {
-    /// Performs an operation whose input satisfies its model. Blocks on the disk.
-    pub(crate) fn perform(&self, now: i64, operation: &str, input: Value) -> Result<Value, Fault> {
+    /// Performs an operation whose input satisfies its model; the answer, and what metric filters find
+    /// in events that came in. Blocks on the disk.
+    pub(crate) fn perform(
+        &self,
+        now: i64,
+        operation: &str,
+        input: Value,
+    ) -> Result<(Value, Vec<Datum>), Fault> {
         let asked = Asked::deserialize(input)
             .map_err(|error| Fault::new("InvalidParameterException", error.to_string()))?;
         self.ask(now, operation, &asked).map_err(Fault::from)
     }
 
-    fn ask(&self, now: i64, operation: &str, asked: &Asked) -> Result<Value, Refusal> {
+    fn ask(
+        &self,
+        now: i64,
+        operation: &str,
+        asked: &Asked,
+    ) -> Result<(Value, Vec<Datum>), Refusal> {
         let mut connection = self.file.connection();
         // A change that is refused in its middle has not begun.
         let transaction = connection.transaction()?;
         let place = self.home.to_string();
         let desk = Desk { home: &self.home, place: &place, data: &transaction, now };
-        let answer = desk.perform(operation, asked)?;
+        let answer = match operation {
+            "PutLogEvents" => desk.put_events(asked)?,
+            _ => (desk.perform(operation, asked)?, Vec::new()),
+        };
         transaction.commit()?;
         Ok(answer)
     }
@@ -143,9 +161,11 @@ impl Desk<'_> {
             "CreateLogStream" => self.create_stream(asked),
             "DeleteLogStream" => self.delete_stream(asked),
             "DescribeLogStreams" => self.describe_streams(asked),
-            "PutLogEvents" => self.put_events(asked),
             "GetLogEvents" => self.get_events(asked),
             "FilterLogEvents" => self.filter_events(asked),
+            "PutMetricFilter" => self.put_filter(asked),
+            "DeleteMetricFilter" => self.delete_filter(asked),
+            "DescribeMetricFilters" => self.describe_filters(asked),
             "TestMetricFilter" => search::test_pattern(asked),
             other => Err(Fault::new(
                 "ServiceUnavailableException",

@@ -9,9 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::LogFile;
 use super::store::{self, Group, Stream};
+use super::{LogFile, filters};
 use crate::clock::VirtualClock;
+use crate::cloudwatch::Datum;
 use crate::home::Home;
 use crate::runtime::{LogFiles, LogSink, LogStream};
 
@@ -49,7 +50,7 @@ pub(crate) struct Waiting {
 /// A home, and the names of a group and of a stream there.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
-    home: String,
+    home: Home,
     group: String,
     stream: String,
 }
@@ -82,7 +83,7 @@ impl Shared {
 impl LogSink for Sink {
     fn begin(&self, home: &Home, group: &str, stream: &str) -> Box<dyn LogStream> {
         let place =
-            Place { home: home.to_string(), group: group.to_owned(), stream: stream.to_owned() };
+            Place { home: home.clone(), group: group.to_owned(), stream: stream.to_owned() };
         let file = self.files.begin(home, group, stream);
         Box::new(Entrance { sink: self.clone(), place: Arc::new(place), file, lost: 0 })
     }
@@ -122,8 +123,12 @@ impl LogStream for Entrance {
 
 impl LogFile {
     /// Writes what functions logged. Their groups and streams are made as AWS makes them, when there is
-    /// something to write. Blocks on the disk.
-    pub(crate) fn write(&self, now: i64, events: &[Waiting]) -> rusqlite::Result<()> {
+    /// something to write. Returns what metric filters find in it, by home. Blocks on the disk.
+    pub(crate) fn write(
+        &self,
+        now: i64,
+        events: &[Waiting],
+    ) -> rusqlite::Result<BTreeMap<Home, Vec<Datum>>> {
         let mut by_place: BTreeMap<&Place, Vec<(i64, &str)>> = BTreeMap::new();
         for event in events {
             let of_place = by_place.entry(&event.place).or_default();
@@ -131,19 +136,26 @@ impl LogFile {
         }
         let mut connection = self.connection();
         let data = connection.transaction()?;
+        let mut found: BTreeMap<Home, Vec<Datum>> = BTreeMap::new();
         for (place, events) in by_place {
-            let find = || Group::find(&data, &place.home, &place.group);
+            let home = place.home.to_string();
+            let find = || Group::find(&data, &home, &place.group);
             if find()?.is_none() {
-                store::make_group(&data, &place.home, &place.group, now)?;
+                store::make_group(&data, &home, &place.group, now)?;
             }
             let Some(group) = find()? else { continue };
             if Stream::find(&data, &group, &place.stream)?.is_none() {
                 store::make_stream(&data, &group, &place.stream, now)?;
             }
+            let of_group = filters::found_in(&data, &group, &events)?;
+            if !of_group.is_empty() {
+                found.entry(place.home.clone()).or_default().extend(of_group);
+            }
             if let Some(stream) = Stream::find(&data, &group, &place.stream)? {
                 store::add(&data, &group, &stream, now, events)?;
             }
         }
-        data.commit()
+        data.commit()?;
+        Ok(found)
     }
 }

@@ -17,7 +17,7 @@ pub(super) const EVENT_OVERHEAD: i64 = 26;
 /// Milliseconds of a day.
 pub(super) const DAY_MS: i64 = 86_400_000;
 /// The tables, one format after the other.
-const STEPS: [&str; 2] = [
+const STEPS: [&str; 3] = [
     "create table log_group (
         id integer primary key, name text not null unique, created_ms integer not null,
         retention_days integer, kms_key text, class text not null, is_protected integer not null,
@@ -43,6 +43,9 @@ const STEPS: [&str; 2] = [
         from log_group;
     drop table log_group;
     alter table new_group rename to log_group",
+    "create table metric_filter (
+        group_id integer not null references log_group on delete cascade,
+        name text not null, shown text not null, primary key (group_id, name)) without rowid",
 ];
 
 /// A group.

@@ -31,7 +31,7 @@ impl Kept {
     }
 
     fn ask(&self, operation: &str, input: Value) -> Value {
-        self.logs.perform(NOW, operation, input).unwrap()
+        self.logs.perform(NOW, operation, input).unwrap().0
     }
 
     fn refused(&self, operation: &str, input: Value) -> Fault {
@@ -217,10 +217,109 @@ fn a_retention_is_one_of_awss_and_what_was_kept_is_there_again() {
     drop(logs);
     // A group is in one region.
     let there = at(&path, "eu-west-1");
-    let groups = there.perform(NOW, "DescribeLogGroups", json!({})).unwrap();
+    let groups = there.perform(NOW, "DescribeLogGroups", json!({})).unwrap().0;
     assert_eq!(groups["logGroups"], json!([]));
     there.perform(NOW, "CreateLogGroup", group.clone()).unwrap();
     let logs = at(&path, "us-east-1");
     let fault = logs.perform(NOW, "CreateLogGroup", group).unwrap_err();
     assert_eq!(fault.message, "The specified log group already exists");
+}
+
+/// What is found in events, as time after [`NOW`], value and dimensions.
+fn found(kept: &Kept, events: &[(i64, &str)]) -> Vec<(i64, f64, Vec<String>)> {
+    let events: Vec<Value> =
+        events.iter().map(|(at, text)| json!({ "timestamp": NOW + at, "message": text })).collect();
+    let input = json!({ "logGroupName": "g", "logStreamName": "s", "logEvents": events });
+    let (_, found) = kept.logs.perform(NOW, "PutLogEvents", input).unwrap();
+    let told = found.into_iter().map(|datum| {
+        let dimensions = datum.dimensions.iter().map(|(name, value)| format!("{name}={value}"));
+        (datum.timestamp_ms - NOW, datum.value, dimensions.collect())
+    });
+    told.collect()
+}
+
+fn filter(pattern: &str, more: &Value) -> Value {
+    let mut into = json!({ "metricNamespace": "n", "metricName": "m", "metricValue": "1" });
+    into.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    json!({ "logGroupName": "g", "filterName": "f", "filterPattern": pattern, "metricTransformations": [into] })
+}
+
+#[test]
+fn a_metric_filter_tells_what_it_finds() {
+    let kept = Kept::new();
+    let events = [
+        (0, r#"{"level": "ERROR", "ms": 7.5, "path": "/a"}"#),
+        (1, r#"{"level": "INFO", "ms": 2, "path": "/b"}"#),
+        (2, "[t] GET 404 12"),
+    ];
+    let none = Vec::new();
+    for (pattern, more, wanted) in [
+        ("ERROR", json!({}), vec![(0, 1.0, none.clone())]),
+        ("{ $.level = ERROR }", json!({ "metricValue": "$.ms" }), vec![(0, 7.5, none.clone())]),
+        ("{ $.ms > 1 }", json!({ "metricValue": "$.path" }), vec![]),
+        (
+            "{ $.ms > 1 }",
+            json!({ "dimensions": { "Path": "$.path" } }),
+            vec![(0, 1.0, vec!["Path=/a".to_owned()]), (1, 1.0, vec!["Path=/b".to_owned()])],
+        ),
+        ("{ $.ms > 1 }", json!({ "dimensions": { "Path": "$.gone" } }), vec![]),
+        (
+            "[t, ..., code = 4*, size]",
+            json!({ "metricValue": "$size" }),
+            vec![(2, 12.0, none.clone())],
+        ),
+    ] {
+        kept.ask("PutMetricFilter", filter(pattern, &more));
+        assert_eq!(found(&kept, &events), wanted, "{pattern} {more}");
+    }
+    let groups = kept.ask("DescribeLogGroups", json!({}));
+    assert_eq!(groups["logGroups"][0]["metricFilterCount"], 1);
+    kept.ask("DeleteMetricFilter", json!({ "logGroupName": "g", "filterName": "f" }));
+    assert_eq!(found(&kept, &events), []);
+}
+
+#[test]
+fn a_default_value_is_for_minutes_in_which_a_filter_finds_nothing() {
+    let kept = Kept::new();
+    kept.ask("PutMetricFilter", filter("ERROR", &json!({ "defaultValue": 0.0 })));
+    let minute = 60_000 - NOW.rem_euclid(60_000);
+    let events = [(0, "ERROR"), (1, "well"), (minute + 5, "well"), (minute + 6, "well")];
+    assert_eq!(found(&kept, &events), [(0, 1.0, vec![]), (minute, 0.0, vec![])]);
+}
+
+#[test]
+fn metric_filters_are_found_by_name_group_and_metric() {
+    let kept = Kept::new();
+    kept.ask("CreateLogGroup", json!({ "logGroupName": "h" }));
+    for (group, name, metric) in [("h", "one", "a"), ("g", "two", "a"), ("g", "one", "b")] {
+        let mut input = filter("", &json!({ "metricName": metric }));
+        input["logGroupName"] = group.into();
+        input["filterName"] = name.into();
+        kept.ask("PutMetricFilter", input);
+    }
+    for (input, wanted) in [
+        (json!({}), "one:g one:h two:g"),
+        (json!({ "logGroupName": "g" }), "one:g two:g"),
+        (json!({ "filterNamePrefix": "o" }), "one:g one:h"),
+        (json!({ "metricNamespace": "n", "metricName": "a" }), "one:h two:g"),
+    ] {
+        let mut input = input;
+        let mut names = Vec::new();
+        input["limit"] = 1.into();
+        loop {
+            let page = kept.ask("DescribeMetricFilters", input.clone());
+            let text = |member: &str| page["metricFilters"][0][member].as_str().unwrap().to_owned();
+            names.push(format!("{}:{}", text("filterName"), text("logGroupName")));
+            if page["nextToken"].is_null() {
+                break;
+            }
+            input["nextToken"] = page["nextToken"].clone();
+        }
+        assert_eq!(names.join(" "), wanted);
+    }
+    let gone =
+        kept.refused("DeleteMetricFilter", json!({ "logGroupName": "g", "filterName": "three" }));
+    assert_eq!(gone.message, "The specified metric filter does not exist.");
+    let both = filter("", &json!({ "defaultValue": 0.0, "dimensions": { "a": "$.a" } }));
+    assert_eq!(kept.refused("PutMetricFilter", both).code, "InvalidParameterException");
 }

@@ -269,8 +269,14 @@ def infrastructure():
     group = logs.describe_log_groups(logGroupNamePrefix="/tf")["logGroups"][0]
     assert group["retentionInDays"] == 14, group
     assert logs.list_tags_for_resource(resourceArn=group["arn"].removesuffix(":*"))["tags"] == {"team": "shop"}
+    into = {"metricNamespace": "tf", "metricName": "errors", "metricValue": "1", "unit": "Count"}
+    logs.put_metric_filter(logGroupName="/tf", filterName="errors", filterPattern="ERROR", metricTransformations=[into])
+    filters = all_of(logs, "describe_metric_filters", "metricFilters", logGroupName="/tf", filterNamePrefix="err")
+    assert [(one["filterPattern"], one["metricTransformations"]) for one in filters] == [("ERROR", [into])], filters
 
     # And away with it: what is gone is not found any more.
+    logs.delete_metric_filter(logGroupName="/tf", filterName="errors")
+    assert all_of(logs, "describe_metric_filters", "metricFilters", logGroupName="/tf") == []
     logs.delete_log_group(logGroupName="/tf")
     assert logs.describe_log_groups(logGroupNamePrefix="/tf")["logGroups"] == []
     watch.delete_alarms(AlarmNames=["tf"])

@@ -60,6 +60,36 @@ async fn what_an_invocation_logs_is_found_in_its_functions_group() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_function_logs_makes_an_alarm_fire() {
+    let directory = tempfile::tempdir().unwrap();
+    let (cloud, mut client) = start(directory.path()).await;
+    client.create("teller", "python3.13", CODE).await;
+    logs(&mut client, "CreateLogGroup", json!({ "logGroupName": "/aws/lambda/teller" })).await;
+    let filter = json!({
+        "logGroupName": "/aws/lambda/teller", "filterName": "told", "filterPattern": "told",
+        "metricTransformations": [
+            { "metricNamespace": "Shop", "metricName": "Told", "metricValue": "1" },
+        ],
+    });
+    logs(&mut client, "PutMetricFilter", filter).await;
+    let alarm = "Action=PutMetricAlarm&Version=2010-08-01&AlarmName=told&Namespace=Shop&MetricName=Told\
+                 &Statistic=Sum&Period=60&EvaluationPeriods=1&Threshold=0\
+                 &ComparisonOperator=GreaterThanThreshold&TreatMissingData=ignore";
+    let headers = [("content-type", "application/x-www-form-urlencoded")];
+    assert_eq!(client.send("POST", "/", &headers, alarm).await.status, 200);
+    client.invoke("teller", json!({ "n": 1 })).await;
+    // A minute of virtual time is 60 ms; until then it is asked again.
+    loop {
+        let shown = "Action=DescribeAlarms&Version=2010-08-01&AlarmNames.member.1=told";
+        let shown = client.send("POST", "/", &headers, shown).await;
+        if String::from_utf8_lossy(&shown.body).contains("<StateValue>ALARM</StateValue>") {
+            break;
+        }
+    }
+    cloud.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_role_must_exist_and_trust_lambda_where_roles_are_checked() {
     let directory = tempfile::tempdir().unwrap();
     let checked = Options { check_roles: true, ..options(directory.path()) };

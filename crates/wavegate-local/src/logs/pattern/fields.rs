@@ -13,8 +13,9 @@ pub(super) struct Fields {
 }
 
 /// A field: any of the lists of comparisons must hold as a whole; none means that anything goes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Field {
+    name: String,
     any: Vec<Vec<Compare>>,
 }
 
@@ -45,8 +46,7 @@ pub(super) fn parse(text: &str) -> Result<Fields, String> {
 
 /// A name, perhaps with conditions, each of which repeats the name.
 fn field(scan: &mut Scan<'_>) -> Result<Field, String> {
-    let mut field = Field::default();
-    name(scan)?;
+    let mut field = Field { name: name(scan)?.to_owned(), any: Vec::new() };
     if matches!(scan.peek(), Some(',' | ']') | None) {
         return Ok(field);
     }
@@ -65,13 +65,13 @@ fn field(scan: &mut Scan<'_>) -> Result<Field, String> {
     }
 }
 
-fn name(scan: &mut Scan<'_>) -> Result<(), String> {
+fn name<'a>(scan: &mut Scan<'a>) -> Result<&'a str, String> {
     let name = scan.word(|it| it.is_alphanumeric() || "_-".contains(it));
     if name.is_empty() {
         return Err("Invalid filter pattern: a field's name is missing".to_owned());
     }
     scan.space();
-    Ok(())
+    Ok(name)
 }
 
 fn compare(scan: &mut Scan<'_>) -> Result<Compare, String> {
@@ -89,6 +89,20 @@ impl Fields {
         given.len() >= wanted
             && all_hold(&self.first, &given)
             && all_hold(behind, &given[given.len() - behind.len()..])
+    }
+}
+
+impl Fields {
+    /// What an event that is so has in the field of a name.
+    pub(super) fn read(&self, name: &str, message: &str) -> Option<String> {
+        let given = split(message);
+        let is_named = |field: &Field| field.name == name;
+        let behind = self.behind_gap.as_deref().unwrap_or_default();
+        let at = match self.first.iter().position(is_named) {
+            Some(at) => at,
+            None => (given.len() + behind.iter().position(is_named)?).checked_sub(behind.len())?,
+        };
+        given.get(at).map(|field| (*field).to_owned())
     }
 }
 

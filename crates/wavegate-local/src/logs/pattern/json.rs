@@ -53,6 +53,18 @@ pub(super) fn parse(text: &str) -> Result<Condition, String> {
     Err("Invalid filter pattern: something follows the closing brace".to_owned())
 }
 
+/// The text or number that is at a path, which is written without its `$`.
+pub(super) fn read(path_text: &str, event: &Value) -> Option<String> {
+    let path = path(&mut Scan::new(&format!("${path_text}"))).ok()?;
+    let mut found = Vec::new();
+    walk(event, &path, &mut found);
+    match found.first()? {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
 fn any(scan: &mut Scan<'_>, depth: usize) -> Result<Condition, String> {
     let mut found = vec![all(scan, depth)?];
     while scan.take("||") {

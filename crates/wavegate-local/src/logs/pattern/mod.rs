@@ -74,6 +74,18 @@ impl Pattern {
     }
 }
 
+impl Pattern {
+    /// What a reference, without its `$`, names in an event: `.a.b` a member, `size` a field of the
+    /// pattern's.
+    pub(super) fn read(&self, reference: &str, message: &str) -> Option<String> {
+        match &self.0 {
+            Language::All | Language::Terms(_) => None,
+            Language::Json(_) => json::read(reference, &serde_json::from_str(message).ok()?),
+            Language::Fields(fields) => fields.read(reference, message),
+        }
+    }
+}
+
 impl Terms {
     fn matches(&self, message: &str) -> bool {
         if self.unwanted.iter().any(|term| term.is_in(message)) {
