@@ -146,3 +146,19 @@ fn boto3_its_waiters_and_its_paginators_work() {
     assert_eq!(project.status().lock(), Some("running"));
     deploy.kill();
 }
+
+#[test]
+fn an_app_is_in_the_region_of_its_manifest_also_in_a_cloud_that_runs_as_another() {
+    let project = mini(&[("shop", &[])], "");
+    let _cloud = project.start_cloud(&[]);
+    let there = ["--set", "app.region=eu-west-1"];
+    let run = |words: &[&str]| project.run(&[words, &there].concat());
+    let _ = run(&["deploy", "--yes", "--output", "json"]).expect(0);
+    let status = run(&["status", "--output", "json"]).expect(0).json();
+    assert_eq!(status["functions"][0]["version"], "1", "{status}");
+    let invoked = run(&["local", "invoke", "shop"]).expect(0);
+    assert!(invoked.stderr.contains("version 1"), "{invoked}");
+    // In the region that the cloud was started as there is nothing of it.
+    let here = project.run(&["local", "invoke", "shop"]).expect(2);
+    assert!(here.stderr.contains("us-east-1:000000000000:function:shop"), "{here}");
+}

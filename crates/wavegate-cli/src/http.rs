@@ -52,6 +52,7 @@ pub(crate) enum HttpError {
 pub(crate) struct Loopback {
     client: Client<HttpConnector, Full<Bytes>>,
     url: String,
+    region: String,
 }
 
 /// What an invoke answered.
@@ -70,10 +71,10 @@ pub(crate) struct Invoked {
 }
 
 impl Loopback {
-    /// A client of the cloud at `url`.
-    pub(crate) fn new(url: &str) -> Self {
+    /// A client of the cloud at `url`, for what is in `region`.
+    pub(crate) fn new(url: &str, region: &str) -> Self {
         let client = Client::builder(TokioExecutor::new()).build_http();
-        Self { client, url: url.trim_end_matches('/').to_owned() }
+        Self { client, url: url.trim_end_matches('/').to_owned(), region: region.to_owned() }
     }
 
     /// `GET /_wavegate/status`.
@@ -120,7 +121,11 @@ impl Loopback {
         body: Bytes,
         headers: &[(&str, &str)],
     ) -> Result<Request<Full<Bytes>>, HttpError> {
-        let mut builder = Request::builder().method(method).uri(format!("{}{path}", self.url));
+        // A signature would name the region, but would also be held against a rehearsed policy.
+        let mut builder = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.url))
+            .header("x-wavegate-region", &self.region);
         for (name, value) in headers {
             builder = builder.header(*name, *value);
         }

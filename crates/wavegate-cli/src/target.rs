@@ -132,14 +132,15 @@ pub(crate) fn local_options(state: PathBuf, manifest: Option<&Manifest>) -> Opti
 }
 
 async fn open_local(manifest: &Manifest, registry: Arc<Registry>) -> Result<Stage, CliError> {
-    let found = find_or_start(local_options(local_state(manifest), Some(manifest))).await?;
+    let options = local_options(local_state(manifest), Some(manifest));
+    let found = find_or_start(options, manifest.region.as_deref()).await?;
     if (found.time_scale - manifest.local.time_scale).abs() > f64::EPSILON {
         console::note(&format!(
             "the local cloud that runs has time_scale {}, not {} as the manifest says",
             found.time_scale, manifest.local.time_scale
         ));
     }
-    let loopback = Loopback::new(&found.url);
+    let loopback = Loopback::new(&found.url, &found.region);
     let clock = match &found.embedded {
         Some(cloud) => scaled(cloud.clock().now_ms(), found.time_scale),
         None => clock_of(&loopback).await?,
@@ -170,36 +171,42 @@ pub(crate) struct Found {
     pub(crate) url: String,
     /// How fast its clock is.
     pub(crate) time_scale: f64,
-    /// Its region.
+    /// The region to use of it.
     pub(crate) region: String,
     /// The cloud itself, when it runs in this process.
     pub(crate) embedded: Option<LocalCloud>,
 }
 
 impl Found {
-    fn running(running: Running) -> Self {
-        let Running { url, time_scale, region, .. } = running;
+    fn running(running: Running, region: Option<&str>) -> Self {
+        let Running { url, time_scale, region: first, .. } = running;
+        let region = region.map_or(first, str::to_owned);
         Self { url, time_scale, region, embedded: None }
     }
 }
 
-/// The cloud that runs on the state directory, else one in this process.
-pub(crate) async fn find_or_start(options: Options) -> Result<Found, CliError> {
+/// The cloud that runs on the state directory, else one in this process; its first region, unless another
+/// is asked for.
+pub(crate) async fn find_or_start(
+    options: Options,
+    region: Option<&str>,
+) -> Result<Found, CliError> {
     if let Some(running) = wavegate_local::running(&options.state_dir) {
-        return Ok(Found::running(running));
+        return Ok(Found::running(running, region));
     }
     if let Some(parent) = options.state_dir.parent().filter(|dir| dir.ends_with(home::NAME)) {
         home::prepare(parent);
     }
-    let (time_scale, region) = (options.time_scale, options.region.clone());
+    let time_scale = options.time_scale;
+    let wanted = region.map_or_else(|| options.region.clone(), str::to_owned);
     match LocalCloud::start(options).await {
         Ok(cloud) => {
             let url = cloud.url().to_owned();
-            Ok(Found { url, time_scale, region, embedded: Some(cloud) })
+            Ok(Found { url, time_scale, region: wanted, embedded: Some(cloud) })
         }
         // Somebody was faster between the look and the start.
         Err(LocalError::AlreadyRunning { running: Some(running), .. }) => {
-            Ok(Found::running(running))
+            Ok(Found::running(running, region))
         }
         Err(error) => Err(fault::local(&error)),
     }
@@ -349,7 +356,8 @@ pub(crate) async fn endpoint(
     match target {
         Target::Local => {
             let state = directory.join(home::NAME).join("local");
-            let found = find_or_start(local_options(state, manifest)).await?;
+            let region = manifest.and_then(|manifest| manifest.region.as_deref());
+            let found = find_or_start(local_options(state, manifest), region).await?;
             Endpoint::local(found.url, Some(found.region), found.embedded).await
         }
         Target::Aws => {

@@ -225,7 +225,8 @@ mod tests {
             }
         });
         let names = BTreeMap::from([("auth".to_owned(), "prod-auth".to_owned())]);
-        let mut traffic = Traffic::new(Loopback::new(&url), "live".to_owned(), names, 500.0);
+        let mut traffic =
+            Traffic::new(Loopback::new(&url, "us-east-1"), "live".to_owned(), names, 500.0);
         traffic.start("auth");
         traffic.start("auth");
         traffic.start("unknown");

@@ -119,8 +119,9 @@ async fn invoke(context: &Context, args: &LocalInvokeArgs) -> Result<(), CliErro
         legal(text)?;
     }
     let options = target::local_options(state_dir(context, &args.state), manifest.as_ref());
-    let found = interrupts.guard(target::find_or_start(options)).await?;
-    let loopback = Loopback::new(&found.url);
+    let region = manifest.as_ref().and_then(|manifest| manifest.region.as_deref());
+    let found = interrupts.guard(target::find_or_start(options, region)).await?;
+    let loopback = Loopback::new(&found.url, &found.region);
     let calling = async {
         let answer = loopback.invoke(name, qualifier.as_deref(), payload, true).await;
         answer.map_err(|error| fault::http(&error))
@@ -208,7 +209,10 @@ async fn status(context: &Context, args: &LocalStateArgs) -> Result<(), CliError
         }
         return console::data(&format!("no local cloud runs on {}\n", state.display()));
     };
-    let status = Loopback::new(&running.url).status().await.map_err(|error| fault::http(&error))?;
+    let status = Loopback::new(&running.url, &running.region)
+        .status()
+        .await
+        .map_err(|error| fault::http(&error))?;
     if console.is_json() {
         return console::json(&json!({ "v": 1, "running": true, "state": state, "cloud": status }));
     }

@@ -35,6 +35,9 @@ use crate::wire::{Fault, Request};
 const SETTLE_REAL_MS: f64 = 250.0;
 const SETTLE_VIRTUAL_MS: f64 = 1000.0;
 
+/// The header of requests that nobody signed.
+const REGION: &str = "x-wavegate-region";
+
 /// What all accounts and regions share.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -177,12 +180,13 @@ impl Clouds {
     }
 
     /// Where a request goes: to the region that it is signed for, and to the account whose session it has
-    /// or whose number is its key.
+    /// or whose number is its key. One that nobody signed may name its region in a header.
     ///
     /// # Errors
     /// If what it is signed for is no region.
     pub(crate) fn of(&self, request: &Request) -> Result<Arc<Cloud>, Fault> {
-        let region = request.signed_region();
+        let named = || request.header(REGION).map(ToOwned::to_owned);
+        let region = request.signed_region().or_else(named);
         let account = Session::of(request)
             .map(|session| session.account)
             .or_else(|| request.signing_key())

@@ -29,7 +29,9 @@ itself where that is twelve digits. Roles are an account's in all regions, bucke
 type Story = (&'static [&'static str], &'static str, fn(&str) -> String);
 
 const STORIES: [Story; 3] = [
-    (&["cli.txt", "cli-beside.txt"], "AWS CLI", |name| format!(" {} ", separated(name, '-'))),
+    (&["cli.txt", "cli-beside.txt", "cli-2.txt"], "AWS CLI", |name| {
+        format!(" {} ", separated(name, '-'))
+    }),
     (&["sdk.py"], "boto3", |name| separated(name, '_')),
     (&["sdk.mjs"], "JavaScript", |name| format!("{name}Command")),
 ];
