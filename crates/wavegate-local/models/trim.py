@@ -6,7 +6,8 @@
 
 A model here is AWS's, cut down to the operations that `offered.json` lists and the shapes these need,
 without documentation. `absent` has the names of the other operations, so that a call of one can be
-refused in words. `corrections.json` has what AWS was seen to answer otherwise than its model says.
+refused in words. `corrections.json` has what AWS was seen to answer otherwise than its model says, in
+shapes and, by the name `metadata`, in what the model says of the service.
 """
 
 import gzip
@@ -85,7 +86,11 @@ def trimmed(service, version, offered, corrections):
         sys.exit(f"{service} has no operations {sorted(unknown)}")
     operations = {name: operation(model["operations"][name]) for name in offered}
     shapes = reachable(model, operations)
+    metadata = pick(model["metadata"], METADATA)
+    metadata.update(pick(corrections.get("metadata", {}), METADATA))
     for name, changes in corrections.items():
+        if name == "metadata":
+            continue
         for key, value in changes.items():
             if key == "why":
                 continue
@@ -95,7 +100,7 @@ def trimmed(service, version, offered, corrections):
                 sys.exit(f"{service}: AWS's model says by now what is corrected: {name}.{key}")
             shapes[name][key.rstrip("+")] = now + value if key == "enum+" else value
     return {
-        "metadata": pick(model["metadata"], METADATA),
+        "metadata": metadata,
         "operations": operations,
         "absent": sorted(set(model["operations"]) - set(offered)),
         "shapes": shapes,

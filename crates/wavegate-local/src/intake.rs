@@ -12,6 +12,9 @@ use crate::lambda::input::{Code, CodeLocation};
 /// AWS: bytes of a zip that comes with the request.
 const ZIPPED_MAX: usize = 52_428_800;
 
+/// Bytes of a zip that is read from the artifact store: more than AWS's largest package.
+const OBJECT_MAX: u64 = 300 << 20;
+
 /// Takes in the zip that `location` names, off the async threads.
 pub(crate) async fn take_in(cloud: &Arc<Cloud>, location: CodeLocation) -> Result<Code, ApiError> {
     let cloud = Arc::clone(cloud);
@@ -45,7 +48,8 @@ fn fetch(cloud: &Cloud, location: &CodeLocation) -> Result<Vec<u8>, ApiError> {
             "Please do not provide other FunctionCode parameters when providing a ZipFile.",
         )),
         (None, Some(bucket), Some(key)) => {
-            cloud.shared.objects.read(bucket, key).map_err(|error| {
+            let version = location.s3_object_version.as_deref();
+            cloud.shared.objects.read(bucket, key, version, OBJECT_MAX).map_err(|error| {
                 ApiError::invalid(format!(
                     "Error occurred while GetObject. S3 Error Code: {}. S3 Error Message: {}",
                     error.code, error.message

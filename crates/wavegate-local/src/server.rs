@@ -172,17 +172,22 @@ fn head_of(parts: &Parts) -> Request {
 }
 
 async fn route(clouds: &Clouds, request: HttpRequest<Body>, request_id: &str) -> Answer {
+    let is_bucket = gate::host(&request).is_some_and(s3::is_host);
     let (parts, body) = request.into_parts();
     let mut request = head_of(&parts);
     if request.path.starts_with("/_wavegate/") {
         return own(clouds, &request).await;
     }
-    // S3 tells its operations by rules of its own.
-    let route = Route::of(&request).filter(|route| !route.service.is(&model::S3));
-    let is_object = route.is_none() && s3::is_request(&request);
+    // S3 tells its operations by rules of its own, and takes bodies as they come.
+    let route = Route::of(&request).filter(|route| !is_bucket && !route.service.is(&model::S3));
+    if is_bucket || route.is_none() && s3::is_request(&request) {
+        return match clouds.of(&request) {
+            Ok(cloud) => s3::answer(&cloud, request, body, request_id).await,
+            Err(_) => s3::refuse_region(&request, &clouds.first().home.region, request_id),
+        };
+    }
     let limit = match &route {
         Some(route) if route.service.is(&model::LAMBDA) => operations::body_max(route.name()),
-        _ if is_object => s3::OBJECT_MAX,
         _ => BODY_MAX,
     };
     match body_of(body, limit).await {
@@ -194,9 +199,6 @@ async fn route(clouds: &Clouds, request: HttpRequest<Body>, request_id: &str) ->
         Ok(cloud) => cloud,
         Err(fault) => return refused(route.as_ref(), fault, request_id),
     };
-    if is_object {
-        return s3::answer(&cloud, request, request_id).await;
-    }
     if let Err(fault) = inflate(&mut request, limit) {
         return refused(route.as_ref(), fault, request_id);
     }
@@ -285,11 +287,14 @@ async fn deployments(cloud: &Arc<Cloud>, route: &Route, request: &Request) -> Re
         return Err(Fault::new("AccessDeniedException", why));
     }
     if operation == "CreateDeployment"
-        && let Some((bucket, key)) = codedeploy::s3_location(&members)
+        && let Some((bucket, key, version)) = codedeploy::s3_location(&members)
     {
         let of_cloud = Arc::clone(cloud);
-        let read = move || of_cloud.shared.objects.read(&bucket, &key).ok();
-        let object = tokio::task::spawn_blocking(read).await.ok().flatten();
+        let read = move || {
+            let objects = &of_cloud.shared.objects;
+            objects.read(&bucket, &key, version.as_deref(), BODY_MAX as u64)
+        };
+        let object = tokio::task::spawn_blocking(read).await.ok().and_then(Result::ok);
         let text = object.and_then(|bytes| String::from_utf8(bytes).ok());
         members["revision"]["s3Location"]["content"] = text.into();
     }
@@ -367,7 +372,10 @@ fn respond(answer: Answer, request_id: &str) -> Response {
             }
         }
     }
-    if let Ok(id) = HeaderValue::try_from(request_id) {
+    // S3's has another name.
+    if !headers.contains_key("x-amz-request-id")
+        && let Ok(id) = HeaderValue::try_from(request_id)
+    {
         headers.entry("x-amzn-requestid").or_insert(id);
     }
     headers.insert("x-wavegate-local", HeaderValue::from_static(env!("CARGO_PKG_VERSION")));

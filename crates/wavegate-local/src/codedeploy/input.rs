@@ -15,10 +15,10 @@ pub(super) fn read<T: DeserializeOwned>(input: Value) -> Result<T, Fault> {
 }
 
 /// Where in S3 the revision of a `CreateDeployment` lies, if it lies there.
-pub(crate) fn s3_location(input: &Value) -> Option<(String, String)> {
+pub(crate) fn s3_location(input: &Value) -> Option<(String, String, Option<String>)> {
     let location = input.get("revision")?.get("s3Location")?;
     let text = |name: &str| location.get(name)?.as_str().map(ToOwned::to_owned);
-    Some((text("bucket")?, text("key")?))
+    Some((text("bucket")?, text("key")?, text("version")))
 }
 
 /// A tag.

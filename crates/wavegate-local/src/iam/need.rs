@@ -129,7 +129,11 @@ fn code(input: &Map<String, Value>) -> Vec<Need> {
     let mut needs = Vec::new();
     let text = |name: &str| input.get(name).and_then(Value::as_str);
     if let (Some(bucket), Some(key)) = (text("S3Bucket"), text("S3Key")) {
-        needs.push(Need::new("s3:GetObject", format!("arn:aws:s3:::{bucket}/{key}")));
+        let action = match text("S3ObjectVersion") {
+            Some(_) => "s3:GetObjectVersion",
+            None => "s3:GetObject",
+        };
+        needs.push(Need::new(action, format!("arn:aws:s3:::{bucket}/{key}")));
     }
     if let Some(repository) = text("ImageUri").and_then(repository) {
         let reads = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"];
@@ -231,31 +235,71 @@ pub(crate) fn of_objects(operation: &str, input: &Map<String, Value>) -> Vec<Nee
     let text = |name: &str| input.get(name).and_then(Value::as_str).unwrap_or_default();
     let bucket = format!("arn:aws:s3:::{}", text("Bucket"));
     let object = |action: &str| Need::new(action, format!("{bucket}/{}", text("Key")));
+    // A version has actions of its own: `s3:GetObjectVersion`.
+    let of_version = |verb: &str, what: &str| match text("VersionId") {
+        "" => object(&format!("s3:{verb}Object{what}")),
+        _ => object(&format!("s3:{verb}ObjectVersion{what}")),
+    };
     match operation {
         "ListBuckets" => vec![Need::new("s3:ListAllMyBuckets", "*")],
-        "CreateBucket" | "DeleteBucket" | "GetBucketLocation" => {
+        "CreateBucket"
+        | "DeleteBucket"
+        | "GetBucketLocation"
+        | "GetBucketVersioning"
+        | "PutBucketVersioning"
+        | "GetBucketTagging"
+        | "PutBucketTagging" => {
             vec![Need::new(format!("s3:{operation}"), bucket)]
         }
+        "DeleteBucketTagging" => vec![Need::new("s3:PutBucketTagging", bucket)],
         "HeadBucket" | "ListObjects" | "ListObjectsV2" => vec![Need::new("s3:ListBucket", bucket)],
+        "ListObjectVersions" => vec![Need::new("s3:ListBucketVersions", bucket)],
         "ListMultipartUploads" => vec![Need::new("s3:ListBucketMultipartUploads", bucket)],
         "DeleteObjects" => {
             let objects = input.get("Delete").and_then(|delete| delete["Objects"].as_array());
-            let keys = objects.into_iter().flatten().filter_map(|object| object["Key"].as_str());
-            keys.map(|key| Need::new("s3:DeleteObject", format!("{bucket}/{key}"))).collect()
+            let need = |object: &Value| {
+                let action = match object["VersionId"].as_str() {
+                    Some(_) => "s3:DeleteObjectVersion",
+                    None => "s3:DeleteObject",
+                };
+                Some(Need::new(action, format!("{bucket}/{}", object["Key"].as_str()?)))
+            };
+            objects.into_iter().flatten().filter_map(need).collect()
         }
         "CopyObject" | "UploadPartCopy" => {
-            let source = crate::wire::decode(text("CopySource"));
+            let source = text("CopySource");
+            let (source, action) = match source.split_once("?versionId=") {
+                Some((source, _)) => (source, "s3:GetObjectVersion"),
+                None => (source, "s3:GetObject"),
+            };
+            let source = crate::wire::decode(source);
             let source = format!("arn:aws:s3:::{}", source.trim_start_matches('/'));
-            vec![Need::new("s3:GetObject", source), object("s3:PutObject")]
+            with_tags(input, vec![Need::new(action, source), object("s3:PutObject")], object)
         }
         "PutObject" | "CreateMultipartUpload" | "UploadPart" | "CompleteMultipartUpload" => {
-            vec![object("s3:PutObject")]
+            with_tags(input, vec![object("s3:PutObject")], object)
         }
         "AbortMultipartUpload" => vec![object("s3:AbortMultipartUpload")],
         "ListParts" => vec![object("s3:ListMultipartUploadParts")],
-        "DeleteObject" => vec![object("s3:DeleteObject")],
-        _ => vec![object("s3:GetObject")],
+        "DeleteObject" => vec![of_version("Delete", "")],
+        "GetObjectTagging" => vec![of_version("Get", "Tagging")],
+        "PutObjectTagging" => vec![of_version("Put", "Tagging")],
+        "DeleteObjectTagging" => vec![of_version("Delete", "Tagging")],
+        "GetObjectAttributes" => vec![of_version("Get", ""), of_version("Get", "Attributes")],
+        _ => vec![of_version("Get", "")],
     }
+}
+
+/// Who puts an object with tags must be allowed to tag.
+fn with_tags(
+    input: &Map<String, Value>,
+    mut needs: Vec<Need>,
+    object: impl Fn(&str) -> Need,
+) -> Vec<Need> {
+    if input.contains_key("Tagging") {
+        needs.push(object("s3:PutObjectTagging"));
+    }
+    needs
 }
 
 #[cfg(test)]
@@ -383,6 +427,29 @@ mod tests {
             let wanted: Vec<Need> =
                 wanted.iter().map(|(action, arn)| Need::new(*action, *arn)).collect();
             assert_eq!(of_objects(operation, input.as_object().unwrap()), wanted, "{operation}");
+        }
+    }
+
+    #[test]
+    fn versions_of_objects_have_actions_of_their_own() {
+        let input = json!({
+            "Bucket": "box", "Key": "k", "VersionId": "v", "Tagging": "a=1",
+            "CopySource": "box/x?versionId=v", "Delete": { "Objects": [{ "Key": "k", "VersionId": "v" }] },
+        });
+        for (operation, wanted) in [
+            ("GetObject", &["s3:GetObjectVersion"][..]),
+            ("DeleteObject", &["s3:DeleteObjectVersion"]),
+            ("DeleteObjects", &["s3:DeleteObjectVersion"]),
+            ("PutObjectTagging", &["s3:PutObjectVersionTagging"]),
+            ("GetObjectAttributes", &["s3:GetObjectVersion", "s3:GetObjectVersionAttributes"]),
+            ("PutObject", &["s3:PutObject", "s3:PutObjectTagging"]),
+            ("CopyObject", &["s3:GetObjectVersion", "s3:PutObject", "s3:PutObjectTagging"]),
+            ("ListObjectVersions", &["s3:ListBucketVersions"]),
+            ("DeleteBucketTagging", &["s3:PutBucketTagging"]),
+        ] {
+            let needs = of_objects(operation, input.as_object().unwrap());
+            let actions: Vec<_> = needs.iter().map(|need| need.action.as_str()).collect();
+            assert_eq!(actions, wanted, "{operation}");
         }
     }
 

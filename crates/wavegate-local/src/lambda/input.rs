@@ -57,6 +57,8 @@ pub struct CodeLocation {
     /// Key of a zip.
     #[serde(rename = "S3Key")]
     pub s3_key: Option<String>,
+    /// `S3ObjectVersion`: the current one when absent.
+    pub s3_object_version: Option<String>,
     /// URI of a container image.
     pub image_uri: Option<String>,
     /// The key that the package is encrypted with.

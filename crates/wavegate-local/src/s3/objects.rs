@@ -1,245 +1,161 @@
-//! Objects: put, read, copied, deleted.
+//! Objects: put and read.
 
-use std::io::{Read as _, Seek as _, SeekFrom};
-use std::ops::Range;
+use std::fs::File;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::ranges::{self, Asked};
-use super::store::{Object, Objects, on_disk};
-use super::{Done, text};
-use crate::wire::time::seconds;
-use crate::wire::{Fault, Output, decode};
-
-/// What an object keeps of the request that made it, and shows with it.
-const KEPT: [&str; 8] = [
-    "CacheControl",
-    "ContentDisposition",
-    "ContentEncoding",
-    "ContentLanguage",
-    "ContentType",
-    "Expires",
-    "Metadata",
-    "WebsiteRedirectLocation",
-];
-/// Checksums that are kept as they were given, and shown to who asks for them.
-const CHECKSUMS: [&str; 5] =
-    ["ChecksumCRC32", "ChecksumCRC32C", "ChecksumCRC64NVME", "ChecksumSHA1", "ChecksumSHA256"];
+use super::checksum::{Algorithm, Checksum};
+use super::conditions::{self, Verdict};
+use super::ranges::{self, Part};
+use super::receive::{Announced, CONTENT_MAX, Given, Intake};
+use super::refusal::{Refusal, invalid};
+use super::rows::{Bucket, NULL, Version, Versioning};
+use super::show::{self, check_archive, check_key, kept, quoted};
+use super::store::{Content, Objects};
+use super::{Call, Done, buckets};
+use crate::code::hex;
 
 impl Objects {
-    pub(super) fn put_object(
+    /// Judges a request before its content is taken in, and prepares for that.
+    pub(super) fn admit(
         &self,
-        now: i64,
-        input: &Map<String, Value>,
-        body: &[u8],
-    ) -> Result<Done, Fault> {
-        let (bucket, key) = subject(input);
-        self.check_bucket(bucket)?;
-        check_key(key)?;
-        if text(input, "IfNoneMatch") == Some("*") && self.object(bucket, key).is_ok() {
-            return Err(Fault::front(
-                412,
-                "PreconditionFailed",
-                "At least one of the pre-conditions you specified did not hold",
-            ));
-        }
-        let content = self.write(bucket, body)?;
-        self.replace(now, (bucket, key), &content, &kept(input))?;
-        let mut answer = json!({ "ETag": format!("\"{}\"", content.etag) });
-        show_checksums(&Value::Object(input.clone()), &mut answer);
-        Ok(Done::of(answer))
+        call: &Call<'_>,
+        announced: Announced,
+    ) -> Result<(Intake<File>, Content), Refusal> {
+        buckets::check_owner(&self.index(), call)?;
+        let wanted = if call.text("UploadId").is_some() {
+            self.admit_part(call, announced.algorithm())?
+        } else {
+            buckets::bucket(&self.index(), call.bucket())?;
+            check_key(call.key())?;
+            kept(call)?;
+            conditions::check_write(call)?;
+            announced.algorithm().unwrap_or(Algorithm::Crc64Nvme)
+        };
+        let content = self.new_content(call.bucket())?;
+        let file = content.create()?;
+        Ok((announced.begin(file, CONTENT_MAX, Some(wanted))?, content))
     }
 
-    pub(super) fn get_object(&self, input: &Map<String, Value>) -> Result<Done, Fault> {
-        let (bucket, key) = subject(input);
-        let object = self.object(bucket, key)?;
-        if is_known(input, &object) {
-            return Ok(not_modified(&object));
+    pub(super) fn put_object(&self, call: &Call<'_>, given: Given) -> Result<Done, Refusal> {
+        let Given { content, received } = given;
+        let algorithm = received.algorithm.unwrap_or(Algorithm::Crc64Nvme);
+        let mut members = kept(call)?;
+        if let Some(value) = received.counted.get(algorithm) {
+            Checksum::of_whole(algorithm, value).show(&mut members);
         }
-        let mut shown = show(&object);
-        override_head(input, &mut shown);
-        let part = ranges::asked(text(input, "Range"), object.size);
-        let range = within(&part, object.size)?;
-        let content = read_part(&object, &range)?;
-        shown["ContentLength"] = content.len().into();
-        let mut status = None;
-        if part != Asked::Whole {
-            let (last, size) = (range.end - 1, object.size);
-            shown["ContentRange"] = format!("bytes {}-{last}/{size}", range.start).into();
-            status = Some(206);
-        } else if text(input, "ChecksumMode") == Some("ENABLED") {
-            show_checksums(&Value::Object(object.members.clone()), &mut shown);
+        let mut index = self.index();
+        let bucket = buckets::bucket(&index, call.bucket())?;
+        let current = self.current(&index, &bucket.name, call.key())?;
+        conditions::of_write(call, current.as_ref())?;
+        let version = Version {
+            id: NULL.to_owned(),
+            file: Some(content.name.clone()),
+            size: received.size,
+            etag: hex(&received.counted.md5),
+            modified_ms: call.now_ms,
+            members,
+            sequence: 0,
+        };
+        let mut shown = show::encryption(&version.members);
+        shown["ETag"] = quoted(&version.etag).into();
+        if let (Some(checksum), Some(shown)) =
+            (Checksum::among(&version.members), shown.as_object_mut())
+        {
+            checksum.show(shown);
         }
-        let output = Output { payload: content.into(), ..Output::of(shown) };
-        Ok(Done { output, status })
-    }
-
-    pub(super) fn head_object(&self, input: &Map<String, Value>) -> Result<Done, Fault> {
-        let (bucket, key) = subject(input);
-        let object = self.object(bucket, key)?;
-        if is_known(input, &object) {
-            return Ok(not_modified(&object));
-        }
-        let mut shown = show(&object);
-        shown["ContentLength"] = object.size.into();
-        if text(input, "ChecksumMode") == Some("ENABLED") {
-            show_checksums(&Value::Object(object.members.clone()), &mut shown);
+        let id = self.put_version(&mut index, &bucket, call.key(), version, None)?;
+        content.keep();
+        if bucket.versioning == Versioning::Enabled {
+            shown["VersionId"] = id.into();
         }
         Ok(Done::of(shown))
     }
 
-    pub(super) fn copy_object(&self, now: i64, input: &Map<String, Value>) -> Result<Done, Fault> {
-        let (bucket, key) = subject(input);
-        self.check_bucket(bucket)?;
-        let (of, from) = source(input)?;
-        let object = self.object(&of, &from)?;
-        let is_new = text(input, "MetadataDirective") == Some("REPLACE");
-        if (of.as_str(), from.as_str()) == (bucket, key) && !is_new {
-            return Err(Fault::front(
-                400,
-                "InvalidRequest",
-                "This copy request is illegal because it is trying to copy an object to itself without \
-                 changing the object's metadata, storage class, website redirect location or encryption \
-                 attributes.",
-            ));
+    pub(super) fn get_object(&self, call: &Call<'_>) -> Result<Done, Refusal> {
+        let (bucket, version, parts, file) = {
+            // While the index is held nothing is removed, and what is open stays readable.
+            let index = self.index();
+            let (bucket, version, parts) = self.wanted(call, &index)?;
+            check_archive(&version.members)?;
+            let name = version.file.as_deref().unwrap_or_default();
+            let file = File::open(self.place(&bucket.name, name))?;
+            (bucket, version, parts, file)
+        };
+        let mut done = read(call, &bucket, &version, &parts)?;
+        if done.status != Some(304) {
+            show::override_head(call, &mut done.output.members)?;
+            let range = ranges::part(call, &version, &parts)?.range();
+            done.content = Some((file, range));
         }
-        let members = if is_new { kept(input) } else { object.members.clone() };
-        let content = std::fs::read(&object.file).map_err(|error| on_disk(&error))?;
-        let mut content = self.write(bucket, &content)?;
-        content.etag.clone_from(&object.etag);
-        self.replace(now, (bucket, key), &content, &members)?;
-        let result = json!({
-            "ETag": format!("\"{}\"", content.etag), "LastModified": seconds(now),
-        });
-        Ok(Done::of(json!({ "CopyObjectResult": result })))
+        Ok(done)
     }
 
-    pub(super) fn delete_object(&self, input: &Map<String, Value>) -> Result<Done, Fault> {
-        let (bucket, key) = subject(input);
-        self.check_bucket(bucket)?;
-        self.remove(bucket, key)?;
-        Ok(Done::of(json!({})))
+    pub(super) fn head_object(&self, call: &Call<'_>) -> Result<Done, Refusal> {
+        let (bucket, version, parts) = self.wanted(call, &self.index())?;
+        let mut done = read(call, &bucket, &version, &parts)?;
+        show::override_head(call, &mut done.output.members)?;
+        Ok(done)
     }
 
-    pub(super) fn delete_objects(&self, input: &Map<String, Value>) -> Result<Done, Fault> {
-        let bucket = text(input, "Bucket").unwrap_or_default();
-        self.check_bucket(bucket)?;
-        let delete = input.get("Delete").unwrap_or(&Value::Null);
-        let objects = delete["Objects"].as_array().ok_or_else(|| {
-            Fault::front(
-                400,
-                "MalformedXML",
-                "The XML you provided was not well-formed or did not validate against our published \
-                 schema",
-            )
-        })?;
-        let mut deleted = Vec::new();
-        for key in objects.iter().filter_map(|object| object["Key"].as_str()) {
-            self.remove(bucket, key)?;
-            deleted.push(json!({ "Key": key }));
-        }
-        let is_quiet = delete["Quiet"].as_bool().unwrap_or(false);
-        Ok(Done::of(if is_quiet { json!({}) } else { json!({ "Deleted": deleted }) }))
+    /// The version that is to be read, with its parts as far as they matter.
+    fn wanted(
+        &self,
+        call: &Call<'_>,
+        index: &rusqlite::Connection,
+    ) -> Result<(Bucket, Version, Vec<Value>), Refusal> {
+        let bucket = buckets::bucket(index, call.bucket())?;
+        let version = self.version(index, &bucket, call.key(), call.text("VersionId"), "GET")?;
+        let parts = match call.number("PartNumber") {
+            Some(_) => version.parts(index)?,
+            None => Vec::new(),
+        };
+        Ok((bucket, version, parts))
     }
 }
 
-/// The bucket and key of a request.
-pub(super) fn subject(input: &Map<String, Value>) -> (&str, &str) {
-    (text(input, "Bucket").unwrap_or_default(), text(input, "Key").unwrap_or_default())
-}
-
-/// The bucket and key that are to be copied: `BUCKET/KEY`, percent-encoded, perhaps with a slash before.
-pub(super) fn source(input: &Map<String, Value>) -> Result<(String, String), Fault> {
-    let source = text(input, "CopySource").unwrap_or_default();
-    let source = decode(source.split('?').next().unwrap_or_default());
-    let parts = source.trim_start_matches('/').split_once('/');
-    let parts = parts.map(|(bucket, key)| (bucket.to_owned(), key.to_owned()));
-    parts.ok_or_else(|| {
-        let message = "Copy Source must mention the source bucket and key: sourcebucket/sourcekey";
-        Fault::front(400, "InvalidArgument", message)
-    })
-}
-
-/// What of a request is kept with its object.
-pub(super) fn kept(input: &Map<String, Value>) -> Map<String, Value> {
-    let names = KEPT.iter().chain(&CHECKSUMS);
-    let found = names.filter_map(|name| Some(((*name).to_owned(), input.get(*name)?.clone())));
-    found.collect()
-}
-
-/// AWS: the longest key.
-pub(super) fn check_key(key: &str) -> Result<(), Fault> {
-    if key.len() > 1024 {
-        return Err(Fault::front(400, "KeyTooLongError", "Your key is too long"));
+/// Everything of an answer to a read but the content.
+fn read(
+    call: &Call<'_>,
+    bucket: &Bucket,
+    version: &Version,
+    parts: &[Value],
+) -> Result<Done, Refusal> {
+    if call.text("Range").is_some() && call.number("PartNumber").is_some() {
+        return Err(
+            invalid("Cannot specify both Range header and partNumber query parameter").into()
+        );
     }
-    Ok(())
-}
-
-fn show(object: &Object) -> Value {
-    let mut shown = Value::Object(object.members.clone());
-    for name in CHECKSUMS {
-        if let Some(shown) = shown.as_object_mut() {
-            shown.remove(name);
+    if let Verdict::Known(_) = conditions::of_read(call, version)? {
+        let shown = json!({ "ETag": quoted(&version.etag) });
+        return Ok(Done { status: Some(304), ..Done::of(shown) });
+    }
+    let part = ranges::part(call, version, parts)?;
+    let range = part.range();
+    let mut shown = show::head(bucket, version);
+    shown.insert("ContentLength".to_owned(), (range.end - range.start).into());
+    let mut status = None;
+    if !matches!(part, Part::Whole(_)) {
+        let last = range.end.saturating_sub(1);
+        let place = format!("bytes {}-{last}/{}", range.start, version.size);
+        shown.insert("ContentRange".to_owned(), place.into());
+        status = Some(206);
+    }
+    let wants_sum =
+        call.text("ChecksumMode").is_some_and(|mode| mode.eq_ignore_ascii_case("ENABLED"));
+    let of_object = Checksum::among(&version.members);
+    if let Part::Uploaded(_, part) = part {
+        shown.insert("PartsCount".to_owned(), parts.len().into());
+        let of_part = part.as_object().and_then(Checksum::among);
+        // A part's own checksum stands for what the object's was counted over.
+        if wants_sum && of_object.as_ref().is_some_and(|checksum| checksum.is_composite) {
+            let of_part = of_part.map(|checksum| Checksum { is_composite: true, ..checksum });
+            of_part.inspect(|checksum| checksum.show(&mut shown));
+            return Ok(Done { status, ..Done::of(Value::Object(shown)) });
         }
     }
-    shown["AcceptRanges"] = "bytes".into();
-    shown["ETag"] = format!("\"{}\"", object.etag).into();
-    shown["LastModified"] = seconds(object.modified_ms).into();
-    if shown["ContentType"].is_null() {
-        shown["ContentType"] = "binary/octet-stream".into();
+    if let Some(checksum) = of_object.filter(|_| wants_sum && range == (0..version.size)) {
+        checksum.show(&mut shown);
     }
-    shown
-}
-
-fn show_checksums(from: &Value, shown: &mut Value) {
-    for name in CHECKSUMS {
-        if let Some(checksum) = from[name].as_str() {
-            shown[name] = checksum.into();
-            shown["ChecksumType"] = "FULL_OBJECT".into();
-        }
-    }
-}
-
-/// A link can say under which headers its object is to be shown.
-fn override_head(input: &Map<String, Value>, shown: &mut Value) {
-    for name in
-        ["CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage", "ContentType"]
-    {
-        if let Some(value) = text(input, &format!("Response{name}")) {
-            shown[name] = value.into();
-        }
-    }
-}
-
-fn is_known(input: &Map<String, Value>, object: &Object) -> bool {
-    text(input, "IfNoneMatch").is_some_and(|tag| tag.trim_matches('"') == object.etag)
-}
-
-fn not_modified(object: &Object) -> Done {
-    let output = Output::of(json!({ "ETag": format!("\"{}\"", object.etag) }));
-    Done { output, status: Some(304) }
-}
-
-/// The bytes that are asked for.
-pub(super) fn within(asked: &Asked, size: u64) -> Result<Range<u64>, Fault> {
-    match asked {
-        Asked::Whole => Ok(0..size),
-        Asked::Part(range) => Ok(range.clone()),
-        Asked::Nothing => {
-            Err(Fault::front(416, "InvalidRange", "The requested range is not satisfiable"))
-        }
-    }
-}
-
-/// Some bytes of an object.
-pub(super) fn read_part(object: &Object, range: &Range<u64>) -> Result<Vec<u8>, Fault> {
-    let length = range.end - range.start;
-    let read = || {
-        let mut file = std::fs::File::open(&object.file)?;
-        file.seek(SeekFrom::Start(range.start))?;
-        let mut content = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
-        file.take(length).read_to_end(&mut content)?;
-        Ok(content)
-    };
-    read().map_err(|error| on_disk(&error))
+    Ok(Done { status, ..Done::of(Value::Object(shown)) })
 }

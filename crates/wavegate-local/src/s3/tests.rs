@@ -1,5 +1,11 @@
 //! Buckets and objects in a directory, asked as clients ask.
 
+mod kept;
+mod listings;
+mod uploads;
+mod versions;
+
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
 use axum::body::Bytes;
@@ -7,45 +13,83 @@ use serde_json::json;
 
 use super::*;
 
-struct Shelf {
+pub(super) const NOW: i64 = 1_700_000_000_000;
+
+pub(super) struct Shelf {
     objects: Objects,
     directory: tempfile::TempDir,
 }
 
 impl Shelf {
     /// With a bucket `box`.
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let shelf = Self { objects: open(directory.path()), directory };
         shelf.ask("CreateBucket", json!({ "Bucket": "box" }), b"");
         shelf
     }
 
-    fn try_ask(&self, operation: &str, input: Value, body: &[u8]) -> Result<Done, Fault> {
+    /// What a request with these headers comes to.
+    fn send(
+        &self,
+        operation: &str,
+        input: Value,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Result<Done, Refusal> {
         let Value::Object(mut input) = input else { panic!("an input is a structure") };
         input.entry("Bucket").or_insert_with(|| "box".into());
-        self.objects.perform(1_700_000_000_000, operation, &input, body)
+        let call = Call {
+            now_ms: NOW,
+            region: "us-east-1",
+            account: "000000000000",
+            origin: "http://localhost:1",
+            input: &input,
+        };
+        let given = match operation {
+            "PutObject" | "UploadPart" => {
+                let mut request = request("PUT", "/box/k", headers, b"");
+                let announced = Announced::of(&mut request, operation)?;
+                let (mut intake, content) = self.objects.admit(&call, announced)?;
+                body.chunks(7_000).try_for_each(|piece| intake.push(piece))?;
+                Some(Given { content, received: intake.finish()?.1 })
+            }
+            _ => None,
+        };
+        self.objects.perform(&call, operation, given)
     }
 
-    fn ask(&self, operation: &str, input: Value, body: &[u8]) -> Value {
+    pub(super) fn try_ask(
+        &self,
+        operation: &str,
+        input: Value,
+        body: &[u8],
+    ) -> Result<Done, Refusal> {
+        self.send(operation, input, &[], body)
+    }
+
+    pub(super) fn ask(&self, operation: &str, input: Value, body: &[u8]) -> Value {
         Value::Object(self.try_ask(operation, input, body).unwrap().output.members)
     }
 
-    fn code(&self, operation: &str, input: Value) -> String {
-        self.try_ask(operation, input, b"").err().unwrap().code
+    pub(super) fn code(&self, operation: &str, input: Value) -> String {
+        self.try_ask(operation, input, b"").unwrap_err().fault.code
     }
 
-    fn put(&self, key: &str, body: &str) -> Value {
-        self.ask("PutObject", json!({ "Key": key }), body.as_bytes())["ETag"].clone()
+    pub(super) fn put(&self, key: &str, body: &str) -> Value {
+        self.ask("PutObject", json!({ "Key": key }), body.as_bytes())
     }
 
-    fn get(&self, input: Value) -> String {
-        let done = self.try_ask("GetObject", input, b"").unwrap();
-        String::from_utf8(done.output.payload.to_vec()).unwrap()
+    pub(super) fn get(&self, input: Value) -> String {
+        let (mut file, range) = self.try_ask("GetObject", input, b"").unwrap().content.unwrap();
+        file.seek(SeekFrom::Start(range.start)).unwrap();
+        let mut text = String::new();
+        file.take(range.end - range.start).read_to_string(&mut text).unwrap();
+        text
     }
 
     /// The files of the bucket.
-    fn files(&self) -> usize {
+    pub(super) fn files(&self) -> usize {
         std::fs::read_dir(self.directory.path().join("objects/box")).unwrap().count()
     }
 }
@@ -72,46 +116,78 @@ fn an_operation_is_told_by_method_path_query_and_header() {
         ("PUT", "/box", None, "CreateBucket"),
         ("GET", "/box/?list-type=2&prefix=a", None, "ListObjectsV2"),
         ("GET", "/box?location", None, "GetBucketLocation"),
+        ("GET", "/box?versions", None, "ListObjectVersions"),
+        ("PUT", "/box?versioning", None, "PutBucketVersioning"),
         ("POST", "/box?delete", None, "DeleteObjects"),
         ("PUT", "/box/a/b", None, "PutObject"),
+        ("PUT", "/box//b", None, "PutObject"),
         ("PUT", "/box/a/b", Some("/box/c"), "CopyObject"),
         ("POST", "/box/a?uploads", None, "CreateMultipartUpload"),
         ("PUT", "/box/a?partNumber=1&uploadId=x", None, "UploadPart"),
         ("PUT", "/box/a?partNumber=1&uploadId=x", Some("/box/c"), "UploadPartCopy"),
         ("POST", "/box/a?uploadId=x", None, "CompleteMultipartUpload"),
         ("GET", "/box/a?uploadId=x", None, "ListParts"),
+        ("GET", "/box/a?attributes", None, "GetObjectAttributes"),
         ("DELETE", "/box/a?uploadId=x", None, "AbortMultipartUpload"),
         ("GET", "/box?policy", None, "GetBucketPolicy"),
         ("PUT", "/box/a?tagging", None, "PutObjectTagging"),
+        ("PUT", "/box?publicAccessBlock", None, "PutPublicAccessBlock"),
     ] {
         let headers: Vec<_> = header.map(|it| ("x-amz-copy-source", it)).into_iter().collect();
-        assert_eq!(
-            route(&request(method, target, &headers, b"")).name(),
-            wanted,
-            "{method} {target}"
-        );
+        let request = request(method, target, &headers, b"");
+        assert_eq!(route::of(&request).name(), wanted, "{method} {target}");
     }
-    let put = request("PUT", "/box/a%20b//c/", &[("x-amz-meta-who", "me")], b"x");
-    let input = route(&put).decode(&put).unwrap();
-    assert_eq!(input.members["Key"], "a b//c/");
-    assert_eq!(
-        (&input.members["Metadata"], &input.payload[..]),
-        (&json!({ "who": "me" }), &b"x"[..])
-    );
+    let mut put = request("PUT", "/a%20b//c/?max-parts=&x=1", &[("host", "box.localhost:1")], b"x");
+    put.headers.push(("x-amz-meta-who".to_owned(), "me".to_owned()));
+    address::into_path(&mut put);
+    route::forget_empty_numbers(&mut put);
+    let input = route::of(&put).decode(&put).unwrap().members;
+    assert_eq!((&input["Bucket"], &input["Key"]), (&json!("box"), &json!("a b//c/")));
+    assert_eq!((&input["Metadata"], put.query.as_str()), (&json!({ "who": "me" }), "x=1"));
 }
 
 #[test]
-fn a_body_in_chunks_is_put_together_and_what_follows_it_are_headers() {
-    let body = b"3;chunk-signature=0\r\nabc\r\n2\r\nde\r\n0\r\nx-amz-checksum-crc32:AA==\r\n\r\n";
-    let streaming = ("x-amz-content-sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER");
-    let mut put =
-        request("PUT", "/box/k", &[streaming, ("content-encoding", "gzip, aws-chunked")], body);
-    chunks::join(&mut put).unwrap();
-    assert_eq!(put.body, "abcde");
-    assert_eq!(put.header("x-amz-checksum-crc32"), Some("AA=="));
-    assert_eq!(put.header("content-encoding"), Some("gzip"));
-    let mut broken = request("PUT", "/box/k", &[streaming], b"ff\r\nabc");
-    assert_eq!(chunks::join(&mut broken).unwrap_err().code, "InvalidRequest");
+fn what_is_not_what_was_announced_is_not_kept() {
+    let shelf = Shelf::new();
+    let hash = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    let send = |headers: &[(&str, &str)], body: &[u8]| {
+        let done = shelf.send("PutObject", json!({ "Key": "k" }), headers, body);
+        done.map(|done| done.output.members).map_err(|refusal| refusal.fault.code)
+    };
+    let chunked = ("content-encoding", "aws-chunked");
+    let trailer = ("x-amz-trailer", "x-amz-checksum-crc32");
+    let behind = b"3;chunk-signature=0\r\nabc\r\n0\r\nx-amz-checksum-crc32:NSRBwg==\r\n\r\n";
+    for (headers, body, wanted) in [
+        (&[("content-length", "3"), ("x-amz-content-sha256", hash)][..], &b"abc"[..], "CRC64NVME"),
+        (&[("x-amz-content-sha256", hash)], b"abd", "XAmzContentSHA256Mismatch"),
+        (&[("content-length", "4")], b"abc", "IncompleteBody"),
+        (&[("content-length", "5368709121")], b"", "EntityTooLarge"),
+        (&[("transfer-encoding", "chunked")], b"abc", "MissingContentLength"),
+        (&[("content-md5", "kAFQmDzST7DWlj99KOF/cg==")], b"abc", "CRC64NVME"),
+        (&[("content-md5", "kAFQmDzST7DWlj99KOF/cg==")], b"abd", "BadDigest"),
+        (&[("content-md5", "abc")], b"abc", "InvalidDigest"),
+        (&[("x-amz-checksum-crc32", "NSRBwg==")], b"abc", "CRC32"),
+        (&[("x-amz-checksum-crc32", "NSRBwg==")], b"abd", "BadDigest"),
+        (&[("x-amz-checksum-crc32", "abc")], b"abc", "InvalidRequest"),
+        (&[("x-amz-checksum-xxhash3", "abc")], b"abc", "InvalidRequest"),
+        (
+            &[("x-amz-checksum-crc32", "NSRBwg=="), ("x-amz-checksum-sha1", "")],
+            b"abc",
+            "InvalidRequest",
+        ),
+        (&[chunked, trailer, ("x-amz-decoded-content-length", "3")], behind, "CRC32"),
+        (&[chunked, trailer, ("x-amz-decoded-content-length", "4")], behind, "IncompleteBody"),
+        (&[chunked, ("x-amz-trailer", "x-amz-checksum-sha1")], behind, "MalformedTrailerError"),
+    ] {
+        match send(headers, body) {
+            Ok(members) => {
+                assert_eq!(members["ETag"], "\"900150983cd24fb0d6963f7d28e17f72\"");
+                assert!(members.contains_key(&format!("Checksum{wanted}")), "{headers:?}");
+                assert_eq!((shelf.get(json!({ "Key": "k" })).as_str(), shelf.files()), ("abc", 1));
+            }
+            Err(code) => assert_eq!(code, wanted, "{headers:?}"),
+        }
+    }
 }
 
 #[test]
@@ -120,31 +196,81 @@ fn an_object_is_shown_as_it_was_put() {
     assert_eq!(shelf.code("GetObject", json!({ "Key": "a/b" })), "NoSuchKey");
     let put = json!({
         "Key": "a/b", "ContentType": "text/plain", "Metadata": { "who": "me" },
-        "ChecksumCRC32": "AA==",
+        "Tagging": "a=1&b=", "StorageClass": "STANDARD_IA",
     });
     let etag = shelf.ask("PutObject", put, b"0123456789")["ETag"].clone();
     let head = shelf.ask("HeadObject", json!({ "Key": "a/b", "ChecksumMode": "ENABLED" }), b"");
-    let shown = |name: &str| head[name].clone();
-    assert_eq!((shown("ContentLength"), shown("ContentType")), (json!(10), json!("text/plain")));
-    assert_eq!((shown("ETag"), shown("ChecksumCRC32")), (etag.clone(), json!("AA==")));
-    assert_eq!(shown("Metadata"), json!({ "who": "me" }));
-    let part =
-        shelf.try_ask("GetObject", json!({ "Key": "a/b", "Range": "bytes=2-4" }), b"").unwrap();
-    assert_eq!((part.status, &part.output.payload[..]), (Some(206), &b"234"[..]));
+    for (name, wanted) in [
+        ("ContentLength", json!(10)),
+        ("ContentType", json!("text/plain")),
+        ("ETag", etag.clone()),
+        ("ChecksumType", json!("FULL_OBJECT")),
+        ("Metadata", json!({ "who": "me" })),
+        ("TagCount", json!(2)),
+        ("StorageClass", json!("STANDARD_IA")),
+        ("ServerSideEncryption", json!("AES256")),
+    ] {
+        assert_eq!(head[name], wanted, "{name}");
+    }
+    let range = json!({ "Key": "a/b", "Range": "bytes=2-4" });
+    let part = shelf.try_ask("GetObject", range.clone(), b"").unwrap();
+    assert_eq!((part.status, shelf.get(range).as_str()), (Some(206), "234"));
     assert_eq!(part.output.members["ContentRange"], "bytes 2-4/10");
-    assert_eq!(
-        shelf.code("GetObject", json!({ "Key": "a/b", "Range": "bytes=10-" })),
-        "InvalidRange"
-    );
+    let beyond = json!({ "Key": "a/b", "Range": "bytes=10-" });
+    assert_eq!(shelf.code("GetObject", beyond), "InvalidRange");
     let known = json!({ "Key": "a/b", "IfNoneMatch": etag });
     assert_eq!(shelf.try_ask("GetObject", known, b"").unwrap().status, Some(304));
-    shelf.ask("CopyObject", json!({ "Key": "c", "CopySource": "box/a%2Fb" }), b"");
-    assert_eq!(
-        shelf.ask("HeadObject", json!({ "Key": "c" }), b"")["Metadata"],
-        json!({ "who": "me" })
-    );
-    let once = json!({ "Key": "c", "IfNoneMatch": "*" });
-    assert_eq!(shelf.code("PutObject", once), "PreconditionFailed");
+    let wanted = json!({ "Key": "a/b", "ObjectAttributes": ["ETag,Checksum", "ObjectSize"] });
+    let attributes = shelf.ask("GetObjectAttributes", wanted, b"");
+    assert_eq!((&attributes["ObjectSize"], &attributes["ObjectParts"]), (&json!(10), &Value::Null));
+    let none = json!({ "Key": "a/b", "ObjectAttributes": ["Colour"] });
+    assert_eq!(shelf.code("GetObjectAttributes", none), "InvalidArgument");
+}
+
+#[test]
+fn a_copy_shares_the_content_and_says_what_it_is_told() {
+    let shelf = Shelf::new();
+    let put = json!({ "Key": "a", "Metadata": { "who": "me" }, "Tagging": "t=1" });
+    shelf.ask("PutObject", put, b"body");
+    let copy = |more: Value| {
+        let mut input = json!({ "Key": "c", "CopySource": "box/a" });
+        input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        input
+    };
+    let done = shelf.ask("CopyObject", copy(json!({ "ChecksumAlgorithm": "SHA1" })), b"");
+    assert!(done["CopyObjectResult"]["ChecksumSHA1"].is_string());
+    let head = shelf.ask("HeadObject", json!({ "Key": "c" }), b"");
+    assert_eq!((&head["Metadata"], &head["TagCount"]), (&json!({ "who": "me" }), &json!(1)));
+    let anew = json!({ "MetadataDirective": "REPLACE", "TaggingDirective": "REPLACE" });
+    shelf.ask("CopyObject", copy(anew), b"");
+    let head = shelf.ask("HeadObject", json!({ "Key": "c" }), b"");
+    assert_eq!((&head["Metadata"], &head["TagCount"]), (&Value::Null, &Value::Null));
+    shelf.ask("DeleteObject", json!({ "Key": "a" }), b"");
+    assert_eq!((shelf.get(json!({ "Key": "c" })).as_str(), shelf.files()), ("body", 1));
+    let itself = json!({ "Key": "c", "CopySource": "box/c" });
+    assert_eq!(shelf.code("CopyObject", itself), "InvalidRequest");
+    assert_eq!(shelf.code("CopyObject", copy(json!({}))), "NoSuchKey");
+    let once = json!({ "Key": "c", "CopySource": "box/c", "IfNoneMatch": "*" });
+    assert_eq!(shelf.code("CopyObject", once), "InvalidRequest");
+}
+
+#[test]
+fn a_write_has_its_condition() {
+    let shelf = Shelf::new();
+    let none = |key: &str| json!({ "Key": key, "IfNoneMatch": "*" });
+    shelf.ask("PutObject", none("k"), b"one");
+    assert_eq!(shelf.code("PutObject", none("k")), "PreconditionFailed");
+    let with = |tag: &Value| json!({ "Key": "k", "IfMatch": tag });
+    let etag = shelf.put("k", "two")["ETag"].clone();
+    assert_eq!(shelf.code("PutObject", with(&json!("x"))), "PreconditionFailed");
+    shelf.ask("PutObject", with(&etag), b"three");
+    let gone = json!({ "Key": "gone", "IfMatch": etag });
+    assert_eq!(shelf.code("PutObject", gone), "NoSuchKey");
+    for (is_tag, is_no_tag) in [(Some("*"), None), (None, Some("x")), (Some("x"), Some("*"))] {
+        let input = json!({ "Key": "k", "IfMatch": is_tag, "IfNoneMatch": is_no_tag });
+        assert_eq!(shelf.code("PutObject", input), "NotImplemented");
+    }
+    assert_eq!(shelf.files(), 1);
 }
 
 #[test]
@@ -154,106 +280,17 @@ fn a_bucket_with_objects_is_not_deleted_and_no_content_is_left_behind() {
     shelf.put("k", "two");
     assert_eq!((shelf.get(json!({ "Key": "k" })).as_str(), shelf.files()), ("two", 1));
     assert_eq!(shelf.code("DeleteBucket", json!({})), "BucketNotEmpty");
-    let delete = json!({ "Objects": [{ "Key": "k" }, { "Key": "gone" }] });
-    let deleted = shelf.ask("DeleteObjects", json!({ "Delete": delete }), b"");
+    let objects = json!([{ "Key": "k" }, { "Key": "gone" }, { "Key": "k", "VersionId": "x" }]);
+    let deleted = shelf.ask("DeleteObjects", json!({ "Delete": { "Objects": objects } }), b"");
     assert_eq!(deleted["Deleted"].as_array().unwrap().len(), 2);
+    assert_eq!(deleted["Errors"][0]["Code"], "NoSuchVersion");
+    let quiet = json!({ "Delete": { "Objects": [{ "Key": "gone" }], "Quiet": true } });
+    assert_eq!(shelf.ask("DeleteObjects", quiet, b""), json!({}));
+    assert_eq!(shelf.code("DeleteObjects", json!({ "Delete": {} })), "MalformedXML");
     assert_eq!(shelf.files(), 0);
     shelf.ask("CreateMultipartUpload", json!({ "Key": "k" }), b"");
     shelf.ask("DeleteBucket", json!({}), b"");
     assert_eq!(shelf.code("HeadBucket", json!({})), "NoSuchBucket");
-}
-
-#[test]
-fn listings_have_pages_and_one_item_for_what_lies_below_a_delimiter() {
-    let shelf = Shelf::new();
-    for key in ["a", "b/1", "b/2", "c/1", "d"] {
-        shelf.put(key, "");
-    }
-    let names = |list: &Value| -> Vec<String> {
-        let of = |member: &str, name: &str| -> Vec<String> {
-            let items = list[member].as_array().cloned().unwrap_or_default();
-            items.iter().map(|item| item[name].as_str().unwrap().to_owned()).collect()
-        };
-        [of("Contents", "Key"), of("CommonPrefixes", "Prefix")].concat()
-    };
-    let all = shelf.ask("ListObjects", json!({}), b"");
-    assert_eq!((names(&all).len(), &all["IsTruncated"]), (5, &json!(false)));
-    let below = shelf.ask("ListObjectsV2", json!({ "Prefix": "b/", "Delimiter": "/" }), b"");
-    assert_eq!(names(&below), ["b/1", "b/2"]);
-    let mut found = Vec::new();
-    let mut input = json!({ "Delimiter": "/", "MaxKeys": 1 });
-    loop {
-        let page = shelf.ask("ListObjectsV2", input.clone(), b"");
-        found.extend(names(&page));
-        let Some(next) = page.get("NextContinuationToken") else { break };
-        input["ContinuationToken"] = next.clone();
-    }
-    assert_eq!(found, ["a", "b/", "c/", "d"]);
-    let page = shelf.ask("ListObjects", json!({ "Delimiter": "/", "MaxKeys": 2 }), b"");
-    let rest = json!({ "Delimiter": "/", "Marker": page["NextMarker"] });
-    assert_eq!(names(&shelf.ask("ListObjects", rest, b"")), ["d", "c/"]);
-    shelf.put("x y", "");
-    let encoded = json!({ "Prefix": "x", "EncodingType": "url" });
-    assert_eq!(names(&shelf.ask("ListObjects", encoded, b"")), ["x+y"]);
-    assert_eq!(shelf.code("ListObjects", json!({ "EncodingType": "rot13" })), "InvalidArgument");
-}
-
-#[test]
-fn an_upload_is_the_parts_that_are_named_in_their_order() {
-    let shelf = Shelf::new();
-    let made = shelf.ask("CreateMultipartUpload", json!({ "Key": "k", "ContentType": "a/b" }), b"");
-    let id = made["UploadId"].clone();
-    let large = vec![b'x'; 5 << 20];
-    let part = |number: u32, body: &[u8]| {
-        let input = json!({ "Key": "k", "UploadId": id, "PartNumber": number });
-        json!({ "PartNumber": number, "ETag": shelf.ask("UploadPart", input, body)["ETag"] })
-    };
-    part(1, b"old");
-    shelf.put("source", "a tail");
-    let copy = json!({
-        "Key": "k", "UploadId": id, "PartNumber": 2,
-        "CopySource": "box/source", "CopySourceRange": "bytes=2-5",
-    });
-    let two = shelf.ask("UploadPartCopy", copy, b"")["CopyPartResult"]["ETag"].clone();
-    let two = json!({ "PartNumber": 2, "ETag": two });
-    let (one, three) = (part(1, &large), part(3, b"unused"));
-    let with =
-        |parts: Value| json!({ "Key": "k", "UploadId": id, "MultipartUpload": { "Parts": parts } });
-    assert_eq!(shelf.code("CompleteMultipartUpload", with(json!([two, one]))), "InvalidPartOrder");
-    let small = with(json!([two, three]));
-    assert_eq!(shelf.code("CompleteMultipartUpload", small), "EntityTooSmall");
-    let mut wrong = one.clone();
-    wrong["ETag"] = "\"x\"".into();
-    assert_eq!(shelf.code("CompleteMultipartUpload", with(json!([wrong]))), "InvalidPart");
-    let listed = shelf.ask("ListParts", json!({ "Key": "k", "UploadId": id, "MaxParts": 2 }), b"");
-    assert_eq!(
-        (listed["Parts"].as_array().unwrap().len(), &listed["IsTruncated"]),
-        (2, &json!(true))
-    );
-    assert_eq!(shelf.ask("ListMultipartUploads", json!({}), b"")["Uploads"][0]["Key"], "k");
-    let done = shelf.ask("CompleteMultipartUpload", with(json!([one, two])), b"");
-    assert!(done["ETag"].as_str().unwrap().ends_with("-2\""));
-    assert_eq!(shelf.get(json!({ "Key": "k", "Range": "bytes=5242879-" })), "xtail");
-    assert_eq!(shelf.ask("HeadObject", json!({ "Key": "k" }), b"")["ContentType"], "a/b");
-    assert_eq!(
-        shelf.code("AbortMultipartUpload", json!({ "Key": "k", "UploadId": id })),
-        "NoSuchUpload"
-    );
-    assert_eq!(shelf.files(), 2);
-}
-
-#[test]
-fn what_was_kept_is_there_again_also_from_before_there_was_an_index() {
-    let shelf = Shelf::new();
-    shelf.put("k", "new");
-    let bucket = shelf.directory.path().join("objects/box");
-    let name = crate::code::hex(&<sha2::Sha256 as sha2::Digest>::digest("old/k"));
-    std::fs::write(bucket.join(name), "old").unwrap();
-    std::fs::write(bucket.join("content-half-done"), "").unwrap();
-    let again = open(shelf.directory.path());
-    assert_eq!(again.read("box", "k").unwrap(), b"new");
-    assert_eq!(again.read("box", "old/k").unwrap(), b"old");
-    assert_eq!(shelf.files(), 2);
 }
 
 #[test]

@@ -2,15 +2,16 @@
 //! another host or for AWS.
 //!
 //! A page in the owner's browser can send requests to loopback. Under a name of its own that leads here
-//! (DNS rebinding) it could even read the answers: so the `Host` must be one of three, with this very
-//! port. Under the real address it cannot read them, but simple requests would still act: browsers mark
-//! those with `Origin` or `Sec-Fetch-Site`, which no AWS client sends. Function URLs are for web pages, too:
-//! they have hosts of their own besides the three, under `localhost`, which no name server gives away.
+//! (DNS rebinding) it could even read the answers: so the `Host` must be one of three, or a bucket's under
+//! `localhost`, which no name server gives away; with this very port. Under the real address it cannot read
+//! them, but simple requests would still act: browsers mark those with `Origin` or `Sec-Fetch-Site`, which
+//! no AWS client sends. Function URLs are for web pages, too: they have hosts of their own under `localhost`.
 
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::{HeaderMap, HeaderValue, Request};
 
 use crate::doorway;
+use crate::s3;
 
 /// How the keys of AWS begin: those that stay, and those of a session.
 const REAL_KEYS: [&str; 2] = ["AKIA", "ASIA"];
@@ -24,8 +25,8 @@ const EXAMPLE: &str = "EXAMPLE";
 pub(super) enum Refusal {
     /// It was meant for another host, or does not say for which.
     #[error(
-        "the local cloud answers as 127.0.0.1, localhost and [::1] with its own port only (see the \
-         Host header)"
+        "the local cloud answers as 127.0.0.1, localhost and [::1], and for S3 as BUCKET.localhost, with \
+         its own port only (see the Host header)"
     )]
     Host,
     /// A web page sent it.
@@ -61,7 +62,7 @@ impl Refusal {
 
 /// Judges a request by its head, before anything of it is looked at.
 pub(super) fn judge<B>(request: &Request<B>, port: u16) -> Result<(), Refusal> {
-    judge_host(request, port, is_own_name)?;
+    judge_host(request, port, |name| is_own_name(name) || s3::is_host(name))?;
     let headers = request.headers();
     if headers.contains_key(ORIGIN) {
         return Err(Refusal::Origin);
@@ -149,8 +150,16 @@ mod tests {
     }
 
     #[test]
-    fn only_the_three_names_with_the_own_port_are_answered() {
-        for host in ["127.0.0.1:4566", "localhost:4566", "LOCALHOST:4566", "[::1]:4566"] {
+    fn only_the_three_names_and_buckets_with_the_own_port_are_answered() {
+        for host in [
+            "127.0.0.1:4566",
+            "localhost:4566",
+            "LOCALHOST:4566",
+            "[::1]:4566",
+            "s3.localhost:4566",
+            "my.box.localhost:4566",
+            "box.s3.us-east-1.localhost:4566",
+        ] {
             assert_eq!(judged("/", &[("host", host)]), Ok(()), "{host}");
         }
         for host in [
@@ -185,7 +194,13 @@ mod tests {
             " 127.0.0.1:4566",
             "127.0.0.1:4566, evil.example",
             "127.0.0.1 :4566",
-            "s3.localhost:4566",
+            "s3.localhost",
+            "s3.localhost:80",
+            "s3.localhost.:4566",
+            ".localhost:4566",
+            "a..localhost:4566",
+            "s3.localhost.evil.example:4566",
+            "s3localhost:4566",
         ] {
             assert_eq!(judged("/", &[("host", host)]), Err(Refusal::Host), "{host}");
         }
@@ -214,6 +229,9 @@ mod tests {
         }
         assert_eq!(judged("/", &[own, ("sec-fetch-site", "none")]), Ok(()));
         assert_eq!(judged("/", &[own, form]), Ok(()));
+        let bucket = ("host", "box.localhost:4566");
+        assert_eq!(judged("/", &[bucket, ("origin", "null")]), Err(Refusal::Origin));
+        assert_eq!(judged("/", &[bucket, ("sec-fetch-site", "same-site")]), Err(Refusal::Fetch));
     }
 
     #[test]

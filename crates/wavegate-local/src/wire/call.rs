@@ -5,6 +5,8 @@
 //! timestamps are seconds since the epoch, blobs are Base64, and the doubles that JSON has no number for
 //! are texts. A member that is the whole body of a REST request or answer is beside the tree, as bytes.
 
+use std::fmt::Write as _;
+
 use axum::body::Bytes;
 use serde_json::{Map, Value};
 
@@ -333,7 +335,9 @@ impl Route {
             None if root.ends_with("Result") => root.to_owned(),
             None => format!("{root}Result"),
         };
-        xml::element(&root, &mut text, |text| xml::members(self.service, shape, members, text));
+        let _ = write!(text, "<{root} xmlns=\"{}\">", self.service.xml_namespace);
+        xml::members(self.service, shape, members, &mut text);
+        let _ = write!(text, "</{root}>");
         answer.with_body("application/xml", text)
     }
 

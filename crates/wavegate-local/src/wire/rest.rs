@@ -58,10 +58,7 @@ pub(super) fn decode(
                 label.map(|(_, text)| scalar(service, member, text)).transpose()?
             }
             Some(Location::Query) => from_query(service, member, request)?,
-            Some(Location::Header) => request
-                .header(&wire_name.to_lowercase())
-                .map(|text| scalar(service, member, text))
-                .transpose()?,
+            Some(Location::Header) => from_header(service, member, request)?,
             Some(Location::Headers) => prefixed(request, &wire_name.to_lowercase()),
             Some(Location::Status) | None => None,
         };
@@ -70,6 +67,22 @@ pub(super) fn decode(
         }
     }
     Ok(())
+}
+
+fn from_header(
+    service: &Service,
+    member: &Member,
+    request: &Request,
+) -> Result<Option<Value>, Fault> {
+    let name = member.wire_name.to_lowercase();
+    if let Kind::List { .. } = service.shape_of(member).kind {
+        // A list is one header with commas, or several headers.
+        let given = request.headers.iter().filter(|(header, _)| *header == name);
+        let items: Vec<&str> =
+            given.flat_map(|(_, value)| value.split(',')).map(str::trim).collect();
+        return Ok((!items.is_empty()).then(|| items.into()));
+    }
+    request.header(&name).map(|text| scalar(service, member, text)).transpose()
 }
 
 fn from_query(

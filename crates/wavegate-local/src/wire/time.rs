@@ -23,6 +23,12 @@ pub(crate) fn iso(seconds: f64) -> String {
     }
 }
 
+/// ISO 8601 in UTC, always with milliseconds.
+pub(crate) fn iso_millis(seconds: f64) -> String {
+    let time = millis(seconds).and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok());
+    time.map(|time| time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()).unwrap_or_default()
+}
+
 /// The form of HTTP's headers, which has no milliseconds.
 pub(crate) fn http(seconds: f64) -> String {
     let time = millis(seconds).and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok());

@@ -8,7 +8,7 @@ use quick_xml::events::Event;
 use serde_json::{Map, Number, Value};
 
 use super::fault::Fault;
-use super::model::{Kind, Member, Service, Shape, ShapeId, TimeFormat};
+use super::model::{Kind, Member, Protocol, Service, Shape, ShapeId, TimeFormat};
 use super::time;
 
 /// Writes an element.
@@ -74,6 +74,10 @@ fn write_value(service: &Service, shape: &Shape, value: &Value, xml: &mut String
                 TimeFormat::Http => xml.push_str(&time::http(seconds)),
                 TimeFormat::Epoch => {
                     let _ = write!(xml, "{seconds}");
+                }
+                // S3 prints milliseconds, and IAM does not.
+                TimeFormat::Default | TimeFormat::Iso if service.speaks(Protocol::RestXml) => {
+                    xml.push_str(&time::iso_millis(seconds));
                 }
                 TimeFormat::Default | TimeFormat::Iso => xml.push_str(&time::iso(seconds)),
             }

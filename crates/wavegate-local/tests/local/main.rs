@@ -15,6 +15,7 @@ mod layers;
 mod logs;
 mod models;
 mod node_client;
+mod objects;
 mod permissions;
 mod sdks;
 mod strangers;
