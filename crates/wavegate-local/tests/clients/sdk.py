@@ -156,6 +156,55 @@ def artifacts():
     on.delete_bucket(Bucket="sdk-artifacts")
 
 
+def versions_and_tags():
+    on, bucket = client("s3"), "sdk-versions"
+    on.create_bucket(Bucket=bucket)
+    on.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    assert on.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
+    put = [on.put_object(Bucket=bucket, Key="k", Body=body)["VersionId"] for body in (b"one", b"two")]
+    on.get_waiter("object_exists").wait(Bucket=bucket, Key="k")
+    on.delete_object(Bucket=bucket, Key="k")
+    on.get_waiter("object_not_exists").wait(Bucket=bucket, Key="k")
+    found = all_of(on, "list_object_versions", "Versions", Bucket=bucket, PaginationConfig={"PageSize": 1})
+    assert [version["VersionId"] for version in found] == put[::-1], found
+    first = {"Bucket": bucket, "Key": "k", "VersionId": put[0]}
+    assert on.get_object(**first)["Body"].read() == b"one"
+    whole = on.get_object_attributes(**first, ObjectAttributes=["ETag", "ObjectSize", "Checksum"])
+    assert whole["ObjectSize"] == 3 and "ChecksumCRC32" in whole["Checksum"], whole
+    tags = {"TagSet": [{"Key": "team", "Value": "shop"}]}
+    on.put_object_tagging(**first, Tagging=tags)
+    assert on.get_object_tagging(**first)["TagSet"] == tags["TagSet"]
+    on.delete_object_tagging(**first)
+    on.put_bucket_tagging(Bucket=bucket, Tagging=tags)
+    assert on.get_bucket_tagging(Bucket=bucket)["TagSet"] == tags["TagSet"]
+    on.delete_bucket_tagging(Bucket=bucket)
+    everything = on.list_object_versions(Bucket=bucket)
+    for version in everything["Versions"] + everything["DeleteMarkers"]:
+        on.delete_object(Bucket=bucket, Key="k", VersionId=version["VersionId"])
+    on.delete_bucket(Bucket=bucket)
+
+
+def whole_policies():
+    on, name = client("lambda"), "sdk-policies"
+    arn = on.create_function(
+        FunctionName=name, Runtime="python3.13", Role=ROLE, Handler="app.handler", Publish=True,
+        Code={"ZipFile": package("def handler(event, context): return event")},
+    )["FunctionArn"].removesuffix(":1")
+    on.get_waiter("function_active_v2").wait(FunctionName=name)
+    statement = {"Sid": "s3", "Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"},
+                 "Action": "lambda:InvokeFunction", "Resource": arn}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    revision = on.put_resource_policy(ResourceArn=arn, Policy=policy)["RevisionId"]
+    shown = on.get_resource_policy(ResourceArn=arn)
+    assert shown["RevisionId"] == revision and json.loads(shown["Policy"])["Statement"][0]["Sid"] == "s3", shown
+    on.delete_resource_policy(ResourceArn=arn, RevisionId=revision)
+    scaling = {"MinExecutionEnvironments": 1, "MaxExecutionEnvironments": 2}
+    on.put_function_scaling_config(FunctionName=name, Qualifier="1", FunctionScalingConfig=scaling)
+    shown = on.get_function_scaling_config(FunctionName=name, Qualifier="1")
+    assert shown["RequestedFunctionScalingConfig"] == scaling, shown
+    on.delete_function(FunctionName=name)
+
+
 def roles_and_logs():
     on = client("iam")
     trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
@@ -295,7 +344,9 @@ def infrastructure():
 
 def main():
     artifacts()
+    versions_and_tags()
     infrastructure()
+    whole_policies()
     roles_and_logs()
     identity()
     functions()
