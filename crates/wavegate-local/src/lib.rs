@@ -13,8 +13,7 @@
 //! - no function process outlives the cloud, however the cloud ends.
 //!
 //! Deliberately absent: the judging of roles' policies, networks, container images. Event source mappings
-//! and provisioned concurrency are kept and shown, and nothing polls or is kept warm for them. What is not
-//! offered is refused in words.
+//! are kept and shown, and nothing polls for them. What is not offered is refused in words.
 
 mod alarm_action;
 pub mod clock;
