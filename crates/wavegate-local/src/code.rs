@@ -3,12 +3,14 @@
 //! Both are put in place by renaming, so a killed cloud leaves either all or nothing of them.
 
 use std::collections::BTreeSet;
-use std::io;
+use std::fs::File;
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest as _, Sha256};
 
 use crate::lambda::archive;
 use crate::lambda::error::ApiError;
@@ -31,17 +33,25 @@ impl CodeStore {
     }
 
     /// Takes a package in: judged, unpacked and kept. Blocks on the disk.
-    pub(crate) fn put(&self, bytes: &[u8]) -> Result<Code, ApiError> {
-        let code = archive::code_of_zip(bytes);
+    pub(crate) fn put(&self, package: impl Read) -> Result<Code, ApiError> {
+        let new = self.scratch();
+        let placed = self.receive(package, &new);
+        let _ = std::fs::remove_file(&new);
+        placed
+    }
+
+    fn receive(&self, package: impl Read, new: &Path) -> Result<Code, ApiError> {
+        let unkept = |error: &io::Error| failed("cannot keep the package", new, error);
+        let mut kept = crate::private::create(new).map_err(|error| unkept(&error))?;
+        let mut hashed = Hashed { inner: package, hash: Sha256::new() };
+        let size = io::copy(&mut hashed, &mut kept).map_err(|error| unkept(&error))?;
+        let code = Code::Zip { sha256: STANDARD.encode(hashed.hash.finalize()), size };
         let (zip, root) = self.places(code.sha256());
         if !root.is_dir() {
-            self.unpack(bytes, &root)?;
+            self.unpack(new, &root)?;
         }
         if !zip.is_file() {
-            let new = self.scratch();
-            crate::private::write(&new, bytes)
-                .and_then(|()| std::fs::rename(&new, &zip))
-                .map_err(|error| failed("cannot keep the package", &zip, &error))?;
+            std::fs::rename(new, &zip).map_err(|error| unkept(&error))?;
         }
         Ok(code)
     }
@@ -50,9 +60,7 @@ impl CodeStore {
     pub(crate) fn root(&self, sha256: &str) -> Result<PathBuf, ApiError> {
         let (zip, root) = self.places(sha256);
         if !root.is_dir() {
-            let bytes = std::fs::read(&zip)
-                .map_err(|error| failed("the package is lost: deploy it again", &zip, &error))?;
-            self.unpack(&bytes, &root)?;
+            self.unpack(&zip, &root)?;
         }
         Ok(root)
     }
@@ -82,11 +90,13 @@ impl CodeStore {
         self.directory.join(format!("new-{}", self.next.fetch_add(1, Ordering::Relaxed)))
     }
 
-    fn unpack(&self, bytes: &[u8], root: &Path) -> Result<(), ApiError> {
+    fn unpack(&self, zip: &Path, root: &Path) -> Result<(), ApiError> {
+        let package = File::open(zip)
+            .map_err(|error| failed("the package is lost: deploy it again", zip, &error))?;
         let new = self.scratch();
         let unpacked = crate::private::new_directory(&new)
             .map_err(|error| failed("cannot unpack the package", &new, &error))
-            .and_then(|()| archive::unpack(bytes, &new));
+            .and_then(|()| archive::unpack(BufReader::new(package), &new));
         // Somebody else may have unpacked the same package in the meantime: that one is as good.
         let placed = unpacked.and_then(|()| match std::fs::rename(&new, root) {
             Err(error) if !root.is_dir() => Err(failed("cannot keep the package", root, &error)),
@@ -111,6 +121,20 @@ impl CodeStore {
             }
         }
         Ok(())
+    }
+}
+
+/// What is read, and its hash.
+struct Hashed<R> {
+    inner: R,
+    hash: Sha256,
+}
+
+impl<R: Read> Read for Hashed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.hash.update(&buffer[..count]);
+        Ok(count)
     }
 }
 
@@ -148,8 +172,8 @@ mod tests {
     fn a_package_is_kept_until_nothing_uses_it() {
         let directory = tempfile::tempdir().unwrap();
         let store = CodeStore::open(directory.path()).unwrap();
-        let code = store.put(&package("one")).unwrap();
-        assert_eq!(store.put(&package("one")).unwrap(), code);
+        let code = store.put(package("one").as_slice()).unwrap();
+        assert_eq!(store.put(package("one").as_slice()).unwrap(), code);
         let root = store.root(code.sha256()).unwrap();
         assert_eq!(std::fs::read(root.join("app.py")).unwrap(), b"one");
         std::fs::remove_dir_all(&root).unwrap();
@@ -164,7 +188,7 @@ mod tests {
     fn a_refused_package_leaves_nothing_behind() {
         let directory = tempfile::tempdir().unwrap();
         let store = CodeStore::open(directory.path()).unwrap();
-        assert!(store.put(b"no zip").is_err());
+        assert!(store.put(&b"no zip"[..]).is_err());
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
     }
 }

@@ -1,5 +1,6 @@
 //! Takes deployment packages in: out of the request or out of the artifact store, onto the disk.
 
+use std::io::{Cursor, Read};
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -18,14 +19,12 @@ const OBJECT_MAX: u64 = 300 << 20;
 /// Takes in the zip that `location` names, off the async threads.
 pub(crate) async fn take_in(cloud: &Arc<Cloud>, location: CodeLocation) -> Result<Code, ApiError> {
     let cloud = Arc::clone(cloud);
-    let taken = tokio::task::spawn_blocking(move || {
-        let bytes = fetch(&cloud, &location)?;
-        cloud.shared.code.put(&bytes)
-    });
+    let taken =
+        tokio::task::spawn_blocking(move || cloud.shared.code.put(fetch(&cloud, &location)?));
     taken.await.map_err(|error| ApiError::service(format!("taking the package in: {error}")))?
 }
 
-fn fetch(cloud: &Cloud, location: &CodeLocation) -> Result<Vec<u8>, ApiError> {
+fn fetch(cloud: &Cloud, location: &CodeLocation) -> Result<Box<dyn Read>, ApiError> {
     match (&location.zip_file, &location.s3_bucket, &location.s3_key) {
         (Some(zip), None, None) => {
             let zip = STANDARD.decode(zip.trim_end()).map_err(|error| {
@@ -42,19 +41,20 @@ fn fetch(cloud: &Cloud, location: &CodeLocation) -> Result<Vec<u8>, ApiError> {
                     format!("Zipped size must be smaller than {ZIPPED_MAX} bytes"),
                 ));
             }
-            Ok(zip)
+            Ok(Box::new(Cursor::new(zip)))
         }
         (Some(_), _, _) => Err(ApiError::invalid(
             "Please do not provide other FunctionCode parameters when providing a ZipFile.",
         )),
         (None, Some(bucket), Some(key)) => {
             let version = location.s3_object_version.as_deref();
-            cloud.shared.objects.read(bucket, key, version, OBJECT_MAX).map_err(|error| {
-                ApiError::invalid(format!(
+            match cloud.shared.objects.open_object(bucket, key, version, OBJECT_MAX) {
+                Ok(file) => Ok(Box::new(file)),
+                Err(error) => Err(ApiError::invalid(format!(
                     "Error occurred while GetObject. S3 Error Code: {}. S3 Error Message: {}",
                     error.code, error.message
-                ))
-            })
+                ))),
+            }
         }
         _ => Err(ApiError::invalid("Please provide a source for function code.")),
     }

@@ -22,8 +22,12 @@ pub(crate) fn new_directory(path: &Path) -> io::Result<()> {
 
 /// Writes a file from its beginning.
 pub(crate) fn write(path: &Path, bytes: impl AsRef<[u8]>) -> io::Result<()> {
-    open(OpenOptions::new().write(true).create(true).truncate(true), path)?
-        .write_all(bytes.as_ref())
+    create(path)?.write_all(bytes.as_ref())
+}
+
+/// Opens a file to write from its beginning.
+pub(crate) fn create(path: &Path) -> io::Result<File> {
+    open(OpenOptions::new().write(true).create(true).truncate(true), path)
 }
 
 /// Opens a file to write on at its end.

@@ -7,11 +7,9 @@
 //! one.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Cursor, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 use zip::ZipArchive;
 use zip::read::ZipFile;
@@ -31,19 +29,9 @@ const TARGET_MAX: u64 = 4096;
 /// Links followed on the way to one target; the kernel's own limit.
 const HOPS_MAX: usize = 40;
 
-/// The hash of a package as AWS reports it: base64 of the SHA-256 of its bytes.
-pub fn code_sha256(bytes: &[u8]) -> String {
-    STANDARD.encode(Sha256::digest(bytes))
-}
-
 /// A SHA-256 in hexadecimal digits, as AWS reports an image's.
 pub(crate) fn hex_sha256(bytes: &[u8]) -> String {
     crate::code::hex(&Sha256::digest(bytes))
-}
-
-/// What the model is told about a package.
-pub fn code_of_zip(bytes: &[u8]) -> Code {
-    Code::Zip { sha256: code_sha256(bytes), size: bytes.len() as u64 }
 }
 
 /// What the model is told about an image. Images are not pulled: its hash is the digest that the URI
@@ -70,15 +58,15 @@ pub(crate) fn resolved_image(uri: &str, sha256: &str) -> String {
 /// # Errors
 /// `InvalidParameterValueException` for packages that are refused, in which case `root` may hold a
 /// part of them; `ServiceException` when the disk fails.
-pub fn unpack(bytes: &[u8], root: &Path) -> Result<(), ApiError> {
-    unpack_within(bytes, root, UNZIPPED_MAX)
+pub fn unpack(package: impl Read + Seek, root: &Path) -> Result<(), ApiError> {
+    unpack_within(package, root, UNZIPPED_MAX)
 }
 
-fn unpack_within(bytes: &[u8], root: &Path, limit: u64) -> Result<(), ApiError> {
-    if bytes.is_empty() {
+fn unpack_within(mut package: impl Read + Seek, root: &Path, limit: u64) -> Result<(), ApiError> {
+    if disk(package.seek(SeekFrom::End(0)), "the package")? == 0 {
         return Err(ApiError::invalid("Uploaded file must be a non-empty zip"));
     }
-    let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|_| ApiError::invalid(NO_ZIP))?;
+    let mut archive = ZipArchive::new(package).map_err(|_| ApiError::invalid(NO_ZIP))?;
     if archive.is_empty() {
         return Err(ApiError::invalid("Uploaded file must be a non-empty zip"));
     }
@@ -103,7 +91,14 @@ struct Unpacking<'a> {
 
 impl<'a> Unpacking<'a> {
     fn new(root: &'a Path, limit: u64) -> Self {
-        Self { root, limit, left: limit, seen: BTreeSet::new(), links: BTreeMap::new() }
+        // AWS: smaller than the limit.
+        Self {
+            root,
+            limit,
+            left: limit.saturating_sub(1),
+            seen: BTreeSet::new(),
+            links: BTreeMap::new(),
+        }
     }
 
     fn entry<R: Read>(&mut self, entry: &mut ZipFile<'_, R>) -> Result<(), ApiError> {
@@ -258,7 +253,7 @@ fn disk<T>(result: io::Result<T>, path: &str) -> Result<T, ApiError> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
+    use std::io::{Cursor, Write as _};
 
     use zip::ZipWriter;
     use zip::write::SimpleFileOptions;
@@ -291,7 +286,7 @@ mod tests {
 
     fn try_unpack(bytes: &[u8]) -> Result<tempfile::TempDir, ApiError> {
         let root = tempfile::tempdir().unwrap();
-        unpack(bytes, root.path()).map(|()| root)
+        unpack(Cursor::new(bytes), root.path()).map(|()| root)
     }
 
     #[test]
@@ -362,11 +357,11 @@ mod tests {
         assert!(bytes.len() < 1 << 20);
         let try_within = |limit| {
             let root = tempfile::tempdir().unwrap();
-            unpack_within(&bytes, root.path(), limit)
+            unpack_within(Cursor::new(&bytes), root.path(), limit)
         };
-        assert_eq!(try_within(3 << 20), Ok(()));
-        let refused = try_within((3 << 20) - 1).unwrap_err();
-        assert_eq!(refused.message, "Unzipped size must be smaller than 3145727 bytes");
+        assert_eq!(try_within((3 << 20) + 1), Ok(()));
+        let refused = try_within(3 << 20).unwrap_err();
+        assert_eq!(refused.message, "Unzipped size must be smaller than 3145728 bytes");
     }
 
     #[test]

@@ -130,15 +130,27 @@ impl Objects {
         version: Option<&str>,
         max: u64,
     ) -> Result<Vec<u8>, Fault> {
-        let (version, mut file) =
+        let mut file = self.open_object(bucket, key, version, max)?;
+        let mut content = Vec::new();
+        file.read_to_end(&mut content).map_err(|error| Refusal::from(error).fault)?;
+        Ok(content)
+    }
+
+    /// An object's content, to be read bit by bit. One of more than `max` bytes is refused.
+    pub(crate) fn open_object(
+        &self,
+        bucket: &str,
+        key: &str,
+        version: Option<&str>,
+        max: u64,
+    ) -> Result<File, Fault> {
+        let (version, file) =
             self.open_content(bucket, key, version).map_err(|refusal| refusal.fault)?;
         if version.size > max {
             let message = format!("The object has more than {max} bytes");
             return Err(Fault::front(400, "EntityTooLarge", message));
         }
-        let mut content = Vec::new();
-        file.read_to_end(&mut content).map_err(|error| Refusal::from(error).fault)?;
-        Ok(content)
+        Ok(file)
     }
 
     /// Performs an operation. Blocks on the disk.

@@ -117,7 +117,7 @@ fn new_function(name: &str) -> CreateFunction {
 }
 
 fn zip(text: &str) -> Code {
-    Code::Zip { sha256: crate::lambda::archive::code_sha256(text.as_bytes()), size: 1 }
+    Code::Zip { sha256: crate::lambda::archive::hex_sha256(text.as_bytes()), size: 1 }
 }
 
 fn weights(pairs: &[(&str, f64)]) -> BTreeMap<String, f64> {
