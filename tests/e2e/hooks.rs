@@ -78,30 +78,28 @@ fn a_command_that_exits_otherwise_fails_the_release_with_its_last_words() {
     assert_eq!(project.status().serves("auth"), Some(1));
 }
 
-/// A function that keeps what it was asked, and answers by what `answers` says line by line.
+/// A function that logs what it is asked, and answers by what `ANSWERS` says, one after the other.
 const JUDGE: &str = r#"import json
 import os
 
+asked = 0
+
 
 def handler(event, context):
-    place = os.environ["PLACE"]
-    with open(os.path.join(place, "asked"), "a") as asked:
-        asked.write(json.dumps(event) + "\n")
-    with open(os.path.join(place, "asked")) as asked:
-        count = len(asked.readlines())
-    with open(os.path.join(place, "answers")) as answers:
-        return json.loads(answers.readlines()[count - 1])
+    global asked
+    asked += 1
+    print(json.dumps(event))
+    return json.loads(os.environ["ANSWERS"])[asked - 1]
 "#;
 
-fn with_judge() -> Project {
+fn with_judge(answers: &Value) -> Project {
     let hook = "[hooks.judge]\nuse = \"lambda\"\nfunction = \"judge\"\nqualifier = \"live\"\n";
     let project = mini(&[("judge", &[]), ("shop", &["judge"])], hook);
     project.write("functions/judge/app.py", JUDGE);
-    let place = project.path("").display().to_string();
     project.edit(
         "deploy.toml",
         "depends_on = []\n",
-        &format!("environment = {{ PLACE = \"{place}\" }}\n"),
+        &format!("environment = {{ ANSWERS = '{answers}' }}\n"),
     );
     let _ = project.deploy().expect(0);
     project.edit(
@@ -115,14 +113,16 @@ fn with_judge() -> Project {
 
 #[test]
 fn a_function_that_says_in_progress_is_asked_again_and_one_that_says_succeeded_passes() {
-    let project = with_judge();
-    project.write(
-        "answers",
-        "{\"hookStatus\": \"IN_PROGRESS\", \"callBackDelay\": 30}\n{\"hookStatus\": \"SUCCEEDED\"}\n",
-    );
+    let project = with_judge(&json!([
+        { "hookStatus": "IN_PROGRESS", "callBackDelay": 30 },
+        { "hookStatus": "SUCCEEDED" },
+    ]));
     let passed = project.deploy().expect(0);
-    let asked = project.read("asked");
-    let asked: Vec<Value> = asked.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let logs = std::fs::read_dir(project.path(".wavegate/local/logs/judge")).unwrap();
+    let logs: String =
+        logs.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect();
+    let asked: Vec<Value> =
+        logs.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     assert_eq!(asked.len(), 2, "{passed}");
     let arn = "arn:aws:lambda:us-east-1:000000000000:function:shop";
     for (name, value) in [
@@ -157,14 +157,13 @@ fn a_function_that_says_in_progress_is_asked_again_and_one_that_says_succeeded_p
 #[test]
 fn a_function_that_answers_anything_else_fails_closed() {
     for answer in
-        ["{\"hookStatus\": \"FAILED\", \"message\": \"the price is wrong\"}", "{}", "null"]
+        [json!({ "hookStatus": "FAILED", "message": "the price is wrong" }), json!({}), Value::Null]
     {
-        let project = with_judge();
-        project.write("answers", &format!("{answer}\n"));
+        let project = with_judge(&json!([answer]));
         let failed = project.deploy().expect(1);
         assert!(failed.of("weight").is_empty(), "{answer}: {failed}");
         assert_eq!(project.status().serves("shop"), Some(1), "{answer}");
-        if answer.contains("price") {
+        if answer["message"].is_string() {
             assert!(failed.stderr.contains("the price is wrong"), "{failed}");
         }
     }

@@ -18,6 +18,7 @@ use super::interpreter::Launch;
 use super::log::Log;
 use super::process::{Handed, Process, Start};
 use super::report::{self, Failure, Measured};
+use super::view::Entry;
 use super::{Job, Kind, Outcome, Part};
 use crate::clock::{Stopwatch, wall_ms};
 
@@ -29,6 +30,8 @@ pub(super) struct Setup {
     pub(super) id: u64,
     pub(super) kind: Kind,
     pub(super) launch: Launch,
+    /// The way into its view, if it has one of its own.
+    pub(super) entry: Option<Entry>,
     pub(super) root: PathBuf,
     /// Its files, which go with it.
     pub(super) home: PathBuf,
@@ -172,6 +175,7 @@ impl Environment {
         let setup = &self.setup;
         let start = Start {
             launch: &setup.launch,
+            entry: setup.entry.as_ref(),
             root: &setup.root,
             variables: &setup.variables,
             memory_kb: setup.memory_mb * 1024,

@@ -30,9 +30,11 @@ const SHEBANG_MAX: u64 = 256;
 const NODE_OFFICIAL: [&str; 2] =
     ["node_modules/aws-lambda-ric/bin/index.mjs", "node_modules/aws-lambda-ric/index.mjs"];
 /// Tells where the real interpreter is (version managers put scripts in front of it, which would
-/// slow every cold start) and whether the official client can be imported.
+/// slow every cold start), where what belongs to it lies and whether the official client can be imported.
 const PYTHON_PROBE: &str = "import sys, importlib.util as u\n\
                             print(sys.executable)\n\
+                            print(sys.prefix)\n\
+                            print(sys.base_prefix)\n\
                             print(u.find_spec('awslambdaric') is not None)";
 
 /// The interpreters of this machine, looked for once.
@@ -48,11 +50,13 @@ pub(super) struct Interpreters {
 #[derive(Debug, Clone)]
 struct Python {
     executable: PathBuf,
+    /// Where what belongs to it lies.
+    homes: Vec<PathBuf>,
     has_client: bool,
 }
 
 /// How to start a function's process.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Launch {
     /// The program.
     pub(super) program: PathBuf,
@@ -60,6 +64,8 @@ pub(super) struct Launch {
     pub(super) arguments: Vec<OsString>,
     /// Variables it needs besides the ones AWS sets.
     pub(super) variables: Vec<(&'static str, OsString)>,
+    /// Directories that its interpreter lives in.
+    pub(super) needs: Vec<PathBuf>,
 }
 
 /// Why a function cannot be started, as an initialization error.
@@ -88,6 +94,11 @@ impl Interpreters {
     /// The search path given to functions.
     pub(super) fn path(&self) -> &OsString {
         &self.path
+    }
+
+    /// Where the search path leads.
+    pub(super) fn places(&self) -> impl Iterator<Item = PathBuf> {
+        std::env::split_paths(&self.path)
     }
 
     /// Where the built-in clients lie.
@@ -140,6 +151,7 @@ impl Interpreters {
             program: python.executable.clone(),
             arguments: vec!["-u".into()],
             variables: vec![("PYTHONPATH", python_path(runtime, view))],
+            needs: python.homes.clone(),
         };
         if python.has_client || root.join("awslambdaric").is_dir() {
             launch.arguments.extend(["-m".into(), "awslambdaric".into(), handler.into()]);
@@ -167,6 +179,8 @@ impl Interpreters {
             program: node.clone(),
             arguments,
             variables: vec![("NODE_PATH", node_path(runtime, view))],
+            // An installation's root, where it has its libraries, too.
+            needs: node.ancestors().nth(2).map(Path::to_owned).into_iter().collect(),
         })
     }
 
@@ -182,8 +196,7 @@ impl Interpreters {
     /// Where the search path has its first Python, one of the named version goes before others. What is
     /// further down is not asked: the first may be somebody's environment with the packages they need.
     async fn find_python(&self, runtime: &str) -> Option<Python> {
-        let places = std::env::split_paths(&self.path);
-        let programs = places.flat_map(|place| [place.join(runtime), place.join("python3")]);
+        let programs = self.places().flat_map(|place| [place.join(runtime), place.join("python3")]);
         for program in programs.filter(|program| is_executable(program)) {
             // A script of a version manager may be there for a version that is not switched on.
             if let Some(python) = self.probe(&program).await {
@@ -195,12 +208,14 @@ impl Interpreters {
 
     async fn probe(&self, program: &Path) -> Option<Python> {
         let answer = ask(Command::new(program).args(["-c", PYTHON_PROBE])).await?;
-        let executable = PathBuf::from(answer.lines().next()?);
+        let mut lines = answer.lines();
+        let executable = PathBuf::from(lines.next()?);
+        let homes = lines.take(2).map(PathBuf::from).collect();
         // Asked again in the bare environment functions get, where user packages do not count.
         let mut bare = Command::new(&executable);
         bare.args(["-c", PYTHON_PROBE]).env_clear().env("PATH", &self.path).current_dir("/");
-        let has_client = ask(&mut bare).await?.lines().nth(1) == Some("True");
-        Some(Python { executable, has_client })
+        let has_client = ask(&mut bare).await?.lines().last() == Some("True");
+        Some(Python { executable, homes, has_client })
     }
 
     async fn find_node(&self) -> Option<PathBuf> {
@@ -210,9 +225,7 @@ impl Interpreters {
     }
 
     fn find(&self, program: &str) -> Option<PathBuf> {
-        std::env::split_paths(&self.path)
-            .map(|path| path.join(program))
-            .find(|path| is_executable(path))
+        self.places().map(|path| path.join(program)).find(|path| is_executable(path))
     }
 }
 
@@ -275,7 +288,7 @@ fn wrapped(launch: Launch, wrapper: &str, view: &View) -> Launch {
     let mut arguments: Vec<OsString> = vec!["-c".into(), r#"exec "$@""#.into(), "bootstrap".into()];
     arguments.extend([wrapper.into(), launch.program.into()]);
     arguments.extend(launch.arguments);
-    Launch { program: "/bin/sh".into(), arguments, variables: launch.variables }
+    Launch { program: "/bin/sh".into(), arguments, ..launch }
 }
 
 fn bootstrap(root: &Path, layers: &[PathBuf], view: &View) -> Result<Launch, NoLaunch> {
@@ -308,7 +321,7 @@ fn bootstrap(root: &Path, layers: &[PathBuf], view: &View) -> Result<Launch, NoL
             .or(view.layers.first())
             .map_or(program, |place| place.join("bootstrap"))
     };
-    Ok(Launch { program, arguments: Vec::new(), variables: Vec::new() })
+    Ok(Launch { program, arguments: Vec::new(), variables: Vec::new(), needs: Vec::new() })
 }
 
 /// The program that the first line of a script names.

@@ -6,9 +6,8 @@
 //!
 //! An environment sees nothing of the host's variables but `PATH`. Where the system tells how much
 //! memory processes use (Linux), a function that takes more than it was given is killed, at the latest
-//! a moment after. It sees its code at AWS's paths where the system lets it (see [`view`]). Deliberately
-//! absent: disk limits, a `/tmp` that others do not see (`TMPDIR` names one), networks, and any sandbox:
-//! the code is the user's own.
+//! a moment after. It sees its code at AWS's paths, and a `/tmp` of its own, where the system lets it (see
+//! [`view`]). Deliberately absent: networks, and any sandbox: the code is the user's own.
 
 mod api;
 mod environment;
@@ -38,7 +37,7 @@ use self::guard::Guard;
 use self::interpreter::{Interpreters, Launch, NoLaunch};
 use self::log::Log;
 use self::report::{Failure, Measured};
-use self::view::{Mounts, View, Views};
+use self::view::{Entry, Mounts, View, Views};
 use crate::clock::Stopwatch;
 use crate::home::Home;
 use crate::lambda::model::Route;
@@ -304,7 +303,8 @@ impl Runtime {
         let scratch = home.join("tmp");
         crate::private::directory(&scratch).map_err(|error| no_launch(&scratch, &error))?;
         let launched = self.launch(job, root, &scratch).await;
-        let (launch, view) = launched.inspect_err(|_| drop(std::fs::remove_dir_all(&home)))?;
+        let (launch, entry, view) =
+            launched.inspect_err(|_| drop(std::fs::remove_dir_all(&home)))?;
         let place = variables::Place {
             view: &view,
             scratch: &scratch,
@@ -317,6 +317,7 @@ impl Runtime {
             id,
             kind: job.kind(),
             launch,
+            entry,
             root: root.to_owned(),
             log: self.begin_log(job, place.stream),
             home,
@@ -339,19 +340,28 @@ impl Runtime {
         job: &Job,
         root: &Path,
         scratch: &Path,
-    ) -> Result<(Launch, View), NoLaunch> {
+    ) -> Result<(Launch, Option<Entry>, View), NoLaunch> {
         let configuration = &job.route.deployed.configuration;
         let Inner { interpreters, views, .. } = &*self.inner;
         let clients = interpreters.directory();
-        if views.are_possible().await {
-            let view = View::of_aws(&job.layers);
-            let launch = interpreters.launch(configuration, job, root, &view).await?;
-            let mounts = Mounts { root, clients, scratch, layers: &job.layers };
-            let launch = views.through(launch, &mounts, &scratch.with_file_name("mounts"));
-            return Ok((launch.map_err(|error| no_launch(scratch, &error))?, view));
+        if !(Views::can_lay(&job.layers) && views.are_possible().await) {
+            let view = View::plain(root, clients, &job.layers);
+            return Ok((interpreters.launch(configuration, job, root, &view).await?, None, view));
         }
-        let view = View::plain(root, clients, &job.layers);
-        Ok((interpreters.launch(configuration, job, root, &view).await?, view))
+        let view = View::of_aws(&job.layers);
+        let launch = interpreters.launch(configuration, job, root, &view).await?;
+        let needs: Vec<PathBuf> =
+            launch.needs.iter().cloned().chain(interpreters.places()).collect();
+        let mounts = Mounts {
+            root,
+            clients,
+            scratch,
+            scratch_mb: configuration.ephemeral_mb.unsigned_abs(),
+            layers: &job.layers,
+            needs: &needs,
+        };
+        let entry = views.open(&mounts, scratch.with_file_name("mounts"));
+        Ok((launch, Some(entry.map_err(|error| no_launch(scratch, &error))?), view))
     }
 
     fn begin_log(&self, job: &Job, stream: &str) -> Arc<Log> {

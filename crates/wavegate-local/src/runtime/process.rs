@@ -19,6 +19,7 @@ use super::interpreter::Launch;
 use super::log::{Log, Source};
 use super::memory;
 use super::report::{Failure, describe_exit};
+use super::view::Entry;
 
 /// Real time between two looks at the memory of a function that runs.
 const MEMORY_EVERY: Duration = Duration::from_millis(50);
@@ -36,6 +37,8 @@ pub(super) struct Process {
 /// What it takes to start one.
 pub(super) struct Start<'a> {
     pub(super) launch: &'a Launch,
+    /// The way into the view that it gets, if it gets one.
+    pub(super) entry: Option<&'a Entry>,
     pub(super) root: &'a Path,
     /// Everything but where the Runtime API is.
     pub(super) variables: &'a [(OsString, OsString)],
@@ -66,14 +69,17 @@ impl Process {
         let (reader, writer) = io::pipe()?;
         let source = Arc::new(Source::new(reader)?);
         let (desk, events) = Desk::new();
-        let child = Command::new(&start.launch.program)
-            .args(&start.launch.arguments)
+        let (stdin, door) = start.entry.map_or_else(|| Ok((Stdio::null(), None)), Entry::door)?;
+        let through = start.entry.map(|entry| entry.through(start.launch));
+        let launch = through.as_ref().unwrap_or(start.launch);
+        let child = Command::new(&launch.program)
+            .args(&launch.arguments)
             .current_dir(start.root)
             .env_clear()
             .envs(start.variables.iter().map(|(name, value)| (name, value)))
-            .envs(start.launch.variables.iter().map(|(name, value)| (name, value)))
+            .envs(launch.variables.iter().map(|(name, value)| (name, value)))
             .env("AWS_LAMBDA_RUNTIME_API", address)
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(again(&writer)?)
             .stderr(writer)
             .process_group(0)
@@ -97,6 +103,9 @@ impl Process {
             served.abort();
             when_gone();
         });
+        if let (Some(entry), Some(door)) = (start.entry, door) {
+            entry.meet(door, group).await;
+        }
         Ok(process)
     }
 

@@ -33,6 +33,7 @@ pub(super) fn of(
     let route = &job.route;
     let configuration = &route.deployed.configuration;
     let runtime = configuration.runtime.as_deref().unwrap_or_default();
+    let is_managed = !runtime.starts_with("provided");
     let mut all: Vec<(OsString, OsString)> = Vec::new();
     let mut set = |name: &str, value: OsString| all.push((name.into(), value));
     // A function's own LANG, TZ or PATH may replace these; the ones further down it may not.
@@ -40,14 +41,18 @@ pub(super) fn of(
     set("LD_LIBRARY_PATH", libraries(place.view));
     set("LANG", "en_US.UTF-8".into());
     set("TZ", ":UTC".into());
-    set("PWD", place.view.root.clone().into());
-    set("SHLVL", "0".into());
-    set("HOME", place.scratch.into());
-    set("TMPDIR", place.scratch.into());
-    // Never the developer's own profiles and keys.
-    set("AWS_CONFIG_FILE", "/dev/null".into());
-    set("AWS_SHARED_CREDENTIALS_FILE", "/dev/null".into());
-    set("AWS_EC2_METADATA_DISABLED", "true".into());
+    if !place.view.is_aws {
+        set("HOME", place.scratch.into());
+        set("TMPDIR", place.scratch.into());
+        // Never the developer's own profiles and keys, which a view of AWS's does not show.
+        set("AWS_CONFIG_FILE", "/dev/null".into());
+        set("AWS_SHARED_CREDENTIALS_FILE", "/dev/null".into());
+        set("AWS_EC2_METADATA_DISABLED", "true".into());
+    }
+    if is_managed {
+        set("PWD", place.view.root.clone().into());
+        set("SHLVL", "0".into());
+    }
     set("AWS_ENDPOINT_URL", settings.endpoint_url.clone().into());
     set("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR".into());
     set("AWS_XRAY_DAEMON_ADDRESS", format!("{}:{}", XRAY.0, XRAY.1).into());
@@ -81,7 +86,7 @@ pub(super) fn of(
             logging["ApplicationLogLevel"].as_str().unwrap_or("INFO").into(),
         );
     }
-    if !runtime.starts_with("provided") {
+    if is_managed {
         set("AWS_EXECUTION_ENV", format!("AWS_Lambda_{runtime}").into());
         // Stderr, which goes into the same pipe as stdout: the order of all output is kept.
         set("_LAMBDA_TELEMETRY_LOG_FD", "2".into());

@@ -1,36 +1,43 @@
 //! Where a function's process sees its code: at AWS's paths, `/var/task`, `/var/runtime` and, for layers,
-//! `/opt`, where the system lets it.
+//! `/opt`, where the system lets it; and a `/tmp` of its environment's own.
 //!
 //! Linux gives a process a view of the file system of its own; its owner need not be root for that. Where
-//! the system refuses (other systems, most containers) code is seen where it lies. Only these paths, and
-//! that `sh` is Bash, are AWS's; all others are the machine's, and `/var` cannot be written to.
+//! the system refuses (other systems, most containers) code is seen where it lies, and `TMPDIR` names the
+//! environment's scratch directory. Only these paths are AWS's, and that `sh` is Bash, that `/var` cannot
+//! be written to, and that the user is AWS's, without a home and without keys; all others are the
+//! machine's.
+//!
+//! `/tmp` is in memory and takes what `EphemeralStorage` says. What interpreters need of the machine's own
+//! `/tmp` is still there.
 
-use std::ffi::OsString;
+mod entry;
+
 use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use nix::unistd::geteuid;
+use nix::unistd::{User, geteuid};
 use tokio::process::Command;
 use tokio::sync::OnceCell;
 
-use super::interpreter::Launch;
+pub(super) use self::entry::Entry;
+
 use crate::private;
 
 const TASK: &str = "/var/task";
 const RUNTIME: &str = "/var/runtime";
 const LAYERS: &str = "/opt";
-const PROGRAM: &str = "/usr/bin/unshare";
-/// Mounts what a table says and becomes the function's process.
-const SCRIPT: &str =
-    r#"PATH=/usr/bin:/bin mount -a -T "$1" && cd /var/task && unset OLDPWD && shift && exec "$@""#;
+const TEMPORARY: &str = "/tmp";
+/// AWS's user, by the number that its owner has within a view.
+const USER: &str = "sbx_user1051:x:0:0::/home/sbx_user1051:/sbin/nologin\n";
 
 /// Makes views.
 #[derive(Debug)]
 pub(super) struct Views {
-    /// Has the two directories that `/var` lacks.
-    skeleton: PathBuf,
+    directory: PathBuf,
+    /// Where a developer's profiles and keys would be found.
+    secrets: Vec<PathBuf>,
     is_possible: OnceCell<bool>,
 }
 
@@ -43,19 +50,21 @@ pub(super) struct View {
     pub(super) clients: PathBuf,
     /// What its layers have; the first goes before the others.
     pub(super) layers: Vec<PathBuf>,
+    /// Whether these are AWS's paths.
+    pub(super) is_aws: bool,
 }
 
 impl View {
     /// Everything where it lies. A later layer goes before an earlier one.
     pub(super) fn plain(root: &Path, clients: &Path, layers: &[PathBuf]) -> Self {
         let layers = layers.iter().rev().cloned().collect();
-        Self { root: root.to_owned(), clients: clients.to_owned(), layers }
+        Self { root: root.to_owned(), clients: clients.to_owned(), layers, is_aws: false }
     }
 
     /// AWS's paths: all layers are one.
     pub(super) fn of_aws(layers: &[PathBuf]) -> Self {
         let layers = layers.first().map(|_| LAYERS.into()).into_iter().collect();
-        Self { root: TASK.into(), clients: RUNTIME.into(), layers }
+        Self { root: TASK.into(), clients: RUNTIME.into(), layers, is_aws: true }
     }
 }
 
@@ -63,18 +72,30 @@ impl View {
 pub(super) struct Mounts<'a> {
     pub(super) root: &'a Path,
     pub(super) clients: &'a Path,
+    /// Where its `/tmp` is made.
     pub(super) scratch: &'a Path,
+    /// How much fits into it.
+    pub(super) scratch_mb: u64,
     /// In their order: a later one goes before an earlier one.
     pub(super) layers: &'a [PathBuf],
+    /// What of the machine's own `/tmp` it needs, if these lie there.
+    pub(super) needs: &'a [PathBuf],
 }
 
 impl Views {
     /// Prepares `directory`.
     pub(super) fn new(directory: &Path) -> io::Result<Self> {
-        let skeleton = directory.join("var");
-        private::directory(&skeleton.join("task"))?;
-        private::directory(&skeleton.join("runtime"))?;
-        Ok(Self { skeleton, is_possible: OnceCell::new() })
+        let secrets = homes().into_iter().map(|home| home.join(".aws"));
+        let views = Self {
+            directory: directory.to_owned(),
+            secrets: secrets.filter(|path| path.is_absolute() && path.is_dir()).collect(),
+            is_possible: OnceCell::new(),
+        };
+        private::directory(&views.skeleton())?;
+        private::directory(&views.nothing())?;
+        let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+        private::write(&views.users(), format!("{USER}{users}"))?;
+        Ok(views)
     }
 
     /// Whether the system lets processes have views of their own.
@@ -82,74 +103,120 @@ impl Views {
         *self.is_possible.get_or_init(|| self.try_out()).await
     }
 
-    /// Makes a launch one that sees AWS's paths. `table` is where its table of mounts is written.
-    pub(super) fn through(
-        &self,
-        launch: Launch,
-        mounts: &Mounts<'_>,
-        table: &Path,
-    ) -> io::Result<Launch> {
-        private::write(table, self.table(mounts))?;
-        let mut arguments: Vec<OsString> = flags();
-        arguments.extend([table.into(), launch.program.into()]);
-        arguments.extend(launch.arguments);
-        Ok(Launch { program: PROGRAM.into(), arguments, variables: launch.variables })
+    /// Whether what is in these layers can be seen at AWS's path: a directory cannot be laid over the
+    /// one that it lies in.
+    pub(super) fn can_lay(layers: &[PathBuf]) -> bool {
+        !layers.iter().any(|layer| layer.starts_with(LAYERS))
     }
 
+    /// The way into a new view. `table` is where its table of mounts is written.
+    pub(super) fn open(&self, mounts: &Mounts<'_>, table: PathBuf) -> io::Result<Entry> {
+        private::write(&table, self.table(mounts))?;
+        Ok(Entry::new(table))
+    }
+
+    /// Gets the directories that `/var` lacks.
+    fn skeleton(&self) -> PathBuf {
+        self.directory.join("var")
+    }
+
+    /// Stays empty.
+    fn nothing(&self) -> PathBuf {
+        self.directory.join("nothing")
+    }
+
+    /// The users of the machine, AWS's before them.
+    fn users(&self) -> PathBuf {
+        self.directory.join("passwd")
+    }
+
+    /// The mounts in their order: what hides where others come from goes last.
     fn table(&self, mounts: &Mounts<'_>) -> String {
-        let mut table =
-            format!("overlay /var overlay ro,lowerdir={}:/var 0 0\n", escaped(&self.skeleton));
+        let mut table = String::new();
+        let (root, clients) = (escaped(mounts.root), escaped(mounts.clients));
+        let skeleton = escaped(&self.skeleton());
+        // In memory, since a directory cannot be laid over the one that it lies in, and this may be `/var`.
+        let _ = writeln!(table, "tmpfs {skeleton} tmpfs mode=755 0 0");
+        for (from, name) in [(&root, "task"), (&clients, "runtime")] {
+            let _ = writeln!(table, "{from} {skeleton}/{name} none bind,X-mount.mkdir 0 0");
+        }
+        let _ = writeln!(table, "overlay /var overlay ro,lowerdir={skeleton}:/var 0 0");
+        for (from, to) in [(&root, TASK), (&clients, RUNTIME)] {
+            let _ = writeln!(table, "{from} {to} none bind 0 0");
+        }
         // AWS's `sh` is Bash, and scripts written for it count on that.
         if Path::new("/bin/bash").exists() {
             table.push_str("/bin/bash /bin/sh none bind 0 0\n");
+        }
+        let _ = writeln!(table, "{} /etc/passwd none bind 0 0", escaped(&self.users()));
+        for secret in &self.secrets {
+            let _ =
+                writeln!(table, "{} {} none bind 0 0", escaped(&self.nothing()), escaped(secret));
         }
         if !mounts.layers.is_empty() {
             let layers = mounts.layers.iter().rev().map(|layer| escaped(layer) + ":");
             let layers: String = layers.collect();
             let _ = writeln!(table, "overlay {LAYERS} overlay ro,lowerdir={layers}{LAYERS} 0 0");
         }
-        // What lies below `/var` is not to be read-only for that.
-        let scratch = escaped(mounts.scratch);
-        for (from, to) in [
-            (escaped(mounts.root), TASK),
-            (escaped(mounts.clients), RUNTIME),
-            (scratch.clone(), scratch.as_str()),
-        ] {
-            let _ = writeln!(table, "{from} {to} none bind 0 0");
+        let (scratch, size) = (escaped(mounts.scratch), mounts.scratch_mb);
+        let _ = writeln!(table, "tmpfs {scratch} tmpfs size={size}m,mode=1777 0 0");
+        for need in hidden(mounts.needs) {
+            let inside = need.strip_prefix(TEMPORARY).unwrap_or(need);
+            let to = escaped(&mounts.scratch.join(inside));
+            let _ = writeln!(table, "{} {to} none bind,X-mount.mkdir 0 0", escaped(need));
         }
+        let _ = writeln!(table, "{scratch} {TEMPORARY} none rbind 0 0");
         table
     }
 
     async fn try_out(&self) -> bool {
-        if !cfg!(target_os = "linux") {
+        if !cfg!(target_os = "linux") || !entry::has_programs() {
             return false;
         }
         // Names that such a mount cannot have.
-        let path = self.skeleton.to_string_lossy();
+        let path = self.directory.to_string_lossy();
         if path.contains([':', ',', '\\']) {
             return false;
         }
-        let here = self.skeleton.as_path();
-        let mounts = Mounts { root: here, clients: here, scratch: here, layers: &[] };
-        let table = self.skeleton.with_extension("mounts");
-        if private::write(&table, self.table(&mounts)).is_err() {
-            return false;
-        }
-        let mut command = Command::new(PROGRAM);
-        command.args(flags()).arg(&table).args(["test", "-d", "/var/task/task"]);
+        let nothing = self.nothing();
+        let mounts = Mounts {
+            root: &self.directory,
+            clients: &nothing,
+            scratch: &nothing,
+            scratch_mb: 1,
+            layers: &[],
+            needs: &[],
+        };
+        let Ok(entry) = self.open(&mounts, self.directory.join("mounts")) else { return false };
+        let (program, arguments) = entry.command();
+        let mut command = Command::new(program);
+        command.args(arguments).args(["test", "-d", "/var/task/nothing"]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         command.status().await.is_ok_and(|status| status.success())
     }
 }
 
-/// The command line up to the table.
-fn flags() -> Vec<OsString> {
-    let mut flags: Vec<OsString> = vec!["--mount".into(), "--propagation=private".into()];
-    if !geteuid().is_root() {
-        flags.extend(["--user".into(), "--map-root-user".into()]);
-    }
-    flags.extend(["/bin/sh".into(), "-c".into(), SCRIPT.into(), "bootstrap".into()]);
-    flags
+/// Where the developer is at home.
+fn homes() -> Vec<PathBuf> {
+    let of_user = User::from_uid(geteuid()).ok().flatten().map(|user| user.dir);
+    let mut homes: Vec<PathBuf> =
+        std::env::var_os("HOME").map(PathBuf::from).into_iter().chain(of_user).collect();
+    homes.dedup();
+    homes
+}
+
+/// Those that lie in the machine's own `/tmp`, and in none of the others.
+fn hidden(needs: &[PathBuf]) -> Vec<&Path> {
+    let mut hidden: Vec<&Path> = needs
+        .iter()
+        .map(PathBuf::as_path)
+        .filter(|need| {
+            need.starts_with(TEMPORARY) && need.components().count() > 2 && need.is_dir()
+        })
+        .collect();
+    hidden.sort_unstable();
+    hidden.dedup_by(|next, before| next.starts_with(before));
+    hidden
 }
 
 /// A path as tables of mounts have it.
@@ -168,44 +235,4 @@ fn escaped(path: &Path) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_process_sees_its_code_where_aws_has_it() {
-        let directory = tempfile::tempdir().unwrap();
-        let views = Views::new(&directory.path().join("with space")).unwrap();
-        if !views.are_possible().await {
-            return;
-        }
-        let (root, scratch) = (directory.path().join("code"), directory.path().join("scratch"));
-        for path in [&root, &scratch] {
-            std::fs::create_dir(path).unwrap();
-        }
-        std::fs::write(root.join("app"), "code").unwrap();
-        let script = r#"pwd; cat app /opt/which; echo note > "$1/note"; touch /var/x 2> /dev/null || echo no
-                        env | grep -c OLDPWD; test -e /bin/bash && set -o pipefail"#;
-        let launch = Launch {
-            program: "/bin/sh".into(),
-            arguments: ["-c".into(), script.into(), "sh".into(), scratch.clone().into()].into(),
-            variables: Vec::new(),
-        };
-        let layers = ["lower", "upper"].map(|name| directory.path().join(name));
-        for (layer, text) in layers.iter().zip(["1", "2"]) {
-            std::fs::create_dir(layer).unwrap();
-            std::fs::write(layer.join("which"), text).unwrap();
-        }
-        let clients = directory.path();
-        let mounts = Mounts { root: &root, clients, scratch: &scratch, layers: &layers };
-        let launch = views.through(launch, &mounts, &directory.path().join("table")).unwrap();
-        let output = Command::new(launch.program).args(launch.arguments).output().await.unwrap();
-        assert_eq!(String::from_utf8(output.stdout).unwrap(), "/var/task\ncode2no\n0\n");
-        assert_eq!(std::fs::read_to_string(scratch.join("note")).unwrap(), "note\n");
-        assert!(!Path::new("/var/task/app").exists(), "nobody else sees it");
-    }
-
-    #[test]
-    fn tables_have_no_spaces_of_names() {
-        assert_eq!(escaped(Path::new("/a b\\c")), "/a\\040b\\134c");
-    }
-}
+mod tests;
