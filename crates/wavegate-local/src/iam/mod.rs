@@ -30,10 +30,9 @@ use crate::wire::Request;
 /// How the keys begin that functions get in their environments.
 const FUNCTION_KEY: &str = "WGFN";
 
-/// The key, the secret and the token of one environment: of AWS's lengths and, as there, no others'.
-pub(crate) fn function_keys(environment: u64) -> (String, String, String) {
-    let key = format!("{FUNCTION_KEY}{environment:016}");
-    (key, format!("wavegate-secret-{environment:024}"), format!("wavegate-token-{environment:048}"))
+/// The key and the secret of one environment: of AWS's lengths and, as there, no others'.
+pub(crate) fn function_keys(environment: u64) -> (String, String) {
+    (format!("{FUNCTION_KEY}{environment:016}"), format!("wavegate-secret-{environment:024}"))
 }
 
 /// Whether a call is one that a person or a pipeline makes with keys of their own.

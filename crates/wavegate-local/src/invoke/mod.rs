@@ -181,11 +181,14 @@ impl Admitted {
         let layers = &route.deployed.configuration.layers;
         let layers: Result<_, _> =
             layers.iter().map(|layer| cloud.shared.code.root(&layer.sha256)).collect();
+        let role = &route.deployed.configuration.role;
+        let role_id = cloud.identity().role_id(role).map(ToOwned::to_owned);
         let job = Job {
             home: Arc::clone(&cloud.home),
             request_id: wish.request_id,
             root,
             layers: layers?,
+            role_id,
             route,
             payload: wish.payload,
             client_context: wish.client_context,

@@ -129,8 +129,10 @@ impl Interpreters {
             self.python(runtime, handler, root, view).await?
         } else if runtime.starts_with("nodejs") {
             self.node(runtime, handler, root, view).await?
-        } else {
+        } else if runtime.starts_with("provided") || runtime.is_empty() {
             return bootstrap(root, &job.layers, view);
+        } else {
+            return Err(unknown(runtime));
         };
         Ok(match configuration.variables.get(WRAPPER) {
             Some(wrapper) => wrapped(launch, wrapper, view),
@@ -239,6 +241,18 @@ fn missing(program: &str, name: &str) -> NoLaunch {
         kind: "Runtime.InvalidEntrypoint",
         message: format!(
             "{program} was not found on PATH: install {name} to run this function locally"
+        ),
+    }
+}
+
+fn unknown(runtime: &str) -> NoLaunch {
+    NoLaunch {
+        kind: "Runtime.InvalidEntrypoint",
+        message: format!(
+            "the local cloud does not run {runtime}: it has runtimes for Python and Node.js only. To \
+             run this function locally, create it for provided.al2023, with a program named bootstrap \
+             in its package that speaks the Runtime API (AWS's runtime interface client for the \
+             language does)"
         ),
     }
 }

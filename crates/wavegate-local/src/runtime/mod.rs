@@ -76,6 +76,8 @@ pub struct Job {
     pub root: Option<PathBuf>,
     /// Where its layers were unpacked, in their order.
     pub layers: Vec<PathBuf>,
+    /// The id of the function's role, if that exists.
+    pub role_id: Option<String>,
     /// The event.
     pub payload: Bytes,
     /// The caller's client context, as JSON.

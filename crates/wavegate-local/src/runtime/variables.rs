@@ -6,6 +6,8 @@ use std::path::Path;
 use super::view::View;
 use super::{Job, RuntimeSettings, log_group};
 use crate::iam;
+use crate::lambda::archive::hex_sha256;
+use crate::sts::Session;
 
 /// AWS's X-Ray daemon. Nothing answers there: what is sent to it is lost, as it is without tracing.
 const XRAY: (&str, &str) = ("127.0.0.1", "2000");
@@ -66,10 +68,10 @@ pub(super) fn of(
     set("LAMBDA_RUNTIME_DIR", place.view.clients.clone().into());
     set("AWS_REGION", job.home.region.clone().into());
     set("AWS_DEFAULT_REGION", job.home.region.clone().into());
-    let (key, secret, token) = iam::function_keys(place.id);
+    let (key, secret) = iam::function_keys(place.id);
     set("AWS_ACCESS_KEY_ID", key.into());
     set("AWS_SECRET_ACCESS_KEY", secret.into());
-    set("AWS_SESSION_TOKEN", token.into());
+    set("AWS_SESSION_TOKEN", session(job).token().into());
     set("AWS_LAMBDA_FUNCTION_NAME", route.function.clone().into());
     set("AWS_LAMBDA_FUNCTION_VERSION", route.version.clone().into());
     set("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", configuration.memory_size.to_string().into());
@@ -92,6 +94,17 @@ pub(super) fn of(
         set("_LAMBDA_TELEMETRY_LOG_FD", "2".into());
     }
     all
+}
+
+/// Whom the function's own calls are made by.
+fn session(job: &Job) -> Session {
+    let route = &job.route;
+    let role = &route.deployed.configuration.role;
+    // One that does not exist has always the same id all the same.
+    let made_up = || format!("AROA{}", &hex_sha256(role.as_bytes()).to_ascii_uppercase()[..17]);
+    let role_id = job.role_id.clone().unwrap_or_else(made_up);
+    let account = route.invoked_arn.split(':').nth(4).unwrap_or_default();
+    Session::of_role(role, &role_id, &route.function, account)
 }
 
 /// Where libraries are looked for, in AWS's order.

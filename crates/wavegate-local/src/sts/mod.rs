@@ -175,15 +175,7 @@ fn session_of_role(cloud: &Cloud, caller: &Session, asked: &Asked) -> Result<Ses
         }
         None => new_id(&mut cloud.core().ids, "AROA"),
     };
-    let account = arn.split(':').nth(4).filter(|account| !account.is_empty());
-    let account = account.unwrap_or(&cloud.home.account);
-    let name = arn.rsplit('/').next().unwrap_or(arn);
-    Ok(Session {
-        arn: format!("arn:aws:sts::{account}:assumed-role/{name}/{}", asked.role_session_name),
-        user_id: format!("{role_id}:{}", asked.role_session_name),
-        account: account.to_owned(),
-        transitive_tags: Vec::new(),
-    })
+    Ok(Session::of_role(arn, &role_id, &asked.role_session_name, &cloud.home.account))
 }
 
 fn credentials(cloud: &Cloud, session: &Session, asked: Option<u32>, otherwise: u32) -> Value {

@@ -38,6 +38,18 @@ impl Session {
         Self { arn, user_id: "AIDAWAVEGATELOCALUSER".to_owned(), ..Self::of_root(account) }
     }
 
+    /// One of a role, by the name it was given; in `account` if the role's ARN does not say.
+    pub(crate) fn of_role(role: &str, role_id: &str, name: &str, account: &str) -> Self {
+        let of_role = role.split(':').nth(4).filter(|account| !account.is_empty());
+        let account = of_role.unwrap_or(account);
+        let role = role.rsplit('/').next().unwrap_or(role);
+        Self {
+            arn: format!("arn:aws:sts::{account}:{ROLE}{role}/{name}"),
+            user_id: format!("{role_id}:{name}"),
+            ..Self::of_root(account)
+        }
+    }
+
     /// Whose session a request has.
     pub(crate) fn of(request: &Request) -> Option<Self> {
         let token = request
@@ -49,7 +61,7 @@ impl Session {
     }
 
     /// Its token.
-    pub(super) fn token(&self) -> String {
+    pub(crate) fn token(&self) -> String {
         // Texts alone always have a JSON form.
         let json = serde_json::to_vec(self).unwrap_or_default();
         format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(json))
@@ -75,12 +87,14 @@ mod tests {
 
     #[test]
     fn a_token_says_whose_session_it_is() {
-        let session = Session {
-            arn: "arn:aws:sts::000000000000:assumed-role/shop/me".to_owned(),
-            user_id: "AROAX:me".to_owned(),
-            account: "000000000000".to_owned(),
-            transitive_tags: vec!["team".to_owned()],
-        };
+        let role = "arn:aws:iam::123456789012:role/teams/shop";
+        let mut session = Session::of_role(role, "AROAX", "me", "000000000000");
+        assert_eq!(session.arn, "arn:aws:sts::123456789012:assumed-role/shop/me");
+        assert_eq!(
+            (session.user_id.as_str(), session.account.as_str()),
+            ("AROAX:me", "123456789012")
+        );
+        session.transitive_tags.push("team".to_owned());
         assert!(session.is_role() && !Session::of_root("000000000000").is_role());
         let mut request = Request {
             method: "POST".to_owned(),

@@ -70,6 +70,7 @@ impl Bench {
             route: Arc::new(route),
             root: Some(root),
             layers: Vec::new(),
+            role_id: None,
             payload: event.to_string().into(),
             client_context: Some(r#"{"custom":{"k":"v"}}"#.into()),
             trace: None,

@@ -199,3 +199,23 @@ async fn a_child_outlives_its_handler_but_not_the_environment() {
     let mut rest = Vec::new();
     let _ = line.read_to_end(&mut rest);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_runtime_that_cannot_run_here_says_so_and_what_to_do() {
+    let directory = tempfile::tempdir().unwrap();
+    let (cloud, mut client) = start(directory.path()).await;
+    for (name, runtime) in [("java", "java21"), ("dotnet", "dotnet8"), ("ruby", "ruby3.4")] {
+        client.create(name, runtime, &[("bootstrap", "#!/bin/sh\n")]).await;
+        let answer = client.invoke(name, json!({})).await;
+        let (kind, why) = error(&answer);
+        assert_eq!((answer.status, kind.as_str()), (200, "Runtime.InvalidEntrypoint"));
+        let start = format!("RequestId: ID Error: the local cloud does not run {runtime}: ");
+        assert!(why.starts_with(&start) && why.contains("provided.al2023"), "{why}");
+        assert!(
+            log(&answer).contains("\tError Type: Runtime.InvalidEntrypoint"),
+            "{}",
+            log(&answer)
+        );
+    }
+    cloud.shutdown().await;
+}

@@ -21,4 +21,5 @@ mod sdks;
 mod strangers;
 mod streams;
 mod support;
+mod surroundings;
 mod urls;
