@@ -56,8 +56,38 @@ function describe(error, type) {
 const descriptor = process.env._LAMBDA_TELEMETRY_LOG_FD;
 delete process.env._LAMBDA_TELEMETRY_LOG_FD;
 
-function stamp(level, text) {
-  const record = `${new Date().toISOString()}\t${requestId || undefined}\t${level}\t${text}\n`;
+const LEVELS = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
+const isJson = process.env.AWS_LAMBDA_LOG_FORMAT === "JSON";
+const least = isJson ? LEVELS.indexOf(process.env.AWS_LAMBDA_LOG_LEVEL ?? "INFO") : 0;
+
+const told = (error) => ({
+  errorType: error.constructor?.name ?? "UnknownError",
+  errorMessage: error.message,
+  stackTrace: String(error.stack ?? "").split("\n"),
+});
+
+// A record as AWS's runtime writes it in JSON: one thing is the message itself, several are a text.
+function jsonOf(level, parts) {
+  const record = { timestamp: new Date().toISOString(), level, requestId: requestId || undefined };
+  if (parts.length === 1) {
+    try {
+      const replace = (_, value) => (value instanceof Error ? { ...told(value), ...value } : value);
+      return JSON.stringify({ ...record, message: parts[0] }, replace);
+    } catch {
+      // What has no JSON form has a text.
+    }
+  }
+  const error = parts.length > 1 && parts.find((part) => part instanceof Error);
+  return JSON.stringify({ ...record, message: util.format(...parts), ...(error && told(error)) });
+}
+
+function textOf(level, parts) {
+  return `${new Date().toISOString()}\t${requestId || undefined}\t${level}\t${util.format(...parts)}`;
+}
+
+function stamp(level, ...parts) {
+  if (LEVELS.indexOf(level) < least) return;
+  const record = `${(isJson ? jsonOf : textOf)(level, parts)}\n`;
   if (descriptor === undefined) {
     process.stdout.write(record);
     return;
@@ -65,7 +95,9 @@ function stamp(level, text) {
   // A frame keeps a record of several lines together.
   const data = Buffer.from(record);
   const head = Buffer.alloc(16);
-  head.writeUInt32BE(0xa55a0003, 0);
+  // Its kind tells the level, and whether it is text.
+  const kind = ((LEVELS.indexOf(level) + 1) << 2) | (isJson ? 2 : 3);
+  head.writeUInt32BE((0xa55a0000 | kind) >>> 0, 0);
   head.writeUInt32BE(data.length, 4);
   head.writeBigUInt64BE(BigInt(Date.now()) * 1000n, 8);
   writeAll(Number(descriptor), Buffer.concat([head, data]));
@@ -85,7 +117,15 @@ function writeAll(file, data) {
 for (const [method, level] of Object.entries({
   log: "INFO", info: "INFO", debug: "DEBUG", warn: "WARN", error: "ERROR", trace: "TRACE",
 })) {
-  console[method] = (...parts) => stamp(level, util.format(...parts));
+  console[method] = (...parts) => stamp(level, ...parts);
+}
+
+// Logs an error that ended an invocation.
+function complain(what, { errorType, errorMessage, trace }) {
+  const error = { errorType, errorMessage, stackTrace: trace };
+  // A text is not a format: what it has of `%` stays.
+  if (isJson) stamp("ERROR", error);
+  else stamp("ERROR", "%s", `${what}\t${JSON.stringify({ errorType, errorMessage, trace })}`);
 }
 
 function resolveFile(root, module) {
@@ -270,7 +310,7 @@ async function stream(handler, headers, event, invocation) {
     await finished;
   } catch (error) {
     const described = describe(error);
-    stamp("ERROR", `Invoke Error\t${JSON.stringify(described)}`);
+    complain("Invoke Error", described);
     await (answer.isOpen ? answer.fail(described) : postError(`${invocation}/error`, described));
   }
 }
@@ -307,7 +347,7 @@ function run(handler, headers, event) {
 
 async function fatal(type, error) {
   const described = describe(error, type);
-  stamp("ERROR", `${described.errorType}\t${JSON.stringify(described)}`);
+  complain(described.errorType, described);
   await postError(requestId ? `/invocation/${requestId}/error` : "/init/error", described);
   process.exit(1);
 }
@@ -340,7 +380,7 @@ async function main() {
     const { error, result } = await run(handler, headers, JSON.parse(body.toString("utf8")));
     if (error !== undefined) {
       const described = describe(error);
-      stamp("ERROR", `Invoke Error\t${JSON.stringify(described)}`);
+      complain("Invoke Error", described);
       await postError(`${invocation}/error`, described);
       continue;
     }

@@ -56,24 +56,33 @@ class Log:
     def __init__(self, descriptor):
         self.descriptor = int(descriptor) if descriptor else None
 
-    def write(self, text):
+    def write(self, text, level=logging.ERROR):
         if self.descriptor is None:
             sys.stdout.write(text.replace("\n", "\r") + "\n")
             return
         data = text.encode("utf-8", "replace")
-        head = struct.pack(">IIQ", 0xA55A0003, len(data), int(time.time() * 1_000_000))
+        # The kind of a frame tells the level, from 2 for DEBUG to 6, and whether it is text.
+        level = min(max(level // 10 + 1, 2), 6) if level >= 10 else 0
+        kind = 0xA55A0002 | level << 2 | (not _is_json)
+        head = struct.pack(">IIQ", kind, len(data), int(time.time() * 1_000_000))
         sys.stdout.flush()
         os.write(self.descriptor, head + data)
 
 
+_is_json = os.environ.get("AWS_LAMBDA_LOG_FORMAT") == "JSON"
 _log = Log(os.environ.pop("_LAMBDA_TELEMETRY_LOG_FD", None))
+
+
+def _stamp(seconds):
+    date = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+    return "%s.%03dZ" % (date, seconds % 1 * 1000)
 
 
 class _Lines(logging.Handler):
     """Prints records the way AWS's runtime does."""
 
     def emit(self, record):
-        _log.write(self.format(record) + "\n")
+        _log.write(self.format(record) + "\n", record.levelno)
 
 
 class _Formatter(logging.Formatter):
@@ -82,6 +91,30 @@ class _Formatter(logging.Formatter):
     def format(self, record):
         record.aws_request_id = _request_id or ""
         return super().format(record)
+
+
+class _JsonFormatter(logging.Formatter):
+    """Records as AWS's runtime writes them in JSON, with what `extra` added to them."""
+
+    _own = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "aws_request_id"}
+
+    def format(self, record):
+        told = {
+            "timestamp": _stamp(record.created),
+            "level": record.levelname,
+            "message": record.getMessage(),
+            "logger": record.name,
+        }
+        if record.exc_info:
+            kind, error, trace = record.exc_info
+            told["stackTrace"] = traceback.format_tb(trace)
+            told["errorType"] = kind.__name__ if kind else None
+            told["errorMessage"] = str(error)
+            told["location"] = "%s:%s:%d" % (record.pathname, record.funcName, record.lineno)
+        if _request_id:
+            told["requestId"] = _request_id
+        told.update((key, value) for key, value in vars(record).items() if key not in self._own)
+        return json.dumps(told, ensure_ascii=False, default=str)
 
 
 class Api:
@@ -115,6 +148,10 @@ def fault(kind, message, trace=None):
 
 
 def report(error):
+    if _is_json:
+        told = {"timestamp": _stamp(time.time()), "level": "ERROR"}
+        _log.write(json.dumps({**told, **error}, ensure_ascii=False) + "\n")
+        return
     lines = ["[ERROR] %s: %s" % (error["errorType"], error["errorMessage"])]
     lines.append("Traceback (most recent call last):")
     for frame in error["stackTrace"]:
@@ -194,10 +231,15 @@ def serve(api, handler):
 def main():
     root = os.environ["LAMBDA_TASK_ROOT"]
     sys.path[0] = root
-    formatter = _Formatter(
-        "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s",
-        "%Y-%m-%dT%H:%M:%S",
-    )
+    if _is_json:
+        formatter = _JsonFormatter()
+        level = os.environ.get("AWS_LAMBDA_LOG_LEVEL", "INFO")
+        logging.getLogger().setLevel({"TRACE": "DEBUG"}.get(level, level))
+    else:
+        formatter = _Formatter(
+            "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s",
+            "%Y-%m-%dT%H:%M:%S",
+        )
     handler = _Lines()
     handler.setFormatter(formatter)
     logging.getLogger().addHandler(handler)

@@ -17,7 +17,8 @@ use super::guard::Guard;
 use super::interpreter::Launch;
 use super::log::Log;
 use super::process::{Handed, Process, Start};
-use super::report::{self, Failure, Measured};
+use super::report::{Failure, Measured};
+use super::said::{Ended, Initialized, Said};
 use super::view::Entry;
 use super::{Job, Kind, Outcome, Part};
 use crate::clock::{Stopwatch, wall_ms};
@@ -118,7 +119,7 @@ impl Environment {
         let watch = Stopwatch::start();
         let was_told = process.is_some();
         if let Some(process) = process {
-            self.tell(&report::start(job));
+            self.say(&Said::Start(job));
             if let Some(end) = self.hand(&process, job, limit, to).await {
                 return self.finish(job, end, watch.elapsed_ms(), init_ms);
             }
@@ -128,11 +129,9 @@ impl Environment {
         // AWS initializes a process that is missing within the time of the invocation.
         let ready = self.initialize(limit).await;
         let took_ms = watch.elapsed_ms();
-        if let Err(failure) = &ready {
-            self.tell(&report::init_report(took_ms, false, failure));
-        }
+        self.say_initialized(took_ms, false, ready.as_ref().err());
         if !was_told {
-            self.tell(&report::start(job));
+            self.say(&Said::Start(job));
         }
         let end = match ready {
             Err(failure) => End::failed(job, failure),
@@ -150,13 +149,18 @@ impl Environment {
     /// within it.
     async fn initialize_ahead(&self) -> (Option<Arc<Process>>, Option<f64>) {
         let watch = Stopwatch::start();
-        match self.initialize(INIT_MAX).await {
-            Ok(process) => (Some(process), Some(watch.elapsed_ms())),
-            Err(failure) => {
-                self.tell(&report::init_report(watch.elapsed_ms(), true, &failure));
-                (None, None)
-            }
+        let ready = self.initialize(INIT_MAX).await;
+        let took_ms = watch.elapsed_ms();
+        self.say_initialized(took_ms, true, ready.as_ref().err());
+        match ready {
+            Ok(process) => (Some(process), Some(took_ms)),
+            Err(_) => (None, None),
         }
+    }
+
+    fn say_initialized(&self, took_ms: f64, is_ahead: bool, failure: Option<&Failure>) {
+        let is_provisioned = self.setup.kind.is_provisioned;
+        self.say(&Said::InitEnd(Initialized { took_ms, is_ahead, is_provisioned, failure }));
     }
 
     /// Starts a process and waits until it is ready.
@@ -306,11 +310,9 @@ impl Environment {
         let peak_mb = self.peak_kb.load(Ordering::Relaxed).div_ceil(1024);
         let measured =
             Measured { duration_ms, init_ms, used_mb: peak_mb.min(self.setup.memory_mb) };
-        if let Some(line) = end.failure.as_ref().and_then(|failure| failure.line(job)) {
-            self.tell(&line);
-        }
-        self.tell(&report::end(job));
-        self.tell(&report::report(job, measured, end.failure.as_ref()));
+        let produced = end.payload.len();
+        let failure = end.failure.as_ref();
+        self.say(&Said::End(Ended { job, measured, produced, failure }));
         Outcome {
             failed: end.is_error || end.failure.is_some(),
             payload: end.payload,
@@ -319,12 +321,12 @@ impl Environment {
         }
     }
 
-    /// Adds an event of Lambda's own behind what the process has printed.
-    fn tell(&self, event: &str) {
+    /// Adds what Lambda says behind what the process has printed.
+    fn say(&self, said: &Said<'_>) {
         if let Some(process) = self.running() {
             self.setup.log.drain(process.source());
         }
-        self.setup.log.platform(event);
+        self.setup.log.say(said);
     }
 
     /// Notes how much memory a process has used; whether that was more than it may.

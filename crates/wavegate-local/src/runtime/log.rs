@@ -18,6 +18,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::net::unix::pipe::Receiver;
 
+use super::levels::{Format, Level};
+use super::said::Said;
 use crate::home::Home;
 use crate::private;
 
@@ -27,11 +29,11 @@ const TAIL: usize = 4096;
 const FILE_MAX: u64 = 16 << 20;
 /// AWS: bytes of an event; a longer one becomes several.
 const EVENT_MAX: usize = 256 << 10;
-/// How a frame begins: these three bytes, and one of a level and a format.
+/// How a frame begins: these three bytes, and one that tells its level (three bits), that it is of a log
+/// and whether it is text.
 const FRAME: [u8; 3] = [0xa5, 0x5a, 0];
-/// Where the last one has the format: text, or JSON.
-const FRAME_FORMAT: u8 = 0b11;
-const FRAME_FORMATS: [u8; 2] = [0b11, 0b10];
+const FRAME_OF_LOG: u8 = 0b10;
+const FRAME_LEVEL: u8 = 0b1_1100;
 /// Bytes of a frame's text; what claims to be longer is none.
 const FRAME_MAX: usize = 16 << 20;
 /// Bytes of a frame before its text: kind, length, time.
@@ -95,7 +97,10 @@ impl LogStream for LogFile {
         let Some(file) = &mut self.file else { return };
         let fits = usize::try_from(self.left).unwrap_or(usize::MAX).min(message.len());
         self.left -= fits as u64;
-        if file.write_all(&message[..fits]).is_err() || self.left == 0 {
+        // The next event has a line of its own.
+        let end: &[u8] = if message.ends_with(b"\n") { b"" } else { b"\n" };
+        let written = file.write_all(&message[..fits]).and_then(|()| file.write_all(end));
+        if written.is_err() || self.left == 0 {
             self.file = None;
         }
     }
@@ -127,8 +132,9 @@ impl Source {
 
 impl Log {
     /// A log that writes to `stream`.
-    pub(super) fn new(stream: Box<dyn LogStream>) -> Arc<Self> {
-        let book = Book { tail: VecDeque::with_capacity(TAIL), partial: Vec::new(), stream };
+    pub(super) fn new(stream: Box<dyn LogStream>, format: Format) -> Arc<Self> {
+        let book =
+            Book { tail: VecDeque::with_capacity(TAIL), partial: Vec::new(), stream, format };
         Arc::new(Self { book: Mutex::new(book) })
     }
 
@@ -148,18 +154,24 @@ impl Log {
         self.book().fill(|buffer| (&source.pipe).read(buffer));
     }
 
-    /// Adds an event of the platform's own.
-    pub(super) fn platform(&self, event: &str) {
-        let mut book = self.book();
-        book.flush();
-        book.tell(event.as_bytes());
-        book.stream.event(event.as_bytes());
+    /// Adds what Lambda itself says.
+    pub(super) fn say(&self, said: &Said<'_>) {
+        let events = match self.book().format {
+            Format::Text => said.text(),
+            Format::Json { system, .. } => said.json(system),
+        };
+        for event in events {
+            self.put(&event, said.is_aside());
+        }
     }
 
-    /// Adds an event that no tail shows.
-    pub(super) fn aside(&self, event: &str) {
+    /// Adds an event, behind what was printed.
+    fn put(&self, event: &str, is_aside: bool) {
         let mut book = self.book();
         book.flush();
+        if !is_aside {
+            book.tell_line(event.as_bytes());
+        }
         book.stream.event(event.as_bytes());
     }
 
@@ -181,6 +193,7 @@ struct Book {
     /// The beginning of a line or a frame whose end has not come yet.
     partial: Vec<u8>,
     stream: Box<dyn LogStream>,
+    format: Format,
 }
 
 /// What a read of the pipe found.
@@ -197,8 +210,8 @@ enum Drained {
 enum First {
     /// A line of so many bytes, its break included.
     Line(usize),
-    /// A frame whose text has so many bytes.
-    Frame(usize),
+    /// A frame whose text has so many bytes, of this level if it says so.
+    Frame(usize, Option<Level>),
     /// Its end has not come yet.
     Partial,
 }
@@ -228,17 +241,15 @@ impl Book {
             let rest = &all[done..];
             match first(rest) {
                 First::Line(length) => {
-                    self.tell(&rest[..length]);
-                    self.stream.event(&rest[..length]);
+                    let line = &rest[..length];
+                    if self.format.keeps(line, None) {
+                        self.tell(line);
+                        self.stream.event(line);
+                    }
                     done += length;
                 }
-                First::Frame(length) => {
-                    let text = &rest[FRAME_HEAD..FRAME_HEAD + length];
-                    self.tell(text);
-                    if !text.ends_with(b"\n") {
-                        self.tell(b"\n");
-                    }
-                    self.stream.event(text);
+                First::Frame(length, level) => {
+                    self.add(&rest[FRAME_HEAD..FRAME_HEAD + length], level);
                     done += FRAME_HEAD + length;
                 }
                 First::Partial => break,
@@ -252,9 +263,23 @@ impl Book {
     fn flush(&mut self) {
         let partial = std::mem::take(&mut self.partial);
         if !partial.is_empty() {
-            self.tell(&partial);
+            self.add(&partial, None);
+        }
+    }
+
+    /// Adds a whole event of the function's.
+    fn add(&mut self, event: &[u8], level: Option<Level>) {
+        if self.format.keeps(event, level) {
+            self.tell_line(event);
+            self.stream.event(event);
+        }
+    }
+
+    /// Adds a line to the tail, with its break.
+    fn tell_line(&mut self, bytes: &[u8]) {
+        self.tell(bytes);
+        if !bytes.ends_with(b"\n") {
             self.tell(b"\n");
-            self.stream.event(&partial);
         }
     }
 
@@ -270,9 +295,11 @@ fn first(bytes: &[u8]) -> First {
     if bytes.starts_with(&FRAME) || FRAME.starts_with(bytes) {
         let Some(head) = bytes.get(..FRAME_HEAD) else { return First::Partial };
         let length = u32::from_be_bytes([head[4], head[5], head[6], head[7]]) as usize;
-        if FRAME_FORMATS.contains(&(head[3] & FRAME_FORMAT)) && length <= FRAME_MAX {
+        let kind = head[3];
+        if kind & FRAME_OF_LOG != 0 && kind <= (FRAME_LEVEL | 0b11) && length <= FRAME_MAX {
             let is_whole = bytes.len() - FRAME_HEAD >= length;
-            return if is_whole { First::Frame(length) } else { First::Partial };
+            let level = Level::numbered((kind & FRAME_LEVEL) >> FRAME_LEVEL.trailing_zeros());
+            return if is_whole { First::Frame(length, level) } else { First::Partial };
         }
     }
     let near = &bytes[..bytes.len().min(EVENT_MAX)];
@@ -299,9 +326,11 @@ mod tests {
     fn log() -> (Arc<Log>, Source, io::PipeWriter, Kept) {
         let (reader, writer) = io::pipe().unwrap();
         let kept = Kept::default();
-        (Log::new(Box::new(kept.clone())), Source::new(reader).unwrap(), writer, kept)
+        let log = Log::new(Box::new(kept.clone()), Format::Text);
+        (log, Source::new(reader).unwrap(), writer, kept)
     }
 
+    /// A frame as AWS's clients write them.
     fn frame(kind: u8, text: &str) -> Vec<u8> {
         let mut bytes = vec![0xa5, 0x5a, 0, kind];
         bytes.extend(u32::try_from(text.len()).unwrap().to_be_bytes());
@@ -313,14 +342,14 @@ mod tests {
     #[tokio::test]
     async fn the_tail_is_the_last_four_kilobytes() {
         let (log, source, mut writer, _) = log();
-        log.platform("START\n");
+        log.put("START\n", false);
         writer.write_all(&[b'a'; 5000]).unwrap();
         log.drain(&source);
-        log.platform("END\n");
+        log.put("END\n", false);
         let tail = log.take_tail();
         assert_eq!(tail.len(), TAIL);
         assert!(tail.ends_with(b"a\nEND\n"));
-        log.platform("START\n");
+        log.put("START\n", false);
         assert_eq!(log.take_tail(), b"START\n");
     }
 
@@ -338,7 +367,7 @@ mod tests {
                 writer.write_all(part).unwrap();
                 log.drain(&source);
             }
-            log.platform("END\n");
+            log.put("END\n", false);
             let events = kept.0.lock().unwrap().clone();
             let wanted = [
                 "one\n",

@@ -13,10 +13,12 @@ mod api;
 mod environment;
 mod guard;
 mod interpreter;
+mod levels;
 mod log;
 mod memory;
 mod process;
 mod report;
+mod said;
 mod variables;
 mod view;
 
@@ -35,8 +37,10 @@ pub use self::log::{LogFiles, LogSink, LogStream};
 use self::environment::{Environment, Setup};
 use self::guard::Guard;
 use self::interpreter::{Interpreters, Launch, NoLaunch};
+use self::levels::Format;
 use self::log::Log;
 use self::report::{Failure, Measured};
+use self::said::{Beginning, Ended, Said};
 use self::view::{Entry, Mounts, View, Views};
 use crate::clock::Stopwatch;
 use crate::home::Home;
@@ -368,10 +372,10 @@ impl Runtime {
 
     fn begin_log(&self, job: &Job, stream: &str) -> Arc<Log> {
         let settings = &self.inner.settings;
-        let log = Log::new(settings.logs.begin(&job.home, &log_group(&job.route), stream));
-        if let Some(runtime) = &job.route.deployed.configuration.runtime {
-            log.aside(&report::init_start(runtime, &job.home.region));
-        }
+        let format = Format::of(job.route.deployed.configuration.logging_config.as_ref());
+        let stream_of = settings.logs.begin(&job.home, &log_group(&job.route), stream);
+        let log = Log::new(stream_of, format);
+        log.say(&Said::InitStart(Beginning { job, stream }));
         log
     }
 
@@ -381,10 +385,8 @@ impl Runtime {
         let NoLaunch { kind, message } = no_launch;
         let failure = Failure::NoStart { kind, why: message };
         let measured = Measured { duration_ms: 0.0, init_ms: None, used_mb: 0 };
-        log.platform(&report::start(job));
-        log.platform(&failure.line(job).unwrap_or_default());
-        log.platform(&report::end(job));
-        log.platform(&report::report(job, measured, Some(&failure)));
+        log.say(&Said::Start(job));
+        log.say(&Said::End(Ended { job, measured, produced: 0, failure: Some(&failure) }));
         let payload = failure.payload(job);
         Outcome { payload, failed: true, duration_ms: 0.0, log: log.take_tail() }
     }

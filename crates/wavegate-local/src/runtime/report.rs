@@ -1,5 +1,4 @@
-//! What Lambda itself says about an invocation: in the log and as the answer where the function has
-//! none to give.
+//! Why an invocation has no answer of the function's own, and what Lambda answers then.
 
 use std::process::ExitStatus;
 
@@ -35,7 +34,7 @@ pub(super) enum Failure {
 
 impl Failure {
     /// AWS's name of the error.
-    fn kind(&self) -> &str {
+    pub(super) fn kind(&self) -> &str {
         match self {
             Self::TimedOut => "Sandbox.Timedout",
             Self::Exited(_) => "Runtime.ExitError",
@@ -47,7 +46,7 @@ impl Failure {
     }
 
     /// What `REPORT` and `INIT_REPORT` say of it.
-    fn status(&self) -> String {
+    pub(super) fn status(&self) -> String {
         match self {
             Self::TimedOut => "Status: timeout".to_owned(),
             _ => format!("Status: error\tError Type: {}", self.kind()),
@@ -112,57 +111,8 @@ pub(super) struct Measured {
     pub(super) used_mb: u64,
 }
 
-/// `START`.
-pub(super) fn start(job: &Job) -> String {
-    format!("START RequestId: {} Version: {}\n", job.request_id, job.route.version)
-}
-
-/// `END`.
-pub(super) fn end(job: &Job) -> String {
-    format!("END RequestId: {}\n", job.request_id)
-}
-
-/// `REPORT`.
-pub(super) fn report(job: &Job, measured: Measured, failure: Option<&Failure>) -> String {
-    let Measured { duration_ms, init_ms, used_mb } = measured;
-    let memory = job.route.deployed.configuration.memory_size;
-    let billed = (duration_ms + init_ms.unwrap_or(0.0)).ceil();
-    let init = init_ms.map(|init| format!("Init Duration: {init:.2} ms\t")).unwrap_or_default();
-    // AWS: a response that is too large is an error of the function's, and no line says so.
-    let status = match failure {
-        None | Some(Failure::TooLarge) => String::new(),
-        Some(failure) => failure.status(),
-    };
-    format!(
-        "REPORT RequestId: {id}\tDuration: {duration_ms:.2} ms\tBilled Duration: {billed:.0} \
-         ms\tMemory Size: {memory} MB\tMax Memory Used: {used_mb} MB\t{init}{status}\n",
-        id = job.request_id,
-    )
-}
-
-/// `INIT_START`, where a runtime of AWS's runs.
-pub(super) fn init_start(runtime: &str, region: &str) -> String {
-    let split = runtime.find(|letter: char| letter.is_ascii_digit()).unwrap_or(runtime.len());
-    let (language, version) = runtime.split_at(split);
-    let version = version.trim_end_matches(".x");
-    let (language, version) = match runtime.split_once('.') {
-        Some(("provided", system)) => ("provided", system),
-        _ => (language, version),
-    };
-    format!(
-        "INIT_START Runtime Version: {language}:{version}.v1\tRuntime Version ARN: \
-         arn:aws:lambda:{region}::runtime:{LOCAL}\n",
-        LOCAL = "0".repeat(64),
-    )
-}
-
-/// `INIT_REPORT`, of an initialization that failed: ahead of an invocation or as its first part.
-pub(super) fn init_report(init_ms: f64, is_ahead: bool, failure: &Failure) -> String {
-    let phase = if is_ahead { "init" } else { "invoke" };
-    format!("INIT_REPORT Init Duration: {init_ms:.2} ms\tPhase: {phase}\t{}\n", failure.status())
-}
-
-fn stamp() -> String {
+/// Now, as AWS writes it.
+pub(super) fn stamp() -> String {
     jiff::Timestamp::from_millisecond(wall_ms())
         .map(|at| at.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string())
         .unwrap_or_default()
@@ -199,35 +149,4 @@ fn signal_text(signal: i32) -> String {
         Err(_) => return format!("signal {signal}"),
     };
     text.to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_runtimes_version_is_named_as_aws_names_it() {
-        for (runtime, wanted) in [
-            ("python3.13", "python:3.13.v1\t"),
-            ("nodejs22.x", "nodejs:22.v1\t"),
-            ("provided.al2023", "provided:al2023.v1\t"),
-        ] {
-            let line = init_start(runtime, "us-east-1");
-            assert!(line.contains(&format!("Runtime Version: {wanted}")), "{line}");
-        }
-    }
-
-    #[test]
-    fn a_failed_initialization_is_reported_with_its_phase() {
-        let exited = Failure::Exited("Runtime exited with error: exit status 1".into());
-        assert_eq!(
-            init_report(10.174, true, &exited),
-            "INIT_REPORT Init Duration: 10.17 ms\tPhase: init\tStatus: error\tError Type: \
-             Runtime.ExitError\n"
-        );
-        assert_eq!(
-            init_report(1000.0, false, &Failure::TimedOut),
-            "INIT_REPORT Init Duration: 1000.00 ms\tPhase: invoke\tStatus: timeout\n"
-        );
-    }
 }

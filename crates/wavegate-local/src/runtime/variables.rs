@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
+use super::said::initialization_type;
 use super::view::View;
 use super::{Job, RuntimeSettings, log_group};
 use crate::iam;
@@ -77,8 +78,7 @@ pub(super) fn of(
     set("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", configuration.memory_size.to_string().into());
     set("AWS_LAMBDA_LOG_GROUP_NAME", log_group(route).into());
     set("AWS_LAMBDA_LOG_STREAM_NAME", place.stream.into());
-    let kind = if job.is_provisioned { "provisioned-concurrency" } else { "on-demand" };
-    set("AWS_LAMBDA_INITIALIZATION_TYPE", kind.into());
+    set("AWS_LAMBDA_INITIALIZATION_TYPE", initialization_type(job.is_provisioned).into());
     if let Some(logging) = &configuration.logging_config
         && logging["LogFormat"] == "JSON"
     {
@@ -103,8 +103,8 @@ fn session(job: &Job) -> Session {
     // One that does not exist has always the same id all the same.
     let made_up = || format!("AROA{}", &hex_sha256(role.as_bytes()).to_ascii_uppercase()[..17]);
     let role_id = job.role_id.clone().unwrap_or_else(made_up);
-    let account = route.invoked_arn.split(':').nth(4).unwrap_or_default();
-    Session::of_role(role, &role_id, &route.function, account)
+    // A role of another account, as a manifest for AWS may name it, makes no calls to that account.
+    Session::of_role(role, &role_id, &route.function, &job.home.account)
 }
 
 /// Where libraries are looked for, in AWS's order.

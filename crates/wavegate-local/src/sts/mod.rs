@@ -175,7 +175,9 @@ fn session_of_role(cloud: &Cloud, caller: &Session, asked: &Asked) -> Result<Ses
         }
         None => new_id(&mut cloud.core().ids, "AROA"),
     };
-    Ok(Session::of_role(arn, &role_id, &asked.role_session_name, &cloud.home.account))
+    let account = arn.split(':').nth(4).filter(|account| !account.is_empty());
+    let account = account.unwrap_or(&cloud.home.account);
+    Ok(Session::of_role(arn, &role_id, &asked.role_session_name, account))
 }
 
 fn credentials(cloud: &Cloud, session: &Session, asked: Option<u32>, otherwise: u32) -> Value {

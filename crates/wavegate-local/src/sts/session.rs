@@ -38,10 +38,8 @@ impl Session {
         Self { arn, user_id: "AIDAWAVEGATELOCALUSER".to_owned(), ..Self::of_root(account) }
     }
 
-    /// One of a role, by the name it was given; in `account` if the role's ARN does not say.
+    /// One of a role in an account, by the name it was given.
     pub(crate) fn of_role(role: &str, role_id: &str, name: &str, account: &str) -> Self {
-        let of_role = role.split(':').nth(4).filter(|account| !account.is_empty());
-        let account = of_role.unwrap_or(account);
         let role = role.rsplit('/').next().unwrap_or(role);
         Self {
             arn: format!("arn:aws:sts::{account}:{ROLE}{role}/{name}"),
@@ -88,7 +86,7 @@ mod tests {
     #[test]
     fn a_token_says_whose_session_it_is() {
         let role = "arn:aws:iam::123456789012:role/teams/shop";
-        let mut session = Session::of_role(role, "AROAX", "me", "000000000000");
+        let mut session = Session::of_role(role, "AROAX", "me", "123456789012");
         assert_eq!(session.arn, "arn:aws:sts::123456789012:assumed-role/shop/me");
         assert_eq!(
             (session.user_id.as_str(), session.account.as_str()),

@@ -1,8 +1,8 @@
 //! What a function finds around it: its variables, who it is, and what lasts.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::support::start;
+use crate::support::{Answer, start, unbase64};
 
 const LOOK: &str = r#"
 import os, urllib.request
@@ -92,5 +92,79 @@ async fn tmp_lasts_as_long_as_its_environment_and_holds_what_it_was_given() {
         client.update_code("fn", &[("app.py", &format!("{LOOK}\n"))]).await;
         assert_eq!(client.invoke("fn", json!({})).await.json()["files"], json!([]));
     }
+    cloud.shutdown().await;
+}
+
+const TALK_IN_PYTHON: &str = r#"
+import json, logging
+log = logging.getLogger("shop")
+
+def handler(event, context):
+    log.debug("quiet")
+    log.warning("sold %d", 3, extra={"order": 7})
+    print("plain")
+    print(json.dumps({"level": "DEBUG", "message": "own and quiet"}))
+    print(json.dumps({"level": "ERROR", "message": "own"}))
+    if event.get("fail"):
+        raise ValueError("no")
+"#;
+
+const TALK_IN_NODE: &str = r"
+exports.handler = async (event) => {
+  console.debug('quiet');
+  console.warn('sold %d', 3);
+  console.error({ order: 7 });
+  if (event.fail) throw new RangeError('no');
+};
+";
+
+/// The lines of a log that are JSON.
+fn told(answer: &Answer) -> Vec<Value> {
+    let log = unbase64(answer.header("x-amz-log-result").unwrap());
+    log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_in_json_has_lambdas_events_and_the_functions_from_their_levels_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let (cloud, mut client) = start(directory.path()).await;
+    let logging = json!({ "LoggingConfig": {
+        "LogFormat": "JSON", "ApplicationLogLevel": "WARN", "SystemLogLevel": "DEBUG",
+    } });
+    for (name, runtime, file, code) in [
+        ("python", "python3.13", "app.py", TALK_IN_PYTHON),
+        ("node", "nodejs22.x", "index.js", TALK_IN_NODE),
+    ] {
+        client.create_with(name, runtime, &[(file, code)], logging.clone()).await;
+        let answer = client.invoke(name, json!({})).await;
+        let told = told(&answer);
+        let types: Vec<&str> = told.iter().filter_map(|line| line["type"].as_str()).collect();
+        let wanted = [
+            "platform.initRuntimeDone",
+            "platform.initReport",
+            "platform.start",
+            "platform.runtimeDone",
+            "platform.report",
+        ];
+        assert_eq!(types, wanted, "{name}");
+        assert!(
+            told[4 + usize::from(name == "python")..].iter().all(|line| line["level"] != "DEBUG")
+        );
+        let id = answer.header("x-amzn-requestid").unwrap();
+        let sold = told.iter().find(|line| line["message"] == "sold 3").unwrap();
+        assert_eq!(sold["requestId"], id, "{sold}");
+        assert!(["WARN", "WARNING"].contains(&sold["level"].as_str().unwrap()), "{sold}");
+        assert!(!told.iter().any(|line| line.to_string().contains("quiet")), "{told:?}");
+    }
+    let said = |name: &str, lines: &[Value]| match name {
+        "python" => lines.iter().find(|line| line["errorType"].is_string()).cloned(),
+        _ => lines.iter().find(|line| line["message"]["errorType"].is_string()).cloned(),
+    };
+    let python = client.invoke("python", json!({ "fail": true })).await;
+    let error = said("python", &told(&python)).unwrap();
+    assert_eq!((&error["errorType"], &error["errorMessage"]), (&json!("ValueError"), &json!("no")));
+    let node = client.invoke("node", json!({ "fail": true })).await;
+    let error = said("node", &told(&node)).unwrap()["message"].clone();
+    assert_eq!((&error["errorType"], &error["errorMessage"]), (&json!("RangeError"), &json!("no")));
     cloud.shutdown().await;
 }
