@@ -36,6 +36,7 @@ pub(super) fn begin_here(cloud: &Arc<Cloud>) {
     begin_one(shared, evaluate_alarms(Arc::clone(cloud)));
     begin_one(shared, run_deployments(Arc::clone(cloud)));
     begin_one(shared, save_metrics(Arc::clone(cloud)));
+    begin_one(shared, invoke::keep_provisioned(Arc::clone(cloud)));
     cloud.prepare_runtimes();
 }
 

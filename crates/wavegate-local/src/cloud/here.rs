@@ -40,6 +40,8 @@ pub(crate) struct Cloud {
     pub(super) alarms_changed: Notify,
     /// So have deployments, or what they wait for.
     pub(super) deployments_changed: Notify,
+    /// So have functions, and perhaps what is provisioned for them.
+    pub(crate) functions_changed: Notify,
 }
 
 impl Cloud {
@@ -62,6 +64,7 @@ impl Cloud {
             is_dirty: Notify::new(),
             alarms_changed: Notify::new(),
             deployments_changed: Notify::new(),
+            functions_changed: Notify::new(),
         }
     }
 
@@ -100,6 +103,7 @@ impl Cloud {
         let core = &mut *guard;
         let result = change(core, self.shared.clock.now_ms());
         core.save().map_err(ApiError::service)?;
+        self.functions_changed.notify_one();
         result
     }
 
@@ -126,6 +130,7 @@ impl Cloud {
         let mut guard = self.core();
         let core = &mut *guard;
         let next = core.codedeploy.advance(now, &mut core.ids, &mut core.lambda, &alarms);
+        self.functions_changed.notify_one();
         match core.save() {
             Ok(_) => (core.codedeploy.take_questions(), next),
             Err(error) => {

@@ -6,6 +6,7 @@
 mod event;
 mod frame;
 mod json;
+mod provision;
 mod record;
 mod stream;
 
@@ -25,6 +26,7 @@ use crate::runtime::{Job, Outcome, Part};
 use crate::wire::{Answer, Request};
 
 pub(crate) use event::send;
+pub(crate) use provision::keep_provisioned;
 
 /// What kind of invocation it is; synchronous unless it says otherwise.
 const KIND: &str = "x-amz-invocation-type";
@@ -151,6 +153,35 @@ fn choose(cloud: &Cloud, wish: &Wish) -> Result<Route, ApiError> {
     })
 }
 
+/// What the runtime needs to know for what a caller asked for.
+fn job(
+    cloud: &Cloud,
+    route: Arc<Route>,
+    wish: Wish,
+    is_provisioned: bool,
+) -> Result<Job, ApiError> {
+    let code = &cloud.shared.code;
+    let configuration = &route.deployed.configuration;
+    let root = match &route.deployed.code {
+        Code::Zip { sha256, .. } => Some(code.root(sha256)?),
+        Code::Image { .. } => None,
+    };
+    let layers: Result<_, _> =
+        configuration.layers.iter().map(|layer| code.root(&layer.sha256)).collect();
+    Ok(Job {
+        home: Arc::clone(&cloud.home),
+        request_id: wish.request_id,
+        root,
+        layers: layers?,
+        role_id: cloud.identity().role_id(&configuration.role).map(ToOwned::to_owned),
+        route,
+        payload: wish.payload,
+        client_context: wish.client_context,
+        trace: wish.trace,
+        is_provisioned,
+    })
+}
+
 /// One attempt that may run: its version is chosen and its place taken.
 #[derive(Debug)]
 pub(crate) struct Admitted {
@@ -174,27 +205,7 @@ impl Admitted {
                 return Err(error);
             }
         };
-        let root = match &route.deployed.code {
-            Code::Zip { sha256, .. } => Some(cloud.shared.code.root(sha256)?),
-            Code::Image { .. } => None,
-        };
-        let layers = &route.deployed.configuration.layers;
-        let layers: Result<_, _> =
-            layers.iter().map(|layer| cloud.shared.code.root(&layer.sha256)).collect();
-        let role = &route.deployed.configuration.role;
-        let role_id = cloud.identity().role_id(role).map(ToOwned::to_owned);
-        let job = Job {
-            home: Arc::clone(&cloud.home),
-            request_id: wish.request_id,
-            root,
-            layers: layers?,
-            role_id,
-            route,
-            payload: wish.payload,
-            client_context: wish.client_context,
-            trace: wish.trace,
-            is_provisioned: place.taken.is_provisioned,
-        };
+        let job = job(cloud, route, wish, place.taken.is_provisioned)?;
         Ok(Self { place, job, started_ms })
     }
 

@@ -7,8 +7,8 @@
 //! computed from the time that is passed in: an operation that finds them due applies them, with
 //! the revision id that was drawn when they were started, so reads stay reads.
 //!
-//! Deliberately absent: file systems (refused), networks, anything that polls, serves or keeps warm
-//! what stands beside a function (see `beside`), and any judgement of roles, policies or signatures.
+//! Deliberately absent: file systems (refused), networks, anything that polls what stands beside a
+//! function (see `beside`), and any judgement of roles, policies or signatures.
 
 mod admission;
 mod alias;
@@ -34,6 +34,7 @@ mod tags;
 mod url;
 mod url_target;
 mod version;
+mod warm;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -50,6 +51,7 @@ pub use record::{AliasRecord, Deployed, FunctionRecord, PolicyRecord, VersionRec
 pub use settings::{RuntimeManagementInput, Settings};
 pub use url::UrlInput;
 pub use url_target::UrlTarget;
+pub use warm::{Kept, Start};
 
 use super::error::ApiError;
 use super::name::{Home, LATEST, Target};
@@ -77,6 +79,8 @@ pub struct Lambda {
     running: BTreeMap<String, u32>,
     /// Those of them that run in provisioned environments, by function and version.
     running_provisioned: BTreeMap<(String, String), u32>,
+    /// Environments that are to be started for provisioned concurrency.
+    starts: warm::Starts,
     changed: BTreeSet<String>,
     /// What function URLs begin with where they are served; AWS's own form when absent.
     urls_at: Option<String>,
@@ -99,6 +103,7 @@ impl Lambda {
             retired: BTreeMap::new(),
             running: BTreeMap::new(),
             running_provisioned: BTreeMap::new(),
+            starts: warm::Starts::default(),
             changed: BTreeSet::new(),
             urls_at: None,
             layers: Rows::new("layer"),

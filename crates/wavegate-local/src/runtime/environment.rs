@@ -16,15 +16,18 @@ use super::api::{Event, Piece, RESPONSE_MAX, Reply, Stream};
 use super::guard::Guard;
 use super::interpreter::Launch;
 use super::log::Log;
+use super::pool::Kind;
 use super::process::{Handed, Process, Start};
 use super::report::{Failure, Measured};
 use super::said::{Ended, Initialized, Said};
 use super::view::Entry;
-use super::{Job, Kind, Outcome, Part};
+use super::{Job, Outcome, Part};
 use crate::clock::{Stopwatch, wall_ms};
 
 /// AWS: real time an environment has for its initialization, before the function's timeout counts.
 const INIT_MAX: Duration = Duration::from_secs(10);
+/// AWS: real time it has if it is provisioned.
+const PROVISIONED_INIT_MAX: Duration = Duration::from_mins(15);
 
 /// What it takes to make an environment.
 pub(super) struct Setup {
@@ -114,7 +117,7 @@ impl Environment {
         let (process, init_ms) = match self.running().filter(|process| process.is_well()) {
             Some(process) => (Some(process), None),
             None if self.is_used.swap(true, Ordering::SeqCst) => (None, None),
-            None => self.initialize_ahead().await,
+            None => self.initialize_ahead(INIT_MAX).await,
         };
         let watch = Stopwatch::start();
         let was_told = process.is_some();
@@ -147,15 +150,24 @@ impl Environment {
 
     /// The first initialization of all, before the invocation's time. One that fails is tried again
     /// within it.
-    async fn initialize_ahead(&self) -> (Option<Arc<Process>>, Option<f64>) {
+    async fn initialize_ahead(&self, limit: Duration) -> (Option<Arc<Process>>, Option<f64>) {
         let watch = Stopwatch::start();
-        let ready = self.initialize(INIT_MAX).await;
+        let ready = self.initialize(limit).await;
         let took_ms = watch.elapsed_ms();
         self.say_initialized(took_ms, true, ready.as_ref().err());
         match ready {
             Ok(process) => (Some(process), Some(took_ms)),
             Err(_) => (None, None),
         }
+    }
+
+    /// Initializes it ahead of its first job; whether that went well.
+    pub(super) async fn provision(&self) -> bool {
+        self.is_used.store(true, Ordering::SeqCst);
+        let (process, _) = self.initialize_ahead(PROVISIONED_INIT_MAX).await;
+        // No invocation's tail has what was printed before it.
+        self.setup.log.take_tail();
+        process.is_some()
     }
 
     fn say_initialized(&self, took_ms: f64, is_ahead: bool, failure: Option<&Failure>) {

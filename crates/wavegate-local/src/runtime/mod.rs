@@ -16,13 +16,14 @@ mod interpreter;
 mod levels;
 mod log;
 mod memory;
+mod pool;
 mod process;
 mod report;
 mod said;
 mod variables;
 mod view;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -39,15 +40,13 @@ use self::guard::Guard;
 use self::interpreter::{Interpreters, Launch, NoLaunch};
 use self::levels::Format;
 use self::log::Log;
+use self::pool::{Kind, Pool};
 use self::report::{Failure, Measured};
 use self::said::{Beginning, Ended, Said};
 use self::view::{Entry, Mounts, View, Views};
-use crate::clock::Stopwatch;
 use crate::home::Home;
 use crate::lambda::model::Route;
 
-/// How long an environment may be idle, in real time. AWS keeps them for some minutes.
-const IDLE_MAX: Duration = Duration::from_mins(5);
 /// Tries to remove what a killed cloud left, and real time between two.
 const CLEAR_TRIES: u32 = 50;
 const CLEAR_WAIT: Duration = Duration::from_millis(10);
@@ -102,14 +101,6 @@ impl Job {
     }
 }
 
-/// Which environments can run a job.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Kind {
-    home: Arc<Home>,
-    deployment: String,
-    is_provisioned: bool,
-}
-
 /// A part of an answer, for a caller that takes it as it comes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part {
@@ -145,14 +136,6 @@ struct Inner {
     views: Views,
     guard: Arc<Guard>,
     pool: Mutex<Pool>,
-}
-
-#[derive(Debug, Default)]
-struct Pool {
-    idle: HashMap<Kind, Vec<(Arc<Environment>, Stopwatch)>>,
-    all: BTreeMap<u64, Arc<Environment>>,
-    next_id: u64,
-    is_closed: bool,
 }
 
 /// Removes what a cloud that was killed left. Its environments are killed a moment after it, and may
@@ -214,7 +197,8 @@ impl Runtime {
                 },
             );
         };
-        let environment = match self.take_idle(&job.kind()) {
+        let idle = self.pool().take(&job.kind());
+        let environment = match idle {
             Some(environment) => environment,
             None => match self.make_environment(job, root).await {
                 Ok(environment) => environment,
@@ -230,39 +214,43 @@ impl Runtime {
     /// Ends environments of a home that were idle for long, and those of deployments that are not in
     /// `live`.
     pub fn reap(&self, home: &Home, live: &BTreeSet<String>) {
-        let mut ended = Vec::new();
-        let mut pool = self.pool();
-        pool.idle.retain(|kind, idle| {
-            if *kind.home != *home {
-                return true;
-            }
-            let is_live = live.contains(&kind.deployment);
-            idle.retain(|(environment, since)| {
-                let stays = is_live && since.elapsed() < IDLE_MAX;
-                if !stays {
-                    ended.push(Arc::clone(environment));
-                }
-                stays
-            });
-            !idle.is_empty()
-        });
-        for environment in &ended {
-            pool.all.remove(&environment.id());
-        }
-        drop(pool);
-        for environment in ended {
+        let old = self.pool().old(home, live);
+        for environment in old {
             environment.end();
         }
     }
 
+    /// Says how many environments are provisioned for each deployment of a home, and ends idle ones beyond
+    /// that.
+    pub fn keep(&self, home: &Arc<Home>, kept: BTreeMap<String, u32>) {
+        let surplus = self.pool().keep(home, kept);
+        for environment in surplus {
+            environment.end();
+        }
+    }
+
+    /// How many provisioned environments are still to be started for a job of their kind.
+    pub fn missing(&self, job: &Job) -> usize {
+        self.pool().missing(&job.kind())
+    }
+
+    /// Starts an environment for jobs like this one, and initializes it. False if its code failed; what
+    /// cannot be started here at all is not the code's fault.
+    pub async fn provision(&self, job: &Job) -> bool {
+        let Some(root) = &job.root else { return true };
+        let Ok(environment) = self.make_environment(job, root).await else { return true };
+        let mut lease = Lease { runtime: self, environment: Some(Arc::clone(&environment)) };
+        let is_ready = environment.provision().await;
+        if is_ready {
+            lease.give_back();
+        }
+        is_ready
+    }
+
     /// Kills everything at once and starts nothing more.
     pub fn kill_all(&self) -> Vec<impl Future<Output = ()> + Send + 'static> {
-        let mut pool = self.pool();
-        pool.is_closed = true;
-        pool.idle.clear();
-        let all = std::mem::take(&mut pool.all);
-        drop(pool);
-        all.into_values()
+        let all = self.pool().close();
+        all.into_iter()
             .map(|environment| {
                 environment.end();
                 async move { environment.gone().await }
@@ -284,27 +272,17 @@ impl Runtime {
 
     /// How many environments there are.
     pub fn environment_count(&self) -> usize {
-        self.pool().all.len()
+        self.pool().count()
     }
 
     fn pool(&self) -> MutexGuard<'_, Pool> {
         self.inner.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The idle environment that was used last: the others can grow old.
-    fn take_idle(&self, kind: &Kind) -> Option<Arc<Environment>> {
-        let (environment, _) = self.pool().idle.get_mut(kind)?.pop()?;
-        Some(environment)
-    }
-
     async fn make_environment(&self, job: &Job, root: &Path) -> Result<Arc<Environment>, NoLaunch> {
         let settings = &self.inner.settings;
         let configuration = &job.route.deployed.configuration;
-        let id = {
-            let mut pool = self.pool();
-            pool.next_id += 1;
-            pool.next_id
-        };
+        let id = self.pool().next_id();
         let home = settings.run_dir.join(format!("environment-{id}"));
         let scratch = home.join("tmp");
         crate::private::directory(&scratch).map_err(|error| no_launch(&scratch, &error))?;
@@ -331,11 +309,9 @@ impl Runtime {
             memory_mb: configuration.memory_size.unsigned_abs(),
             guard: Arc::clone(&self.inner.guard),
         });
-        let mut pool = self.pool();
-        if pool.is_closed {
+        let is_added = self.pool().add(&environment);
+        if !is_added {
             environment.end();
-        } else {
-            pool.all.insert(id, Arc::clone(&environment));
         }
         Ok(environment)
     }
@@ -401,13 +377,10 @@ struct Lease<'a> {
 impl Lease<'_> {
     fn give_back(&mut self) {
         let Some(environment) = self.environment.take() else { return };
-        let mut pool = self.runtime.pool();
-        if pool.is_closed {
+        let is_idle = self.runtime.pool().give_back(Arc::clone(&environment));
+        if !is_idle {
             environment.end();
-            return;
         }
-        let idle = pool.idle.entry(environment.kind().clone()).or_default();
-        idle.push((environment, Stopwatch::start()));
     }
 }
 
@@ -415,7 +388,7 @@ impl Drop for Lease<'_> {
     fn drop(&mut self) {
         if let Some(environment) = self.environment.take() {
             environment.end();
-            self.runtime.pool().all.remove(&environment.id());
+            self.runtime.pool().forget(&environment);
         }
     }
 }

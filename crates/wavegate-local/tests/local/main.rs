@@ -17,6 +17,7 @@ mod models;
 mod node_client;
 mod objects;
 mod permissions;
+mod provisioned;
 mod sdks;
 mod strangers;
 mod streams;

@@ -113,18 +113,17 @@ impl Lambda {
     fn ready(&self, now: i64, route: &Route) -> u32 {
         let Some(function) = self.functions.get(&route.function) else { return 0 };
         let provisioned = &function.beside.provisioned;
-        let through = function
-            .aliases
-            .values()
-            .filter(|alias| alias.function_version == route.version)
-            .filter_map(|alias| provisioned.get(&alias.name));
-        provisioned
-            .get(&route.version)
-            .into_iter()
-            .chain(through)
-            .filter(|record| record.ready_at_ms <= now)
-            .map(|record| record.requested)
-            .sum()
+        let own = provisioned.get(&route.version).filter(|record| record.is_ready(now));
+        let through = function.aliases.values().filter_map(|alias| {
+            let record = provisioned.get(&alias.name)?;
+            let is_there = if alias.function_version == route.version {
+                record.is_ready(now)
+            } else {
+                alias.still_serves(&route.version, now)
+            };
+            is_there.then_some(record)
+        });
+        own.into_iter().chain(through).map(|record| record.requested).sum()
     }
 
     /// Whether a function may run once more without provisioned environments. What is provisioned is

@@ -1,9 +1,8 @@
 //! What stands beside a function and points at it or at one of its qualifiers: function URLs,
 //! provisioned concurrency, settings for asynchronous events.
 //!
-//! These records are part of the function's own, and so of the format on disk. Deliberately absent:
-//! anything that acts on them. No URL is served, nothing is kept warm, and asynchronous events are
-//! tried as AWS does by default; the records are there for whoever looks.
+//! These records are part of the function's own, and so of the format on disk. What acts on them is
+//! elsewhere: it asks for them.
 
 use std::collections::BTreeMap;
 
@@ -69,6 +68,12 @@ pub struct ProvisionedRecord {
     /// Its alias went to another version, and what it left is still there.
     #[serde(default)]
     pub is_moving: bool,
+    /// The number of the start of its environments that is under way. A restart ends it.
+    #[serde(skip)]
+    pub start: Option<u64>,
+    /// AWS's reason why they could not be started.
+    #[serde(default)]
+    pub failure: Option<String>,
 }
 
 /// Settings for asynchronous events.

@@ -1,6 +1,6 @@
 //! Provisioned concurrency: its configuration and states, and what AWS does to an alias that has
 //! some: after a change of version the alias routes everything to the version it left, until the
-//! new one's environments are ready. Nothing is kept warm here.
+//! new one's environments are ready. What is really started for it is in [`super::warm`].
 
 use serde_json::{Value, json};
 
@@ -49,6 +49,8 @@ impl Lambda {
             ready_at_ms: now.saturating_add(self.ready_after_ms()),
             changed_ms: now,
             is_moving: false,
+            start: self.starts.ask(&name, &key),
+            failure: None,
         };
         let shown = show(now, &record);
         let function = self.function_mut(now, &name)?;
@@ -147,6 +149,8 @@ impl Lambda {
         }
         provisioned.ready_at_ms = done_at_ms;
         provisioned.is_moving = true;
+        provisioned.start = self.starts.ask(function, &alias.name);
+        provisioned.failure = None;
         alias.additional = Some((left.to_owned(), 1.0));
         alias.settling = Some(Transition { done_at_ms, revision_id: ids.uuid() });
     }
@@ -256,14 +260,24 @@ fn check_place(function: &FunctionRecord, key: &str) -> Result<(), ApiError> {
 }
 
 fn show(now: i64, record: &ProvisionedRecord) -> Value {
-    let is_ready = now >= record.ready_at_ms;
+    let is_ready = record.is_ready(now);
+    let has_failed = record.failure.is_some();
     // While an alias moves, what it left is still there.
-    let ready = if is_ready || record.is_moving { record.requested } else { 0 };
-    json!({
+    let ready = if is_ready || (record.is_moving && !has_failed) { record.requested } else { 0 };
+    let status = match (has_failed, is_ready) {
+        (true, _) => "FAILED",
+        (_, true) => "READY",
+        _ => "IN_PROGRESS",
+    };
+    let mut shown = json!({
         "RequestedProvisionedConcurrentExecutions": record.requested,
         "AvailableProvisionedConcurrentExecutions": ready,
         "AllocatedProvisionedConcurrentExecutions": ready,
-        "Status": if is_ready { "READY" } else { "IN_PROGRESS" },
+        "Status": status,
         "LastModified": timestamp(record.changed_ms),
-    })
+    });
+    if let Some(reason) = &record.failure {
+        shown["StatusReason"] = json!(reason);
+    }
+    shown
 }

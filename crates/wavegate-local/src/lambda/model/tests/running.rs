@@ -68,3 +68,66 @@ fn an_event_goes_by_the_rules_of_the_very_qualifier_it_names() {
     }
     assert_eq!(bench.lambda.delivery("fn", Some("1")).retries, 2);
 }
+
+#[test]
+fn provisioned_concurrency_waits_for_whoever_starts_its_environments() {
+    let mut bench = Bench::with_versions(2);
+    bench.provision("1").unwrap();
+    assert!(bench.lambda.take_starts(bench.now).is_empty(), "nobody starts any");
+    bench.now += SETTLE * 60;
+    let status = |bench: &Bench, key: &str| {
+        let shown = bench.lambda.get_provisioned(bench.now, "fn", Some(key)).unwrap();
+        (shown["Status"].as_str().unwrap().to_owned(), shown["StatusReason"].clone())
+    };
+    assert_eq!(status(&bench, "1").0, "READY");
+    // What was ready before somebody does is started, and stays ready.
+    bench.lambda.start_provisioned();
+    let starts = bench.lambda.take_starts(bench.now);
+    assert_eq!((starts.len(), starts[0].count, starts[0].route.version.as_str()), (1, 1, "1"));
+    assert_eq!(status(&bench, "1").0, "READY");
+
+    bench.provision("2").unwrap();
+    let first = bench.lambda.take_starts(bench.now);
+    bench.now += SETTLE * 60;
+    assert_eq!(status(&bench, "2").0, "IN_PROGRESS");
+    assert!(!bench.admit(Some("2")).unwrap().is_provisioned);
+    // Asked for anew: what came of the first start is of no interest any more.
+    bench.provision("2").unwrap();
+    bench.now += SETTLE * 60;
+    bench.lambda.provisioned_started(bench.now, &first[0], true).unwrap();
+    assert_eq!(status(&bench, "2").0, "IN_PROGRESS");
+    let second = bench.lambda.take_starts(bench.now);
+    bench.lambda.provisioned_started(bench.now, &second[0], false).unwrap();
+    assert_eq!(status(&bench, "2"), ("FAILED".to_owned(), json!("FUNCTION_ERROR_INIT_FAILURE")));
+    assert!(!bench.admit(Some("2")).unwrap().is_provisioned);
+    bench.provision("2").unwrap();
+    let third = bench.lambda.take_starts(bench.now);
+    bench.now += SETTLE * 60;
+    bench.lambda.provisioned_started(bench.now, &third[0], true).unwrap();
+    assert_eq!(status(&bench, "2").0, "READY");
+    assert!(bench.admit(Some("2")).unwrap().is_provisioned);
+}
+
+#[test]
+fn an_alias_that_moves_keeps_the_environments_it_leaves_until_the_new_ones_are_ready() {
+    let mut bench = Bench::with_versions(2);
+    bench.create_alias("live", "1", &[]).unwrap();
+    bench.provision("live").unwrap();
+    bench.now += SETTLE * 60;
+    let deployments = |bench: &Bench| {
+        let kept = bench.lambda.provisioned_environments(bench.now);
+        (kept.environments.len(), kept.until_ms.is_some())
+    };
+    assert_eq!(deployments(&bench), (1, false));
+    let moved = UpdateAlias { function_version: Some("2".into()), ..UpdateAlias::default() };
+    bench.update_alias("live", moved).unwrap();
+    assert_eq!(deployments(&bench), (2, true));
+    let place = bench.admit(Some("live")).unwrap();
+    assert_eq!((place.version.as_str(), place.is_provisioned), ("1", true));
+    bench.now += SETTLE * 60;
+    assert_eq!(deployments(&bench), (1, false));
+    let place = bench.admit(Some("live")).unwrap();
+    assert_eq!((place.version.as_str(), place.is_provisioned), ("2", true));
+    bench.lambda.delete_provisioned(bench.now, "fn", Some("live")).unwrap();
+    assert_eq!(deployments(&bench), (0, false));
+}
