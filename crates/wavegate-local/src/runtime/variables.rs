@@ -70,9 +70,9 @@ pub(super) fn of(
     set("AWS_REGION", job.home.region.clone().into());
     set("AWS_DEFAULT_REGION", job.home.region.clone().into());
     let (key, secret) = iam::function_keys(place.id);
+    set("AWS_SESSION_TOKEN", session(job).token(&key).into());
     set("AWS_ACCESS_KEY_ID", key.into());
     set("AWS_SECRET_ACCESS_KEY", secret.into());
-    set("AWS_SESSION_TOKEN", session(job).token().into());
     set("AWS_LAMBDA_FUNCTION_NAME", route.function.clone().into());
     set("AWS_LAMBDA_FUNCTION_VERSION", route.version.clone().into());
     set("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", configuration.memory_size.to_string().into());
@@ -103,8 +103,13 @@ fn session(job: &Job) -> Session {
     // One that does not exist has always the same id all the same.
     let made_up = || format!("AROA{}", &hex_sha256(role.as_bytes()).to_ascii_uppercase()[..17]);
     let role_id = job.role_id.clone().unwrap_or_else(made_up);
+    // AWS: a session's name has two characters at least.
+    let name = match route.function.len() {
+        1 => format!("{}@lambda_function", route.function),
+        _ => route.function.clone(),
+    };
     // A role of another account, as a manifest for AWS may name it, makes no calls to that account.
-    Session::of_role(role, &role_id, &route.function, &job.home.account)
+    Session::of_role(role, &role_id, &name, &job.home.account)
 }
 
 /// Where libraries are looked for, in AWS's order.

@@ -185,10 +185,11 @@ fn credentials(cloud: &Cloud, session: &Session, asked: Option<u32>, otherwise: 
     let mut core = cloud.core();
     let key: String = core.ids.uuid().to_ascii_uppercase().replace('-', "");
     let secret = format!("{}{}", core.ids.uuid(), core.ids.uuid()).replace('-', "");
+    let key = format!("{KEY_PREFIX}{}", &key[..16]);
     json!({
-        "AccessKeyId": format!("{KEY_PREFIX}{}", &key[..16]),
+        "SessionToken": session.token(&key),
+        "AccessKeyId": key,
         "SecretAccessKey": secret[..40],
-        "SessionToken": session.token(),
         "Expiration": seconds(ends_ms - ends_ms.rem_euclid(1000)),
     })
 }

@@ -54,15 +54,15 @@ impl Session {
             .header("x-amz-security-token")
             .map(ToOwned::to_owned)
             .or_else(|| request.query_param("X-Amz-Security-Token"))?;
-        let json = URL_SAFE_NO_PAD.decode(token.strip_prefix(PREFIX)?).ok()?;
-        serde_json::from_slice(&json).ok()
+        let told = token.strip_prefix(PREFIX)?.split('.').next()?;
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(told).ok()?).ok()
     }
 
-    /// Its token.
-    pub(crate) fn token(&self) -> String {
+    /// A token of it. As on AWS no two are the same: each is for one key.
+    pub(crate) fn token(&self, key: &str) -> String {
         // Texts alone always have a JSON form.
         let json = serde_json::to_vec(self).unwrap_or_default();
-        format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(json))
+        format!("{PREFIX}{}.{key}", URL_SAFE_NO_PAD.encode(json))
     }
 
     /// Whether it is a role's.
@@ -98,14 +98,14 @@ mod tests {
             method: "POST".to_owned(),
             path: "/".to_owned(),
             query: String::new(),
-            headers: vec![("x-amz-security-token".to_owned(), session.token())],
+            headers: vec![("x-amz-security-token".to_owned(), session.token("KEY"))],
             body: Bytes::new(),
         };
         assert_eq!(Session::of(&request), Some(session.clone()));
         request.headers.clear();
         assert_eq!(Session::of(&request), None);
         // Links that were signed before carry it, too.
-        request.query = format!("X-Amz-Security-Token={}", session.token());
+        request.query = format!("X-Amz-Security-Token={}", session.token("KEY"));
         assert_eq!(Session::of(&request), Some(session));
         request.query = "X-Amz-Security-Token=another%20cloud's".to_owned();
         assert_eq!(Session::of(&request), None);

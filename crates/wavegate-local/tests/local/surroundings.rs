@@ -63,6 +63,9 @@ async fn a_function_finds_awss_variables_and_is_its_role() {
     let caller = answer["caller"].as_str().unwrap();
     assert!(caller.contains("<Arn>arn:aws:sts::000000000000:assumed-role/r/fn</Arn>"), "{caller}");
     assert!(caller.contains("<UserId>AROA") && caller.contains(":fn</UserId>"), "{caller}");
+    client.create("f", "python3.13", &[("app.py", LOOK)]).await;
+    let other = client.invoke("f", json!({})).await.json();
+    assert!(other["caller"].as_str().unwrap().contains("/r/f@lambda_function</Arn>"), "{other}");
     if answer["has_view"] == true {
         // These two are the interpreter's and the trace's.
         let others = ["LC_CTYPE", "_X_AMZN_TRACE_ID"];

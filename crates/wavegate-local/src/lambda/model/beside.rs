@@ -50,6 +50,9 @@ pub struct UrlRecord {
     pub cors: Option<Value>,
     /// `BUFFERED` or `RESPONSE_STREAM`.
     pub invoke_mode: String,
+    /// Whether it was ever given: AWS answers changes with it then.
+    #[serde(default)]
+    pub has_invoke_mode: bool,
     /// Virtual time of its creation.
     pub created_ms: i64,
     /// Virtual time of the last change.

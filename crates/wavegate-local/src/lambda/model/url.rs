@@ -42,17 +42,17 @@ impl Lambda {
                  FunctionUrlConfig exists for this Lambda function"
             )));
         }
-        let invoke_mode = input.invoke_mode.clone();
         let record = UrlRecord {
             id: ids.uuid().replace('-', ""),
             auth_type: input.auth_type.unwrap_or_default(),
             cors: input.cors,
+            has_invoke_mode: input.invoke_mode.is_some(),
             invoke_mode: input.invoke_mode.unwrap_or_else(|| "BUFFERED".to_owned()),
             created_ms: now,
             changed_ms: now,
         };
         urls.insert(key, record.clone());
-        let mut shown = self.show_url(&arn, &record, invoke_mode.as_deref());
+        let mut shown = self.show_changed_url(&arn, &record);
         if let Some(shown) = shown.as_object_mut() {
             // AWS answers a creation without it.
             shown.remove("LastModifiedTime");
@@ -70,7 +70,7 @@ impl Lambda {
         let (target, key) = self.addressed(now, name, qualifier, no_such_resource)?;
         let urls = &self.function(&target.name)?.beside.urls;
         let record = urls.get(&key).ok_or_else(no_such_resource)?;
-        Ok(self.show_url(&self.arn_of(&target.name, &key), record, Some(&record.invoke_mode)))
+        Ok(self.show_url(&self.arn_of(&target.name, &key), record))
     }
 
     /// `UpdateFunctionUrlConfig`: what is left out stays.
@@ -88,13 +88,14 @@ impl Lambda {
         if let Some(auth_type) = input.auth_type {
             record.auth_type = auth_type;
         }
-        if let Some(mode) = &input.invoke_mode {
-            record.invoke_mode.clone_from(mode);
+        if let Some(mode) = input.invoke_mode {
+            record.invoke_mode = mode;
+            record.has_invoke_mode = true;
         }
         record.cors = input.cors.or(record.cors.take());
         record.changed_ms = now;
         let record = record.clone();
-        Ok(self.show_url(&arn, &record, input.invoke_mode.as_deref()))
+        Ok(self.show_changed_url(&arn, &record))
     }
 
     /// `DeleteFunctionUrlConfig`.
@@ -119,9 +120,7 @@ impl Lambda {
         let name = self.unqualified(name)?;
         let urls = self.functions.get(&name).ok_or_else(no_function)?.beside.urls.iter();
         let items = urls.map(|(key, record)| (key.clone(), (self.arn_of(&name, key), record)));
-        Ok(page(items, marker, max_items, |(arn, record)| {
-            self.show_url(&arn, record, Some(&record.invoke_mode))
-        }))
+        Ok(page(items, marker, max_items, |(arn, record)| self.show_url(&arn, record)))
     }
 
     fn address(&self, record: &UrlRecord) -> String {
@@ -143,18 +142,26 @@ impl Lambda {
         self.qualified(now, name, qualifier).map_err(|_| missing())
     }
 
-    /// AWS answers changes with the mode that they set, and with no other.
-    fn show_url(&self, arn: &str, record: &UrlRecord, invoke_mode: Option<&str>) -> Value {
+    /// AWS answers changes without the mode for as long as none was given.
+    fn show_changed_url(&self, arn: &str, record: &UrlRecord) -> Value {
+        let mut shown = self.show_url(arn, record);
+        if let Some(shown) = shown.as_object_mut()
+            && !record.has_invoke_mode
+        {
+            shown.remove("InvokeMode");
+        }
+        shown
+    }
+
+    fn show_url(&self, arn: &str, record: &UrlRecord) -> Value {
         let mut shown = json!({
             "FunctionUrl": self.address(record),
             "FunctionArn": arn,
             "AuthType": record.auth_type,
             "CreationTime": timestamp(record.created_ms),
             "LastModifiedTime": timestamp(record.changed_ms),
+            "InvokeMode": record.invoke_mode,
         });
-        if let Some(mode) = invoke_mode {
-            shown["InvokeMode"] = json!(mode);
-        }
         if let Some(cors) = &record.cors {
             shown["Cors"] = cors.clone();
         }

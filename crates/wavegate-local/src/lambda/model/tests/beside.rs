@@ -174,6 +174,16 @@ fn a_url_is_on_the_function_or_an_alias_and_there_is_one_each() {
     assert!(on_alias.get("InvokeMode").is_none(), "AWS tells the mode to those who look");
     let shown = bench.lambda.get_url(bench.now, "fn", Some("live")).unwrap();
     assert_eq!(shown["InvokeMode"], "BUFFERED");
+    // Once it was given, AWS answers every change with it.
+    for (given, told) in [
+        (None, None),
+        (Some("RESPONSE_STREAM"), Some("RESPONSE_STREAM")),
+        (None, Some("RESPONSE_STREAM")),
+    ] {
+        let input = UrlInput { invoke_mode: given.map(Into::into), ..UrlInput::default() };
+        let updated = bench.lambda.update_url(bench.now, "fn", Some("live"), input).unwrap();
+        assert_eq!(updated.get("InvokeMode"), told.map(|mode| json!(mode)).as_ref());
+    }
     assert_eq!(bench.create_url(Some("no")).unwrap_err().message, "Function does not exist");
     assert_eq!(bench.lambda.list_urls("fn", None, None).unwrap().items.len(), 2);
     bench.lambda.delete_alias(bench.now, "fn", "live").unwrap();
