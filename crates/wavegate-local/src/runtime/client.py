@@ -139,12 +139,16 @@ class Api:
 
 
 def fault(kind, message, trace=None):
-    return {
+    told = {
         "errorMessage": message,
         "errorType": kind,
         "requestId": _request_id or "",
         "stackTrace": trace or [],
     }
+    if os.environ.get("AWS_EXECUTION_ENV") == "AWS_Lambda_python3.8":
+        # AWS's client for it is an older one.
+        del told["requestId"]
+    return told
 
 
 def report(error):
