@@ -5,6 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::lambda::archive::hex_sha256;
 use crate::wire::Request;
 
 /// How a token begins.
@@ -62,7 +63,8 @@ impl Session {
     pub(crate) fn token(&self, key: &str) -> String {
         // Texts alone always have a JSON form.
         let json = serde_json::to_vec(self).unwrap_or_default();
-        format!("{PREFIX}{}.{key}", URL_SAFE_NO_PAD.encode(json))
+        let unique = &hex_sha256(key.as_bytes())[..16];
+        format!("{PREFIX}{}.{unique}", URL_SAFE_NO_PAD.encode(json))
     }
 
     /// Whether it is a role's.
