@@ -206,11 +206,12 @@ async fn route(clouds: &Clouds, request: HttpRequest<Body>, request_id: &str) ->
         return unknown(&request);
     };
     route.complete(&request);
-    serve_call(&cloud, &route, &request, request_id).await
+    serve_call(clouds, &cloud, &route, &request, request_id).await
 }
 
 /// Lets the service answer.
 async fn serve_call(
+    clouds: &Clouds,
     cloud: &Arc<Cloud>,
     route: &Route,
     request: &Request,
@@ -219,7 +220,7 @@ async fn serve_call(
     cloud.count(route.name());
     let service = route.service;
     if service.is(&model::LAMBDA) {
-        operations::answer(cloud, route, request, request_id).await
+        operations::answer(clouds, cloud, route, request, request_id).await
     } else if service.is(&model::CODEDEPLOY) {
         let outcome = deployments(cloud, route, request).await;
         route.answer(outcome.map(Output::of), request_id)

@@ -208,12 +208,17 @@ impl Clouds {
         self.all().into_iter().find(|cloud| cloud.core().lambda.url_target(id).is_some())
     }
 
+    /// That of a home, if it was ever named.
+    pub(crate) fn known(&self, home: &Home) -> Option<Arc<Cloud>> {
+        self.all.read().unwrap_or_else(PoisonError::into_inner).get(home).map(Arc::clone)
+    }
+
     fn at(&self, home: Home) -> Arc<Cloud> {
         if home == self.shared.first {
             return Arc::clone(&self.first);
         }
-        if let Some(cloud) = self.all.read().unwrap_or_else(PoisonError::into_inner).get(&home) {
-            return Arc::clone(cloud);
+        if let Some(cloud) = self.known(&home) {
+            return cloud;
         }
         let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
         let cloud = all.entry(home).or_insert_with_key(|home| {

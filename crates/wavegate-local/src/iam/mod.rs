@@ -21,7 +21,7 @@ mod resource;
 
 pub(crate) use need::{Need, of_alarms, of_deployment, of_lambda, of_objects};
 pub use policy::{Policy, PolicyError};
-pub(crate) use resource::{ServiceCall, allows};
+pub(crate) use resource::{ServiceCall, allows, allows_account};
 
 use policy::Verdict;
 

@@ -1,7 +1,7 @@
-//! Resource policies, as far as AWS's own services are held to them: whether a service may act on a
-//! resource for one of the account's other resources.
+//! Resource policies, as far as AWS's own services and other accounts are held to them: whether a service may
+//! act on a resource for one of the account's other resources, and whether another account may.
 //!
-//! Deliberately absent: callers that are people or roles; the local cloud lets those do everything.
+//! Deliberately absent: people and roles of the account itself; the local cloud lets those do everything.
 
 use serde_json::{Map, Value};
 
@@ -38,6 +38,34 @@ fn allows_by(statement: &Value, call: &ServiceCall<'_>) -> bool {
         && conditions.is_none_or(|conditions| conditions.iter().all(|one| holds(one, call)))
 }
 
+/// Whether a policy, in JSON, lets another account do what it wants. A condition is never met: what it
+/// could be about, an organization, is not there.
+pub(crate) fn allows_account(policy: &str, account: &str, action: &str) -> bool {
+    let Ok(policy) = serde_json::from_str::<Value>(policy) else { return false };
+    let said = |effect: &str| {
+        let statements = policy["Statement"].as_array();
+        statements.into_iter().flatten().any(|statement| {
+            statement["Effect"] == effect
+                && statement["Condition"].as_object().is_none_or(Map::is_empty)
+                && texts(&statement["Action"]).any(|one| glob(one, action))
+                && is_of(&statement["Principal"], account)
+        })
+    };
+    said("Allow") && !said("Deny")
+}
+
+fn is_of(principal: &Value, account: &str) -> bool {
+    principal == "*"
+        || texts(&principal["AWS"])
+            .any(|one| one == "*" || one == account || one.split(':').nth(4) == Some(account))
+}
+
+/// A text, or the texts of a list.
+fn texts(value: &Value) -> impl Iterator<Item = &str> {
+    let one = value.as_str();
+    one.into_iter().chain(value.as_array().into_iter().flatten().filter_map(Value::as_str))
+}
+
 /// Whether a condition holds. What is not known of a service's call does not.
 fn holds((operator, keys): (&String, &Value), call: &ServiceCall<'_>) -> bool {
     let nothing = Map::new();
@@ -63,6 +91,34 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn an_account_acts_only_where_a_policy_names_it_and_none_denies() {
+        let statement = |effect: &str, principal: Value, action: &str| json!({ "Effect": effect, "Principal": principal, "Action": action });
+        let root = json!({ "AWS": "arn:aws:iam::123456789012:root" });
+        let allow = statement("Allow", root.clone(), "lambda:*");
+        let ask = |statements: &[&Value], account: &str| {
+            let policy = json!({ "Statement": statements }).to_string();
+            allows_account(&policy, account, "lambda:GetFunction")
+        };
+        assert!(ask(&[&allow], "123456789012"));
+        assert!(!ask(&[&allow], "210987654321") && !ask(&[], "123456789012"));
+        for (principal, action, expected) in [
+            (json!("*"), "lambda:GetFunction", true),
+            (json!({ "AWS": ["x", "123456789012"] }), "*", true),
+            (json!({ "AWS": "arn:aws:iam::123456789012:role/r" }), "lambda:Get*", true),
+            (json!({ "Service": "123456789012" }), "lambda:*", false),
+            (root.clone(), "lambda:InvokeFunction", false),
+        ] {
+            let one = statement("Allow", principal, action);
+            assert_eq!(ask(&[&one], "123456789012"), expected, "{one}");
+        }
+        let deny = statement("Deny", root, "lambda:GetFunction");
+        assert!(!ask(&[&allow, &deny], "123456789012"));
+        let mut conditional = allow.clone();
+        conditional["Condition"] = json!({ "StringEquals": { "aws:PrincipalOrgID": "o-1" } });
+        assert!(!ask(&[&conditional], "123456789012"));
+    }
 
     #[test]
     fn a_service_acts_only_for_whom_the_policy_names() {

@@ -6,6 +6,7 @@
 mod beside;
 mod call;
 mod functions;
+mod guest;
 mod layers;
 mod settings;
 
@@ -20,7 +21,7 @@ use call::Call;
 use super::error::ApiError;
 use super::output::Page;
 use super::runtimes;
-use crate::cloud::Cloud;
+use crate::cloud::{Cloud, Clouds};
 use crate::iam;
 use crate::invoke;
 use crate::wire::validate::{self, Finding, Rule, Shown, Step};
@@ -77,15 +78,17 @@ pub(crate) fn too_large(operation: &str) -> Fault {
 
 /// Answers a request.
 pub(crate) async fn answer(
-    cloud: &Arc<Cloud>,
+    clouds: &Clouds,
+    own: &Arc<Cloud>,
     route: &Route,
     request: &Request,
     request_id: &str,
 ) -> Answer {
-    let input = match admit(cloud, route, request) {
-        Ok(input) => input,
+    let (cloud, input) = match admit(clouds, own, route, request) {
+        Ok(admitted) => admitted,
         Err(fault) => return route.answer(Err(fault), request_id),
     };
+    let cloud = &cloud;
     let operation = input.operation.name.as_str();
     let members = Value::Object(input.members);
     let outcome = if operation.starts_with("Invoke") {
@@ -114,12 +117,18 @@ async fn invoked(
     }
 }
 
-/// What AWS's front end asks of a request before the operation sees it.
-fn admit(cloud: &Cloud, route: &Route, request: &Request) -> Result<Input, Fault> {
-    if let Some(rate) = &cloud.rate {
+/// What AWS's front end asks of a request before the operation sees it; where it is performed.
+fn admit(
+    clouds: &Clouds,
+    own: &Arc<Cloud>,
+    route: &Route,
+    request: &Request,
+) -> Result<(Arc<Cloud>, Input), Fault> {
+    if let Some(rate) = &own.rate {
         rate.check(route.name())?;
     }
     let input = route.decode(request)?;
+    let cloud = guest::place(clouds, own, &input, request)?;
     let needs = iam::of_lambda(&input.operation.name, &input.members, &cloud.home);
     if let Some(why) = cloud.refusal(request, &needs) {
         return Err(Fault::front(403, "AccessDeniedException", why));
@@ -130,7 +139,7 @@ fn admit(cloud: &Cloud, route: &Route, request: &Request) -> Result<Input, Fault
     }
     match validate::message(&findings) {
         Some(message) => Err(Fault::new("ValidationException", message)),
-        None => Ok(input),
+        None => Ok((cloud, input)),
     }
 }
 

@@ -211,6 +211,37 @@ async fn roles_are_an_accounts_in_all_regions_and_lead_into_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn another_account_does_with_a_function_what_its_policy_lets_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let (cloud, mut client) = start(directory.path()).await;
+    let arn = us().create(&mut client).await;
+    let path = format!("/{}", arn.replace(':', "%3A"));
+    let invoked = format!("{path}/invocations");
+    let refused = other().lambda(&mut client, "POST", &invoked, &json!({})).await;
+    let (status, kind, message) = refused.error();
+    assert_eq!((status, kind.as_str()), (403, "AccessDeniedException"));
+    assert_eq!(
+        message,
+        format!(
+            "User: arn:aws:iam::{OTHER_ACCOUNT}:root is not authorized to perform: \
+             lambda:InvokeFunction on resource: {arn} because no resource-based policy allows the \
+             lambda:InvokeFunction action"
+        )
+    );
+    let may = json!({
+        "StatementId": "s", "Action": "lambda:InvokeFunction", "Principal": OTHER_ACCOUNT,
+    });
+    assert_eq!(us().lambda(&mut client, "POST", "/fn/policy", &may).await.status, 201);
+    let ran = other().lambda(&mut client, "POST", &invoked, &json!({})).await;
+    assert_eq!((ran.status, ran.json()), (200, json!(["us-east-1", arn])));
+    let shown = other().lambda(&mut client, "GET", &path, &Value::Null).await;
+    assert_eq!(shown.status, 403, "that is another action");
+    // Its own functions are its own.
+    assert_eq!(other().lambda(&mut client, "GET", "/fn", &Value::Null).await.status, 404);
+    cloud.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_region_is_refused_as_on_aws() {
     let directory = tempfile::tempdir().unwrap();
     let (cloud, mut client) = start(directory.path()).await;
