@@ -16,10 +16,12 @@
 //! policies, and every condition but `iam:PassedToService`.
 
 mod need;
+mod objects;
 mod policy;
 mod resource;
 
-pub(crate) use need::{Need, of_alarms, of_deployment, of_lambda, of_objects};
+pub(crate) use need::{Need, of_alarms, of_deployment, of_lambda};
+pub(crate) use objects::of_objects;
 pub use policy::{Policy, PolicyError};
 pub(crate) use resource::{ServiceCall, allows, allows_account};
 

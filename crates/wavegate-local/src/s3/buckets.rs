@@ -8,7 +8,7 @@ use super::refusal::{Refusal, malformed};
 use super::rows::{Bucket, Versioning};
 use super::show::{moment, owner};
 use super::store::Objects;
-use super::{Call, Done, tags};
+use super::{Call, Done, settings, tags};
 use crate::private;
 use crate::wire::Fault;
 use crate::wire::model::{Kind, S3};
@@ -66,7 +66,7 @@ impl Objects {
             Some(tags) => tags::checked_of_new_bucket(tags)?,
             None => json!([]),
         };
-        let index = self.index();
+        let mut index = self.index();
         let shown = json!({ "Location": address(call, name, &region), "BucketArn": arn(name) });
         if let Some(bucket) = Bucket::find(&index, name)? {
             if !is_of(call, &bucket) {
@@ -84,16 +84,22 @@ impl Objects {
             let fault = Fault::front(409, "BucketAlreadyOwnedByYou", message);
             return Err(fault.with("BucketName", name).into());
         }
+        let set = settings::of_new_bucket(call)?;
         private::directory(&self.place(name, ""))?;
         let bucket = Bucket {
             name: name.to_owned(),
             created_ms: call.now_ms,
             region,
             owner: call.account.to_owned(),
-            versioning: Versioning::Never,
+            versioning: if settings::locks(call) { Versioning::Enabled } else { Versioning::Never },
             tags,
         };
-        bucket.save(&index)?;
+        let change = index.transaction()?;
+        bucket.save(&change)?;
+        for (setting, value) in set {
+            settings::save(&change, name, setting, &value)?;
+        }
+        change.commit()?;
         Ok(Done::of(shown))
     }
 
@@ -154,6 +160,9 @@ impl Objects {
             return Err(Fault::front(400, code, message).into());
         };
         bucket.versioning = Versioning::named(status).ok_or_else(malformed)?;
+        if bucket.versioning == Versioning::Suspended {
+            settings::check_suspension(&index, &bucket)?;
+        }
         bucket.save(&index)?;
         Ok(Done::of(json!({})))
     }

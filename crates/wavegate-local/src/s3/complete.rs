@@ -4,14 +4,15 @@ use std::fs::File;
 use std::io;
 
 use md5::{Digest as _, Md5};
+use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use super::checksum::{Algorithm, Checksum};
 use super::conditions;
 use super::parts::{self, Part, Upload};
 use super::refusal::{Refusal, invalid};
-use super::rows::{NULL, Version, Versioning};
-use super::show::{self, quoted};
+use super::rows::{Bucket, NULL, Version, Versioning};
+use super::show::{self, UPLOAD, quoted};
 use super::store::{Content, Objects};
 use super::{Call, Done, buckets};
 use crate::code::hex;
@@ -25,6 +26,9 @@ impl Objects {
         conditions::check_write(call)?;
         let (upload, chosen) = {
             let index = self.index();
+            if let Some(done) = completed_before(call, &index)? {
+                return Ok(done);
+            }
             let upload = parts::upload(&index, call)?;
             check_kind(call, &upload)?;
             let chosen = chosen(call, &upload, &parts::parts(&index, &upload.id)?)?;
@@ -41,6 +45,7 @@ impl Objects {
         let mut members = upload.members.clone();
         members.remove("ChecksumAlgorithm");
         members.remove("ChecksumType");
+        members.insert(UPLOAD.to_owned(), upload.id.as_str().into());
         if let Some(checksum) = &checksum {
             checksum.show(&mut members);
         }
@@ -53,14 +58,7 @@ impl Objects {
             members,
             sequence: 0,
         };
-        let mut shown = show::encryption(&version.members);
-        shown["ETag"] = quoted(&version.etag).into();
-        shown["Bucket"] = call.bucket().into();
-        shown["Key"] = call.key().into();
-        shown["Location"] = location(call).into();
-        if let (Some(checksum), Some(shown)) = (&checksum, shown.as_object_mut()) {
-            checksum.show(shown);
-        }
+        let mut shown = shown(call, &version);
         let mut index = self.index();
         let bucket = buckets::bucket(&index, call.bucket())?;
         let upload = parts::upload(&index, call)?;
@@ -100,6 +98,37 @@ impl Objects {
         }
         Ok(())
     }
+}
+
+/// AWS: who did not hear that an upload is complete can ask again, whatever the condition.
+fn completed_before(call: &Call<'_>, index: &Connection) -> Result<Option<Done>, Refusal> {
+    let Some(bucket) = Bucket::find(index, call.bucket())? else { return Ok(None) };
+    let current = Version::current(index, &bucket.name, call.key())?;
+    let id = call.text("UploadId");
+    let is_of = |version: &Version| version.members.get(UPLOAD).and_then(Value::as_str) == id;
+    let Some(version) = current.filter(|version| id.is_some() && is_of(version)) else {
+        return Ok(None);
+    };
+    let mut shown = shown(call, &version);
+    if bucket.versioning == Versioning::Enabled {
+        shown["VersionId"] = version.id.into();
+    }
+    Ok(Some(Done::of(shown)))
+}
+
+/// What is told of an upload that is complete, but the version that it became.
+fn shown(call: &Call<'_>, version: &Version) -> Value {
+    let mut shown = show::encryption(&version.members);
+    shown["ETag"] = quoted(&version.etag).into();
+    shown["Bucket"] = call.bucket().into();
+    shown["Key"] = call.key().into();
+    shown["Location"] = location(call).into();
+    if let (Some(checksum), Some(shown)) =
+        (Checksum::among(&version.members), shown.as_object_mut())
+    {
+        checksum.show(shown);
+    }
+    shown
 }
 
 /// AWS: the tag of an object of parts is counted over theirs, and says how many they are.

@@ -2,13 +2,13 @@
 
 use std::fs::File;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::checksum::{Algorithm, Checksum};
 use super::conditions;
 use super::refusal::{Refusal, argument, invalid};
 use super::rows::{Bucket, NULL, Version, Versioning};
-use super::show::{self, TAGS, check_archive, check_key, kept, moment, quoted};
+use super::show::{self, GRANTS, TAGS, UPLOAD, check_archive, check_key, kept, moment, quoted};
 use super::store::{Content, Objects, count};
 use super::{Call, Done, buckets};
 use crate::code::hex;
@@ -78,18 +78,18 @@ impl Objects {
     pub(super) fn copy_object(&self, call: &Call<'_>) -> Result<Done, Refusal> {
         check_key(call.key())?;
         conditions::check_write(call)?;
-        let (source, content, file) = {
+        let (own, source, content, file) = {
             // While the index is held nothing is removed.
             let index = self.index();
-            buckets::bucket(&index, call.bucket())?;
+            let own = kept(call, &index, &buckets::bucket(&index, call.bucket())?)?;
             let (named, from, source) = self.source(call, &index)?;
             check_place(call, &named, &from, &source)?;
             let content = self.new_content(call.bucket())?;
             let place = self.place(&from.name, source.file.as_deref().unwrap_or_default());
             content.link(&place)?;
-            (source, content, File::open(&place)?)
+            (own, source, content, File::open(&place)?)
         };
-        let version = copied(call, &source, &content, file)?;
+        let version = copied(call, &own, &source, &content, file)?;
         let mut index = self.index();
         let bucket = buckets::bucket(&index, call.bucket())?;
         let current = self.current(&index, &bucket.name, call.key())?;
@@ -144,11 +144,11 @@ fn check_place(
 /// The version that a copy becomes.
 fn copied(
     call: &Call<'_>,
+    own: &Map<String, Value>,
     source: &Version,
     content: &Content,
     file: File,
 ) -> Result<Version, Refusal> {
-    let own = kept(call)?;
     let mut members = match call.text("MetadataDirective") {
         Some("REPLACE") => own.clone(),
         _ => source.members.clone(),
@@ -160,6 +160,8 @@ fn copied(
         "ServerSideEncryption",
         "SSEKMSKeyId",
         "BucketKeyEnabled",
+        GRANTS,
+        UPLOAD,
     ] {
         members.remove(name);
         if let Some(value) = own.get(name) {

@@ -8,8 +8,9 @@
 //! - contents are written and read as they come and go ([`receive`], [`send`]): nothing grows with them;
 //! - an object is always whole, with the MD5 and the checksum of what it holds.
 //!
-//! Deliberately absent: access rules, other encryption than S3's own, object locks, and everything that
-//! watches or answers for a bucket. Signatures are not verified, here as everywhere.
+//! What is set for a bucket as a whole, and who is granted something, is kept and shown ([`settings`],
+//! [`grants`]). Deliberately absent: that any of it is applied, encryption with keys of the client's, and locks
+//! of single objects. Signatures are not verified, here as everywhere.
 
 mod address;
 mod attributes;
@@ -20,6 +21,7 @@ mod complete;
 mod conditions;
 mod copy;
 mod delete;
+mod grants;
 mod listing;
 mod objects;
 mod parts;
@@ -30,6 +32,7 @@ mod refusal;
 mod route;
 mod rows;
 mod send;
+mod settings;
 mod show;
 mod store;
 mod tags;

@@ -26,9 +26,10 @@ impl Objects {
         let wanted = if call.text("UploadId").is_some() {
             self.admit_part(call, announced.algorithm())?
         } else {
-            buckets::bucket(&self.index(), call.bucket())?;
+            let index = self.index();
+            let bucket = buckets::bucket(&index, call.bucket())?;
             check_key(call.key())?;
-            kept(call)?;
+            kept(call, &index, &bucket)?;
             conditions::check_write(call)?;
             announced.algorithm().unwrap_or(Algorithm::Crc64Nvme)
         };
@@ -40,12 +41,12 @@ impl Objects {
     pub(super) fn put_object(&self, call: &Call<'_>, given: Given) -> Result<Done, Refusal> {
         let Given { content, received } = given;
         let algorithm = received.algorithm.unwrap_or(Algorithm::Crc64Nvme);
-        let mut members = kept(call)?;
+        let mut index = self.index();
+        let bucket = buckets::bucket(&index, call.bucket())?;
+        let mut members = kept(call, &index, &bucket)?;
         if let Some(value) = received.counted.get(algorithm) {
             Checksum::of_whole(algorithm, value).show(&mut members);
         }
-        let mut index = self.index();
-        let bucket = buckets::bucket(&index, call.bucket())?;
         let current = self.current(&index, &bucket.name, call.key())?;
         conditions::of_write(call, current.as_ref())?;
         let version = Version {

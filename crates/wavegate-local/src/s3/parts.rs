@@ -86,7 +86,7 @@ impl Objects {
         let index = self.index();
         let bucket = buckets::bucket(&index, call.bucket())?;
         check_key(call.key())?;
-        let mut members = kept(call)?;
+        let mut members = kept(call, &index, &bucket)?;
         let mut shown = show::encryption(&members);
         if let Some((algorithm, kind)) = counting(call)? {
             for (name, value) in [("ChecksumAlgorithm", algorithm.name()), ("ChecksumType", kind)] {

@@ -38,8 +38,13 @@ const UNSAID: [&str; 2] = ["ObjectLockConfiguration", "PublicAccessBlock"];
 pub(crate) fn is_request(request: &Request) -> bool {
     match request.signed_service() {
         Some(service) => service == "s3",
-        None => request.path != "/" && request.method != "POST",
+        None => request.path != "/" && (request.method != "POST" || is_post(request)),
     }
+}
+
+/// Whether a request is one of those that post something to a bucket or an object.
+fn is_post(request: &Request) -> bool {
+    ["delete", "uploads", "uploadId"].iter().any(|name| request.query_param(name).is_some())
 }
 
 /// Takes numbers from a query string that are empty. AWS: they are as if they were not there.
@@ -116,5 +121,8 @@ fn of_subject(method: &str, subject: &str, is_bucket: bool) -> String {
         true => "Bucket",
         false => "Object",
     };
-    format!("{verb}{of}{subject}")
+    match format!("{verb}{of}{subject}").as_str() {
+        "DeleteBucketLifecycleConfiguration" => "DeleteBucketLifecycle".to_owned(),
+        name => name.to_owned(),
+    }
 }

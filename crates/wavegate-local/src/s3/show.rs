@@ -1,11 +1,14 @@
 //! What objects keep of the requests that made them, and how they are shown.
 
+use rusqlite::Connection;
 use serde_json::{Map, Value, json};
 
 use super::Call;
 use super::checksum;
+use super::grants;
 use super::refusal::{Refusal, argument};
 use super::rows::{Bucket, Version, Versioning};
+use super::settings;
 use super::tags;
 use super::words;
 use crate::wire::Fault;
@@ -37,6 +40,12 @@ const ENCRYPTION: &str = "AES256";
 /// Where tags are kept, among what is shown.
 pub(super) const TAGS: &str = "Tags";
 
+/// Where grants are kept, among what is shown.
+pub(super) const GRANTS: &str = "Grants";
+
+/// Which upload a version was, among what is shown.
+pub(super) const UPLOAD: &str = "UploadId";
+
 /// The id by which S3 knows an account: AWS's are of this form.
 pub(super) fn owner(account: &str) -> String {
     format!("{account:0>64}")
@@ -52,8 +61,12 @@ pub(super) fn quoted(etag: &str) -> String {
     format!("\"{etag}\"")
 }
 
-/// What of a request is kept with its object.
-pub(super) fn kept(call: &Call<'_>) -> Result<Map<String, Value>, Refusal> {
+/// What of a request is kept with its object in a bucket.
+pub(super) fn kept(
+    call: &Call<'_>,
+    index: &Connection,
+    bucket: &Bucket,
+) -> Result<Map<String, Value>, Refusal> {
     if call.text("SSECustomerAlgorithm").is_some() {
         let message = "The local cloud's S3 does not offer encryption with keys of the client's";
         return Err(Fault::front(501, "NotImplemented", message).into());
@@ -66,8 +79,14 @@ pub(super) fn kept(call: &Call<'_>) -> Result<Map<String, Value>, Refusal> {
     let found = KEPT.iter().filter_map(|name| Some(((*name).to_owned(), call.input.get(*name)?)));
     let mut kept: Map<String, Value> = found.map(|(name, value)| (name, value.clone())).collect();
     rewrite(&mut kept, words::decode);
+    if !kept.contains_key("ServerSideEncryption") {
+        kept.extend(settings::default_encryption(call, index, bucket)?);
+    }
     if let Some(header) = call.text("Tagging") {
         kept.insert(TAGS.to_owned(), tags::of_header(header)?);
+    }
+    if let Some(grants) = grants::allowed(call, index, bucket)? {
+        kept.insert(GRANTS.to_owned(), grants);
     }
     Ok(kept)
 }
@@ -131,6 +150,8 @@ pub(super) fn head(bucket: &Bucket, version: &Version) -> Map<String, Value> {
     let mut shown = version.members.clone();
     checksum::strip(&mut shown);
     rewrite(&mut shown, words::encode);
+    shown.remove(GRANTS);
+    shown.remove(UPLOAD);
     if let Some(tags) = shown.remove(TAGS).and_then(|tags| tags.as_array().map(Vec::len))
         && tags > 0
     {

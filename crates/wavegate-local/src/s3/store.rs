@@ -66,6 +66,12 @@ const SECOND: &str = "
         from first_object order by modified_ms;
     drop table first_object";
 
+/// The third one: what is set for buckets.
+const THIRD: &str = "
+    create table setting (
+        bucket text not null references bucket on delete cascade, name text not null,
+        value text not null, primary key (bucket, name))";
+
 /// The objects of a cloud.
 #[derive(Debug)]
 pub(crate) struct Objects {
@@ -114,7 +120,7 @@ impl Objects {
     pub(crate) fn open(directory: &Path, index: &Path) -> Result<Self, LocalError> {
         private::directory(directory)
             .map_err(|source| LocalError::Directory { path: directory.to_owned(), source })?;
-        let connection = database::open(index, &[FIRST, SECOND])?;
+        let connection = database::open(index, &[FIRST, SECOND, THIRD])?;
         let corrupt = |source| database::corrupt(index, source);
         let objects = Self { directory: directory.to_owned(), connection: Mutex::new(connection) };
         objects.adopt_buckets().map_err(corrupt)?;
@@ -193,7 +199,14 @@ impl Objects {
             "AbortMultipartUpload" => self.abort_upload(call),
             "ListParts" => self.list_parts(call),
             "ListMultipartUploads" => self.list_uploads(call),
-            other => Err(Refusal::internal(format!("{other} is offered and not performed"))),
+            "GetBucketAcl" => self.get_bucket_grants(call),
+            "PutBucketAcl" => self.put_bucket_grants(call),
+            "GetObjectAcl" => self.get_object_grants(call),
+            "PutObjectAcl" => self.put_object_grants(call),
+            "GetBucketPolicyStatus" => self.get_policy_status(call),
+            other => self.setting(call, other).unwrap_or_else(|| {
+                Err(Refusal::internal(format!("{other} is offered and not performed")))
+            }),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod kept;
 mod listings;
+mod settings;
 mod uploads;
 mod versions;
 
@@ -132,6 +133,7 @@ fn an_operation_is_told_by_method_path_query_and_header() {
         ("GET", "/box?policy", None, "GetBucketPolicy"),
         ("PUT", "/box/a?tagging", None, "PutObjectTagging"),
         ("PUT", "/box?publicAccessBlock", None, "PutPublicAccessBlock"),
+        ("DELETE", "/box?lifecycle", None, "DeleteBucketLifecycle"),
     ] {
         let headers: Vec<_> = header.map(|it| ("x-amz-copy-source", it)).into_iter().collect();
         let request = request(method, target, &headers, b"");

@@ -231,9 +231,17 @@ impl Route {
         input: &mut Input,
     ) -> Result<(), Fault> {
         let Some(member) = shape.member(name) else { return Ok(()) };
-        if !matches!(self.service.shape_of(member).kind, Kind::Structure { .. }) {
-            input.payload = request.body.clone();
-            return Ok(());
+        match self.service.shape_of(member).kind {
+            Kind::Structure { .. } => {}
+            Kind::Text => {
+                let text = String::from_utf8_lossy(&request.body).into_owned();
+                input.members.insert(name.to_owned(), text.into());
+                return Ok(());
+            }
+            _ => {
+                input.payload = request.body.clone();
+                return Ok(());
+            }
         }
         if !request.body.is_empty() {
             let members = match self.protocol {
@@ -308,33 +316,39 @@ impl Route {
     fn rest_body(&self, answer: Answer, shape: &Shape, mut output: Output) -> Answer {
         let is_typed = answer.headers.iter().any(|(name, _)| name == "content-type");
         if let Some(name) = payload(shape) {
-            let of = shape.member(name).map(|member| self.service.shape_of(member));
-            return match (of.map(|of| &of.kind), output.members.remove(name)) {
-                (Some(Kind::Structure { .. }), Some(Value::Object(members))) => {
-                    self.document(answer, of.unwrap_or(shape), &members)
+            let member = shape.member(name);
+            let of = member.map_or(shape, |member| self.service.shape_of(member));
+            let root = member.map_or(name, |member| &member.wire_name);
+            return match (&of.kind, output.members.remove(name)) {
+                (Kind::Structure { .. }, Some(Value::Object(members))) => {
+                    self.document(answer, root, of, &members)
+                }
+                // The only texts that are whole bodies are policies.
+                (Kind::Text, Some(Value::String(text))) => {
+                    answer.with_body("application/json", text)
                 }
                 _ if is_typed => Answer { body: output.payload, ..answer },
                 _ => answer.with_body("application/octet-stream", output.payload),
             };
         }
         if has_body(shape) && answer.status != 204 {
-            self.document(answer, shape, &output.members)
+            self.document(answer, &root(shape), shape, &output.members)
         } else {
             answer
         }
     }
 
-    fn document(&self, answer: Answer, shape: &Shape, members: &Map<String, Value>) -> Answer {
+    fn document(
+        &self,
+        answer: Answer,
+        root: &str,
+        shape: &Shape,
+        members: &Map<String, Value>,
+    ) -> Answer {
         if self.protocol == Protocol::RestJson {
             return answer.with_body("application/json", json_text(members));
         }
         let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
-        let root = shape.name.strip_suffix("Output").unwrap_or(&shape.name);
-        let root = match &shape.root {
-            Some(root) => root.clone(),
-            None if root.ends_with("Result") => root.to_owned(),
-            None => format!("{root}Result"),
-        };
         let _ = write!(text, "<{root} xmlns=\"{}\">", self.service.xml_namespace);
         xml::members(self.service, shape, members, &mut text);
         let _ = write!(text, "</{root}>");
@@ -452,6 +466,16 @@ impl Route {
 
 fn is_query_mode(request: &Request) -> bool {
     request.header("x-amzn-query-mode") == Some("true")
+}
+
+/// The root of a structure's document: as the model is corrected, or as most are called.
+fn root(shape: &Shape) -> String {
+    let name = shape.name.strip_suffix("Output").unwrap_or(&shape.name);
+    match &shape.root {
+        Some(root) => root.clone(),
+        None if name.ends_with("Result") => name.to_owned(),
+        None => format!("{name}Result"),
+    }
 }
 
 /// Whether any member is in the body.

@@ -212,6 +212,8 @@ pub(crate) struct Member {
     pub(crate) is_required: bool,
     /// Its list or map is flattened.
     pub(crate) is_flattened: bool,
+    /// In XML it is an attribute of its structure's element.
+    pub(crate) is_attribute: bool,
 }
 
 /// Where a member is, if not in the body.

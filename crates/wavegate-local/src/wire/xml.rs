@@ -3,13 +3,16 @@
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 
-use quick_xml::Reader;
-use quick_xml::events::Event;
+use quick_xml::events::{BytesStart, Event};
+use quick_xml::{Reader, XmlVersion};
 use serde_json::{Map, Number, Value};
 
 use super::fault::Fault;
 use super::model::{Kind, Member, Protocol, Service, Shape, ShapeId, TimeFormat};
 use super::time;
+
+/// The one namespace that attributes are of: that of what tells the types of elements.
+const INSTANCE: &str = "http://www.w3.org/2001/XMLSchema-instance";
 
 /// Writes an element.
 pub(super) fn element(name: &str, xml: &mut String, content: impl FnOnce(&mut String)) {
@@ -25,7 +28,8 @@ pub(super) fn members(
     object: &Map<String, Value>,
     xml: &mut String,
 ) {
-    for (name, member) in shape.members().filter(|(_, member)| member.location.is_none()) {
+    let is_below = |member: &Member| member.location.is_none() && !member.is_attribute;
+    for (name, member) in shape.members().filter(|(_, member)| is_below(member)) {
         if let Some(value) = object.get(name) {
             write_member(service, member, value, xml);
         }
@@ -50,7 +54,27 @@ fn write_member(service: &Service, member: &Member, value: &Value, xml: &mut Str
                 element(name, xml, |xml| entry(service, names, service.shape(*of), key, item, xml));
             }
         }
+        (Kind::Structure { .. }, Value::Object(object)) => {
+            let _ = write!(xml, "<{name}");
+            attributes(shape, object, xml);
+            xml.push('>');
+            members(service, shape, object, xml);
+            let _ = write!(xml, "</{name}>");
+        }
         _ => element(name, xml, |xml| write_value(service, shape, value, xml)),
+    }
+}
+
+/// Writes the members of a structure that are attributes of its element.
+fn attributes(shape: &Shape, object: &Map<String, Value>, xml: &mut String) {
+    for (name, member) in shape.members().filter(|(_, member)| member.is_attribute) {
+        let Some(text) = object.get(name).and_then(Value::as_str) else { continue };
+        if let Some((prefix, _)) = member.wire_name.split_once(':') {
+            let _ = write!(xml, " xmlns:{prefix}=\"{INSTANCE}\"");
+        }
+        let _ = write!(xml, " {}=\"", member.wire_name);
+        escape(text, xml);
+        xml.push('"');
     }
 }
 
@@ -159,14 +183,8 @@ fn parse(bytes: &[u8]) -> Option<Element> {
     let mut open = vec![Element::default()];
     loop {
         match reader.read_event().ok()? {
-            Event::Start(start) => {
-                let name = String::from_utf8_lossy(start.local_name().as_ref()).into_owned();
-                open.push(Element { name, ..Element::default() });
-            }
-            Event::Empty(empty) => {
-                let name = String::from_utf8_lossy(empty.local_name().as_ref()).into_owned();
-                open.last_mut()?.below.push(Element { name, ..Element::default() });
-            }
+            Event::Start(start) => open.push(begun(&start)?),
+            Event::Empty(empty) => open.last_mut()?.below.push(begun(&empty)?),
             Event::End(_) => {
                 let done = open.pop()?;
                 open.last_mut()?.below.push(done);
@@ -188,6 +206,22 @@ fn parse(bytes: &[u8]) -> Option<Element> {
     }
     let mut below = VecDeque::from(open.pop().filter(|_| open.is_empty())?.below);
     below.pop_front()
+}
+
+/// An element as it begins. Attributes with a prefix are taken for what is below it, under their whole
+/// names.
+fn begun(start: &BytesStart<'_>) -> Option<Element> {
+    let name = String::from_utf8_lossy(start.local_name().as_ref()).into_owned();
+    let mut below = Vec::new();
+    for attribute in start.attributes() {
+        let attribute = attribute.ok()?;
+        let name = String::from_utf8_lossy(attribute.key.as_ref()).into_owned();
+        if name.contains(':') && !name.starts_with("xmlns:") {
+            let text = attribute.normalized_value(XmlVersion::Implicit1_0).ok()?.into_owned();
+            below.push(Element { name, text, ..Element::default() });
+        }
+    }
+    Some(Element { name, below, ..Element::default() })
 }
 
 fn structure(service: &Service, shape: &Shape, element: &Element) -> Option<Map<String, Value>> {

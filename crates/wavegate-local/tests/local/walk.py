@@ -35,6 +35,11 @@ FRONT = {
     "MalformedXML", "InvalidParameterException", "InvalidArgument", "InvalidRequest", "InvalidURI",
     "InvalidInput", "MalformedPolicyDocument", "NoSuchBucket", "NoSuchKey", "404", "400", "BucketNotEmpty",
     "NoSuchTagSet", "InvalidDigest", "IllegalVersioningConfigurationException",
+    "NoSuchBucketPolicy", "NoSuchCORSConfiguration", "NoSuchLifecycleConfiguration", "NoSuchWebsiteConfiguration",
+    "NoSuchPublicAccessBlockConfiguration", "OwnershipControlsNotFoundError", "MalformedPolicy", "MalformedACLError",
+    "ReplicationConfigurationNotFoundError", "ObjectLockConfigurationNotFoundError", "MissingSecurityHeader",
+    "InvalidTargetBucketForLogging", "InvalidBucketState", "AccessControlListNotSupported", "UnexpectedContent",
+    "MissingRequestBodyError",
     "NotImplemented",  # with 501: S3 has headers that only buckets of other kinds know
 }
 # Members whose rules are stricter than a made-up value satisfies.

@@ -52,6 +52,11 @@ fn the_first_format_is_still_read() {
     let head = shelf.ask("HeadObject", json!({ "Key": "k" }), b"");
     assert_eq!((&head["ETag"], &head["ContentType"]), (&json!("\"tag\""), &json!("a/b")));
     assert_eq!(shelf.get(json!({ "Key": "k" })), "old");
+    let ownership = shelf.ask("GetBucketOwnershipControls", json!({}), b"");
+    assert_eq!(
+        ownership["OwnershipControls"]["Rules"][0]["ObjectOwnership"],
+        "BucketOwnerEnforced"
+    );
     let parts = json!({ "Parts": [{ "PartNumber": 1, "ETag": "aa" }] });
     let complete = json!({ "Key": "up", "UploadId": "u", "MultipartUpload": parts });
     shelf.ask("CompleteMultipartUpload", complete, b"");

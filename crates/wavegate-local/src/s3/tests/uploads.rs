@@ -40,6 +40,13 @@ fn an_upload_is_the_parts_that_are_named_in_their_order() {
     assert_eq!(shelf.ask("ListMultipartUploads", json!({}), b"")["Uploads"][0]["Key"], "k");
     let done = shelf.ask("CompleteMultipartUpload", with(json!([one, two])), b"");
     assert!(done["ETag"].as_str().unwrap().ends_with("-2\""));
+    let mut again = with(json!([one, two]));
+    again["IfNoneMatch"] = "*".into();
+    assert_eq!(
+        shelf.ask("CompleteMultipartUpload", again, b""),
+        done,
+        "it may not have been heard"
+    );
     let whole = Algorithm::Crc64Nvme.of(&[&large[..], b"tail"].concat());
     let whole = Checksum::of_whole(Algorithm::Crc64Nvme, &whole);
     assert_eq!(done["ChecksumCRC64NVME"], whole.value.as_str());

@@ -58,6 +58,8 @@ struct Reference {
     location_name: Option<String>,
     #[serde(default)]
     flattened: bool,
+    #[serde(default)]
+    xml_attribute: bool,
 }
 
 #[derive(Deserialize)]
@@ -263,5 +265,6 @@ fn member_of(
         }),
         is_required: owner.required.contains(name),
         is_flattened: raw.flattened,
+        is_attribute: raw.xml_attribute,
     }
 }
