@@ -5,6 +5,7 @@
 
 import io
 import json
+import os
 import sys
 import time
 import urllib.request
@@ -186,6 +187,9 @@ def versions_and_tags():
 
 def whole_policies():
     on, name = client("lambda"), "sdk-policies"
+    # An older boto3 does not know them: CI has the one that the models are from.
+    if not hasattr(on, "put_resource_policy") and "CI" not in os.environ:
+        return
     arn = on.create_function(
         FunctionName=name, Runtime="python3.13", Role=ROLE, Handler="app.handler", Publish=True,
         Code={"ZipFile": package("def handler(event, context): return event")},

@@ -1,3 +1,5 @@
+//! Lines and frames as they come through a pipe, and where they go.
+
 use super::*;
 
 #[derive(Debug, Clone, Default)]

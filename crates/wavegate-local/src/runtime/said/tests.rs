@@ -1,3 +1,5 @@
+//! What the platform says, as text and as JSON, in the words of AWS.
+
 use std::sync::Arc;
 
 use super::*;

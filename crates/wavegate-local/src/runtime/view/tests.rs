@@ -1,3 +1,5 @@
+//! Views that are really made, where the system lets them be.
+
 use super::*;
 use crate::runtime::interpreter::Launch;
 
