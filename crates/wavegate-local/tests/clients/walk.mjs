@@ -42,9 +42,12 @@ for (const [service, operations] of Object.entries(JSON.parse(readFileSync(file)
         await drain(await client.send(new sdk[`${operation}Command`](dated(input))));
       } catch (error) {
         const status = error.$metadata?.httpStatusCode;
-        const isTold = status >= 300 && status < 500 && error.$fault && error.name !== "UnknownError";
+        // S3 answers so where a header asks for what is not there, as AWS does for its own.
+        const isRefused = status === 501 && error.name === "NotImplemented";
+        const isTold = status >= 300 && (status < 500 || isRefused) && error.$fault && error.name !== "UnknownError";
         if (!isTold && !OWN.test(error.message)) {
-          console.log(`${service} ${operation} ${JSON.stringify(input)}: ${status} ${error.name}: ${error.message}`.slice(0, 500));
+          const told = `${service} ${operation}: ${status} ${error.name}: ${error.message}: ${JSON.stringify(input)}`;
+          console.log(told.slice(0, 500));
         }
       }
     }
