@@ -53,8 +53,7 @@ fn check(cloud: &Cloud, invocation: &Invocation) -> Result<(), ApiError> {
     // The policy of the unpublished version is the function's own.
     let function = invocation.function.trim_end_matches(":$LATEST");
     let home = &cloud.home;
-    let source_arn =
-        format!("arn:aws:cloudwatch:{}:{}:alarm:{}", home.region, home.account, invocation.alarm);
+    let source_arn = home.alarm(&invocation.alarm);
     let call = ServiceCall {
         service: SERVICE,
         action: "lambda:InvokeFunction",

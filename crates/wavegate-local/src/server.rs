@@ -156,7 +156,8 @@ async fn enter(
         Some(Err(_)) => return plain(413, "Request Entity Too Large"),
         None => return plain(408, TOO_SLOW),
     }
-    let behind = clouds.with_url(&door.id).filter(|cloud| door.may_be_in(&cloud.home.region));
+    let behind = clouds.behind_url(&door.id);
+    let behind = behind.filter(|(cloud, _)| door.may_be_in(&cloud.home.region));
     doorway::answer(behind.as_ref(), door, &request, request_id).await
 }
 

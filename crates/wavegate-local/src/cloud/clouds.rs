@@ -21,7 +21,7 @@ use crate::home::{Home, is_account, is_region};
 use crate::iam::Policy;
 use crate::identity::Identity;
 use crate::ids::SeededIds;
-use crate::lambda::model::Lambda;
+use crate::lambda::model::{Lambda, UrlTarget};
 use crate::logs::{LogFile, Sink};
 use crate::rows::Keeper as _;
 use crate::runtime::{LogFiles, Runtime, RuntimeSettings};
@@ -203,9 +203,12 @@ impl Clouds {
         Ok(self.at(Home { region, account: account.unwrap_or_else(|| first.account.clone()) }))
     }
 
-    /// The one that has a function URL of that id.
-    pub(crate) fn with_url(&self, id: &str) -> Option<Arc<Cloud>> {
-        self.all().into_iter().find(|cloud| cloud.core().lambda.url_target(id).is_some())
+    /// What is behind a function URL of that id, and where.
+    pub(crate) fn behind_url(&self, id: &str) -> Option<(Arc<Cloud>, UrlTarget)> {
+        self.all().into_iter().find_map(|cloud| {
+            let target = cloud.core().lambda.url_target(id)?;
+            Some((cloud, target))
+        })
     }
 
     /// That of a home, if it was ever named.

@@ -101,10 +101,13 @@ impl Query {
                 }
                 statistic.of(&all).unwrap_or(f64::NEG_INFINITY)
             };
-            groups.sort_by(|(_, left), (_, right)| {
-                let ascending = rank(left).total_cmp(&rank(right));
+            let ranked = groups.into_iter().map(|group| (rank(&group.1), group));
+            let mut ranked: Vec<(f64, _)> = ranked.collect();
+            ranked.sort_by(|(left, _), (right, _)| {
+                let ascending = left.total_cmp(right);
                 if is_descending { ascending.reverse() } else { ascending }
             });
+            groups = ranked.into_iter().map(|(_, group)| group).collect();
         }
         groups.truncate(self.limit);
         let mut series = groups.into_iter().map(|(label, buckets)| TimeSeries {
@@ -138,9 +141,11 @@ impl Query {
                 value(&condition.dimension)
                     .is_some_and(|value| (value == condition.value) == condition.is_equal)
             });
-        let values: Option<Vec<&str>> =
-            self.groups.iter().map(value).take_while(|_| is_meant).collect();
-        values.filter(|_| is_meant).map(|values| values.join(" "))
+        if !is_meant {
+            return None;
+        }
+        let values: Option<Vec<&str>> = self.groups.iter().map(value).collect();
+        values.map(|values| values.join(" "))
     }
 }
 

@@ -75,15 +75,14 @@ pub(crate) fn prefix(url: &str) -> String {
     format!("{url}{PREFIX}")
 }
 
-/// Answers a request to a function URL; `behind` is where there is one of its id.
+/// Answers a request to a function URL; `behind` is what is there, and where.
 pub(crate) async fn answer(
-    behind: Option<&Arc<Cloud>>,
+    behind: Option<&(Arc<Cloud>, UrlTarget)>,
     door: &Doorway,
     request: &Request,
     request_id: &str,
 ) -> Answer {
-    let found = behind.and_then(|cloud| Some((cloud, cloud.core().lambda.url_target(&door.id)?)));
-    let Some((cloud, target)) = found else {
+    let Some((cloud, target)) = behind else {
         return refused(&json!({ "Message": null }));
     };
     cloud.count("InvokeFunctionUrl");
@@ -91,8 +90,8 @@ pub(crate) async fn answer(
     if let Some(answer) = cors::preflight(target.cors.as_ref(), request) {
         return answer;
     }
-    let answer = match admit(&target, request) {
-        Ok(()) => invoke(cloud, door, &target, request, request_id).await,
+    let answer = match admit(target, request) {
+        Ok(()) => invoke(cloud, door, target, request, request_id).await,
         Err(refusal) => refusal,
     };
     cors::allow(answer, target.cors.as_ref(), origin)

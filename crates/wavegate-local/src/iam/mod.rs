@@ -23,7 +23,7 @@ mod resource;
 pub(crate) use need::{Need, of_alarms, of_deployment, of_lambda};
 pub(crate) use objects::of_objects;
 pub use policy::{Policy, PolicyError};
-pub(crate) use resource::{ServiceCall, allows, allows_account};
+pub(crate) use resource::{ServiceCall, allows, allows_account, texts};
 
 use policy::Verdict;
 
@@ -51,18 +51,29 @@ pub(crate) fn caller(account: &str) -> String {
 pub(crate) fn refusal(policies: &[Policy], caller: &str, needs: &[Need]) -> Option<String> {
     needs.iter().find_map(|need| {
         let verdicts = policies.iter().map(|policy| policy.judge(need));
-        let Need { action, resource, .. } = need;
         let because = match verdicts.max().unwrap_or(Verdict::Silent) {
             Verdict::Allowed => return None,
             Verdict::Denied => "with an explicit deny in an identity-based policy".to_owned(),
-            Verdict::Silent => {
-                format!("because no identity-based policy allows the {action} action")
-            }
+            Verdict::Silent => silence("identity", need),
         };
-        Some(format!(
-            "User: {caller} is not authorized to perform: {action} on resource: {resource} {because}"
-        ))
+        Some(denied(caller, need, &because))
     })
+}
+
+/// Why another account's call may not be made, in AWS's words.
+pub(crate) fn unknown_account(caller: &str, need: &Need) -> String {
+    denied(caller, need, &silence("resource", need))
+}
+
+fn denied(caller: &str, Need { action, resource, .. }: &Need, because: &str) -> String {
+    format!(
+        "User: {caller} is not authorized to perform: {action} on resource: {resource} {because}"
+    )
+}
+
+/// That no policy of a kind says anything.
+fn silence(kind: &str, Need { action, .. }: &Need) -> String {
+    format!("because no {kind}-based policy allows the {action} action")
 }
 
 #[cfg(test)]

@@ -60,8 +60,8 @@ fn is_of(principal: &Value, account: &str) -> bool {
             .any(|one| one == "*" || one == account || one.split(':').nth(4) == Some(account))
 }
 
-/// A text, or the texts of a list.
-fn texts(value: &Value) -> impl Iterator<Item = &str> {
+/// A text, or the texts of a list: members of policies may be either.
+pub(crate) fn texts(value: &Value) -> impl Iterator<Item = &str> {
     let one = value.as_str();
     one.into_iter().chain(value.as_array().into_iter().flatten().filter_map(Value::as_str))
 }

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::iam::texts;
 use crate::wire::Fault;
 
 /// AWS: the languages of policies.
@@ -32,7 +33,7 @@ pub(super) fn check_trust(document: &str) -> Result<(), Fault> {
             let is_all = action == "*" || action.eq_ignore_ascii_case("sts:*");
             is_all || ASSUME.iter().any(|known| known.eq_ignore_ascii_case(action))
         };
-        if !texts(&statement["Action"]).into_iter().all(is_assuming) {
+        if !texts(&statement["Action"]).all(is_assuming) {
             return Err(malformed("AssumeRole policy may only specify STS AssumeRole actions."));
         }
     }
@@ -54,7 +55,7 @@ pub(super) fn check_permissions(document: &str) -> Result<(), Fault> {
             return Err(malformed("Policy document should not specify a principal."));
         }
         let either = |one: &str, other: &str| {
-            !texts(&statement[one]).is_empty() || !texts(&statement[other]).is_empty()
+            texts(&statement[one]).chain(texts(&statement[other])).next().is_some()
         };
         if !either("Action", "NotAction") {
             return Err(malformed("Policy statement must contain actions."));
@@ -62,14 +63,14 @@ pub(super) fn check_permissions(document: &str) -> Result<(), Fault> {
         if !either("Resource", "NotResource") {
             return Err(malformed("Policy statement must contain resources."));
         }
-        let actions = texts(&statement["Action"]);
-        if actions.iter().any(|action| *action != "*" && !action.contains(':')) {
+        let mut actions = texts(&statement["Action"]);
+        if actions.any(|action| action != "*" && !action.contains(':')) {
             return Err(malformed(
                 "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.",
             ));
         }
-        let resources = texts(&statement["Resource"]);
-        if let Some(wrong) = resources.iter().find(|it| **it != "*" && !it.starts_with("arn:")) {
+        let mut resources = texts(&statement["Resource"]);
+        if let Some(wrong) = resources.find(|it| *it != "*" && !it.starts_with("arn:")) {
             let message = format!("Resource {wrong} must be in ARN format or \"*\".");
             return Err(malformed(message));
         }
@@ -81,16 +82,16 @@ pub(super) fn check_permissions(document: &str) -> Result<(), Fault> {
 pub(super) fn trusts(document: &str, service: &str) -> bool {
     let said = |effect: &str| {
         statements(document, "").unwrap_or_default().iter().any(|statement| {
-            let is_assuming = |action: &&str| {
-                *action == "*"
+            let is_assuming = |action: &str| {
+                action == "*"
                     || action.eq_ignore_ascii_case("sts:*")
                     || action.eq_ignore_ascii_case("sts:AssumeRole")
             };
             let principal = &statement["Principal"];
-            let is_meant = principal == "*" || texts(&principal["Service"]).contains(&service);
+            let is_meant = principal == "*" || texts(&principal["Service"]).any(|it| it == service);
             statement["Effect"] == effect
                 && is_meant
-                && texts(&statement["Action"]).iter().any(is_assuming)
+                && texts(&statement["Action"]).any(is_assuming)
         })
     };
     said("Allow") && !said("Deny")
@@ -115,15 +116,6 @@ fn statements(document: &str, otherwise: &str) -> Result<Vec<Value>, Fault> {
         return Err(malformed("Syntax errors in policy."));
     }
     Ok(statements)
-}
-
-/// A text, or the texts of a list.
-fn texts(value: &Value) -> Vec<&str> {
-    match value {
-        Value::String(text) => vec![text],
-        Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
-        _ => Vec::new(),
-    }
 }
 
 fn malformed(message: impl Into<String>) -> Fault {

@@ -74,7 +74,6 @@ fn need(cloud: &Cloud, operation: &str, input: &Map<String, Value>) -> Need {
         }
         _ => "*".to_owned(),
     };
-    let (region, account) = (&cloud.home.region, &cloud.home.account);
-    let arn = format!("arn:aws:logs:{region}:{account}:log-group:{group}:{within}");
+    let arn = format!("{}:{within}", cloud.home.log_group(group));
     Need::new(format!("logs:{operation}"), arn)
 }

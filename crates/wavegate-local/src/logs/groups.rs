@@ -8,6 +8,7 @@ use super::page::page;
 use super::store::Group;
 use super::tags::check_tags;
 use super::{Desk, Refusal, exists, filters, invalid};
+use crate::home::Home;
 
 /// AWS: the days that events can be kept.
 const RETENTIONS: [i64; 22] = [
@@ -89,7 +90,7 @@ impl Desk<'_> {
             })
         })?;
         let shown = shown.into_iter().map(|group| {
-            let arn = self.group_arn(&group.name);
+            let arn = self.home.log_group(&group.name);
             let shown = json!({
                 "logGroupName": group.name, "logGroupArn": arn, "logGroupClass": group.class,
             });
@@ -138,7 +139,7 @@ impl Desk<'_> {
     }
 
     fn show_group(&self, group: &Group) -> Result<Value, Refusal> {
-        let arn = self.group_arn(&group.name);
+        let arn = self.home.log_group(&group.name);
         let mut shown = json!({
             "logGroupName": group.name,
             "creationTime": group.created_ms,
@@ -155,8 +156,11 @@ impl Desk<'_> {
         }
         Ok(shown)
     }
+}
 
-    pub(super) fn group_arn(&self, name: &str) -> String {
-        format!("arn:aws:logs:{}:{}:log-group:{name}", self.home.region, self.home.account)
+impl Home {
+    /// The ARN of a log group.
+    pub(super) fn log_group(&self, name: &str) -> String {
+        format!("arn:aws:logs:{}:{}:log-group:{name}", self.region, self.account)
     }
 }

@@ -49,7 +49,7 @@ impl Desk<'_> {
         let mut shown = json!({
             "logStreamName": stream.name,
             "creationTime": stream.created_ms,
-            "arn": format!("{}:log-stream:{}", self.group_arn(&group.name), stream.name),
+            "arn": format!("{}:log-stream:{}", self.home.log_group(&group.name), stream.name),
             "storedBytes": 0,
         });
         for (member, time) in [

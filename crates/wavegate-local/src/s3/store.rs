@@ -32,7 +32,7 @@ const CONTENT: &str = "content-";
 const PIECE: usize = 256 << 10;
 
 /// The first format, which had no versions.
-const FIRST: &str = "
+pub(super) const FIRST: &str = "
     create table bucket (name text primary key, created_ms integer not null);
     create table object (
         bucket text not null, key text not null, file text not null, size integer not null,

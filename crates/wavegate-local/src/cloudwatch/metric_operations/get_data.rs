@@ -4,7 +4,7 @@ use super::rounded_start;
 use crate::cloudwatch::fault::{Fault, FaultKind};
 use crate::cloudwatch::home::Home;
 use crate::cloudwatch::labels;
-use crate::cloudwatch::math::{Expression, Outcome, TimeSeries};
+use crate::cloudwatch::math::{Outcome, TimeSeries};
 use crate::cloudwatch::page;
 use crate::cloudwatch::queries::{Context, MOST_DATAPOINTS, Queries, Query, Source};
 use crate::cloudwatch::store::{Store, Window};
@@ -130,17 +130,14 @@ fn lines_of(
         messages: messages(query, &series),
         points: series.points.into_iter().collect(),
     };
-    let expression = match &query.source {
-        Source::Metric(_) | Source::Insights(_) => None,
-        Source::Expression(expression) => Some(expression),
-    };
+    let is_search = matches!(&query.source, Source::Expression(it) if it.is_search());
     match outcome {
         Some(Outcome::Series(series)) => {
-            let label = match (&query.label, expression) {
+            let label = match (&query.source, &query.label) {
                 // A metric was labeled as it was read.
-                (_, None) if matches!(query.source, Source::Metric(_)) => series.label.clone(),
-                (Some(label), _) => labels::filled(label, &series, context),
-                (None, _) => query.id.clone(),
+                (Source::Metric(_), _) => series.label.clone(),
+                (_, Some(label)) => labels::filled(label, &series, context),
+                (_, None) => query.id.clone(),
             };
             Ok(vec![line(label, series)])
         }
@@ -154,7 +151,7 @@ fn lines_of(
                     Some(label) => {
                         format!("{} {}", labels::filled(label, &series, context), series.label)
                     }
-                    None if expression.is_some_and(Expression::is_search) => series.label.clone(),
+                    None if is_search => series.label.clone(),
                     None => format!("{} {}", query.id, series.label),
                 };
                 line(label.trim().to_owned(), series)

@@ -35,15 +35,8 @@ pub(super) fn place(
             .is_some_and(|policy| iam::allows_account(&policy, &own.home.account, &need.action))
     };
     clouds.known(&home).filter(lets).ok_or_else(|| {
-        let (caller, iam::Need { action, resource, .. }) = (own.caller(request).arn, need);
-        Fault::front(
-            403,
-            "AccessDeniedException",
-            format!(
-                "User: {caller} is not authorized to perform: {action} on resource: {resource} \
-                 because no resource-based policy allows the {action} action"
-            ),
-        )
+        let why = iam::unknown_account(&own.caller(request).arn, need);
+        Fault::front(403, "AccessDeniedException", why)
     })
 }
 

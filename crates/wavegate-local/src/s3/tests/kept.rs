@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{Shelf, open};
+use crate::s3::store::FIRST;
 
 #[test]
 fn what_was_kept_is_there_again_also_from_before_there_was_an_index() {
@@ -21,19 +22,7 @@ fn what_was_kept_is_there_again_also_from_before_there_was_an_index() {
 
 #[test]
 fn the_first_format_is_still_read() {
-    const FIRST: &str = "
-        create table bucket (name text primary key, created_ms integer not null);
-        create table object (
-            bucket text not null, key text not null, file text not null, size integer not null,
-            etag text not null, modified_ms integer not null, members text not null,
-            primary key (bucket, key));
-        create table upload (
-            id text primary key, bucket text not null, key text not null,
-            created_ms integer not null, members text not null);
-        create table part (
-            upload text not null references upload on delete cascade, number integer not null,
-            file text not null, size integer not null, etag text not null,
-            modified_ms integer not null, primary key (upload, number));
+    const KEPT: &str = "
         insert into bucket values ('box', 1);
         insert into object values ('box', 'k', 'content-1', 3, 'tag', 5000, '{\"ContentType\":\"a/b\"}');
         insert into upload values ('u', 'box', 'up', 6000, '{}');
@@ -46,7 +35,7 @@ fn the_first_format_is_still_read() {
         std::fs::write(bucket.join(name), "old").unwrap();
     }
     let index = rusqlite::Connection::open(directory.path().join("objects.sqlite")).unwrap();
-    index.execute_batch(FIRST).unwrap();
+    index.execute_batch(&format!("{FIRST};{KEPT}")).unwrap();
     drop(index);
     let shelf = Shelf { objects: open(directory.path()), directory };
     let head = shelf.ask("HeadObject", json!({ "Key": "k" }), b"");
